@@ -1,0 +1,123 @@
+package portcullis
+
+import (
+	"io"
+	"net/http"
+	"net/netip"
+	"time"
+)
+
+// Conn is what is known of a request before anyone is authenticated. Guards
+// read it; they write only to Reply. It lives as long as its request and is
+// used by one goroutine.
+type Conn struct {
+	RequestID string         // UUIDv7, sent as X-Request-Id and logged
+	Received  time.Time      // arrival, wall and monotonic clock
+	Peer      netip.AddrPort // the other end of the TCP connection
+	Client    netip.Addr     // the caller as trusted proxies report it, unmapped
+	Secure    bool           // arrived over TLS, here or at a trusted proxy
+	Route     string         // name of the route
+	HTTP      *http.Request  // headers, method and URL as received
+	Reply     http.Header    // headers of whatever reply will be sent
+}
+
+// Direction says which side sent a message.
+type Direction uint8
+
+// The two directions. Inspection and review run swapped for ToClient.
+const (
+	ToServer Direction = iota
+	ToClient
+)
+
+// Shape is the JSON-RPC form of a message.
+type Shape uint8
+
+// The shapes. Stream and Close are HTTP requests without a body: a GET that
+// opens a server-to-client stream and a DELETE that ends a session.
+const (
+	ShapeInvalid Shape = iota
+	ShapeRequest
+	ShapeNotification
+	ShapeResult
+	ShapeError
+	ShapeStream
+	ShapeClose
+)
+
+// Message is one protocol message with exactly one reading. Raw is forwarded
+// as it arrived, so everything a guard decided on was read from these bytes.
+type Message struct {
+	Direction Direction
+	Shape     Shape
+	ID        []byte // raw JSON of the id; nil for notifications
+	Method    string // "tools/call"; empty for results and errors
+	Target    Target // what the method acts on
+	Version   string // protocol revision in force, "" when not yet known
+	Session   string // session id the upstream knows, "" when there is none
+	Params    []byte // raw JSON of params or result, a slice of Raw; nil if absent
+	Raw       []byte // the whole message
+	ErrorCode int    // JSON-RPC error code when Shape is ShapeError
+}
+
+// TargetKind classifies what a message acts on.
+type TargetKind uint8
+
+// Target kinds; TargetNone marks protocol methods such as initialize.
+const (
+	TargetNone TargetKind = iota
+	TargetTool
+	TargetPrompt
+	TargetResource
+	TargetSkill
+)
+
+var targetNames = [...]string{"", "tool", "prompt", "resource", "skill"}
+
+// String returns the singular name used in audit events: "tool".
+func (k TargetKind) String() string {
+	if int(k) < len(targetNames) {
+		return targetNames[k]
+	}
+	return "unknown"
+}
+
+// Target is the tool, prompt, resource or skill that a message names.
+type Target struct {
+	Kind TargetKind
+	Name string // tool name, prompt name, resource URI or skill id
+}
+
+// String returns "tool:echo", or "" for the zero Target.
+func (t Target) String() string {
+	if t.Kind == TargetNone {
+		return ""
+	}
+	return t.Kind.String() + ":" + t.Name
+}
+
+// Action is what a principal wants to do: the subject of authorization.
+type Action struct {
+	Route  string
+	Method string // JSON-RPC method, or "stream/open", "session/close", "response"
+	Target Target
+}
+
+// Call is an admitted call on its way to the upstream.
+type Call struct {
+	Conn      *Conn
+	Principal Principal
+	Message   *Message
+	Header    []Field // end-to-end headers for the upstream, credentials already gone
+}
+
+// Field is one header field.
+type Field struct{ Name, Value string }
+
+// Reply is what an upstream answered. Body is never nil; whoever receives the
+// Reply closes it, and closing early cancels the call at the upstream.
+type Reply struct {
+	Status int
+	Header http.Header // end-to-end headers only
+	Body   io.ReadCloser
+}

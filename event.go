@@ -1,0 +1,89 @@
+package portcullis
+
+import (
+	"log/slog"
+	"net/netip"
+	"time"
+)
+
+// EventType names an audit event. The names are a contract with SIEM rules.
+type EventType string
+
+// Event types that the front door writes. CALL_STARTED is the intent, written
+// before a call is forwarded; CALL_FINISHED is its outcome.
+const (
+	EventCallStarted        EventType = "CALL_STARTED"
+	EventCallFinished       EventType = "CALL_FINISHED"
+	EventAuthSuccess        EventType = "AUTH_SUCCESS"
+	EventAuthFailure        EventType = "AUTH_FAILURE"
+	EventAuthzDenied        EventType = "AUTHZ_DENIED"
+	EventInvalidAPIKey      EventType = "INVALID_API_KEY"
+	EventAPIKeyCreated      EventType = "API_KEY_CREATED"
+	EventAPIKeyRevoked      EventType = "API_KEY_REVOKED"
+	EventRateLimitExceeded  EventType = "RATE_LIMIT_EXCEEDED"
+	EventConfigChanged      EventType = "CONFIG_CHANGED"
+	EventUnauthorizedAccess EventType = "UNAUTHORIZED_ACCESS_ATTEMPT"
+	EventInputRejected      EventType = "INPUT_REJECTED"
+	EventContentBlocked     EventType = "CONTENT_BLOCKED"
+	EventMaintenanceOn      EventType = "MAINTENANCE_ON"
+	EventMaintenanceOff     EventType = "MAINTENANCE_OFF"
+	EventGatewayStarted     EventType = "GATEWAY_STARTED"
+	EventGatewayStopped     EventType = "GATEWAY_STOPPED"
+)
+
+// Severity of an event, in the words of the guides.
+type Severity string
+
+// Severities, least first.
+const (
+	SeverityInfo     Severity = "INFO"
+	SeverityWarn     Severity = "WARN"
+	SeverityError    Severity = "ERROR"
+	SeverityCritical Severity = "CRITICAL"
+)
+
+// Outcome of what the event tells.
+type Outcome string
+
+// Outcomes.
+const (
+	OutcomeSuccess Outcome = "success"
+	OutcomeFailure Outcome = "failure"
+	OutcomePending Outcome = "pending" // an intent whose outcome follows
+)
+
+// Actor is who caused an event.
+type Actor struct {
+	ID        string     // principal id, or what was attempted
+	Method    string     // authentication method
+	KeyID     string     // id of the credential
+	IP        netip.Addr // client address
+	UserAgent string     // as sent, length-capped
+}
+
+// Event is one audit record. It never holds a credential or content. Details
+// are small scalar facts; a journal encodes them as one JSON object.
+type Event struct {
+	ID          string // UUIDv7; the journal fills it when empty
+	Time        time.Time
+	Type        EventType
+	Severity    Severity
+	Outcome     Outcome
+	Actor       Actor
+	Route       string
+	Resource    string // "tool:echo"
+	Action      string // "tools/call"
+	Reason      string
+	RequestID   string
+	TraceID     string
+	Environment string
+	Service     string
+	RiskScore   int
+	Details     []slog.Attr
+}
+
+// Security reports whether the event is security-relevant: it is flushed to
+// disk at once and kept for the security retention class.
+func (e *Event) Security() bool {
+	return e.Type != EventCallStarted && e.Type != EventCallFinished && e.Type != EventAuthSuccess
+}
