@@ -10,14 +10,14 @@ import (
 // without any field becomes an empty comment, which keeps a connection alive.
 //
 // What cannot stand on one line is not let through: a Type or ID that holds a
-// CR, LF or NUL is left out. A CR in Data breaks the line, as it would for
+// CR or LF is left out, and an ID with a NUL, which readers ignore. A CR in Data breaks the line, as it would for
 // every reader of the stream.
 func AppendEvent(dst []byte, e *Event) []byte {
 	start := len(dst)
-	if e.Type != "" && oneLine(e.Type) {
+	if e.Type != "" && !strings.ContainsAny(e.Type, "\r\n") {
 		dst = append(append(append(dst, "event: "...), e.Type...), '\n')
 	}
-	if e.HasID && oneLine(e.ID) {
+	if e.HasID && !strings.ContainsAny(e.ID, "\r\n\x00") {
 		dst = append(append(append(dst, "id: "...), e.ID...), '\n')
 	}
 	if e.Retry > 0 {
@@ -46,6 +46,3 @@ func appendData(dst, data []byte) []byte {
 		data = data[i+1:]
 	}
 }
-
-// oneLine reports whether s can be the value of a field.
-func oneLine(s string) bool { return !strings.ContainsAny(s, "\r\n\x00") }
