@@ -64,10 +64,15 @@ func (g *glob) match(name string) bool {
 	return true
 }
 
-// normalize brings a URI to one spelling: scheme and host in lower case, every
-// percent-encoding decoded, backslashes as slashes. The result is for
-// comparing only. It returns uri itself when there is nothing to do.
-func normalize(uri string) string {
+// maxDecodes is how often a URI is percent-decoded: an upstream may do it more
+// than once, nobody honest encodes more often.
+const maxDecodes = 3
+
+// normalize brings a URI to one spelling: scheme and host in lower case,
+// percent-encodings decoded, backslashes as slashes. The result is for
+// comparing only. It returns uri itself when there is nothing to do, and false
+// for a URI that is encoded more than maxDecodes times.
+func normalize(uri string) (string, bool) {
 	head := len(uri) // end of scheme and authority
 	if i := strings.Index(uri, ":"); i >= 0 {
 		head = i
@@ -86,18 +91,20 @@ func normalize(uri string) string {
 	if lower := strings.ToLower(uri[:head]); lower != uri[:head] {
 		out = lower + uri[head:]
 	}
-	// Decoded until nothing changes: an upstream may decode more than once.
-	for strings.IndexByte(out, '%') >= 0 {
+	for n := 0; strings.IndexByte(out, '%') >= 0; n++ {
 		next := decode(out)
 		if next == out {
 			break
+		}
+		if n == maxDecodes {
+			return out, false
 		}
 		out = next
 	}
 	if strings.IndexByte(out, '\\') >= 0 {
 		out = strings.ReplaceAll(out, `\`, "/")
 	}
-	return out
+	return out, true
 }
 
 // decode decodes valid escapes once and keeps the rest. It returns s itself

@@ -139,8 +139,8 @@ func (r *rules) decideURI(uri string) portcullis.Decision {
 	if r.allow.empty() && r.deny.empty() {
 		return r.decide(uri)
 	}
-	plain := normalize(uri)
-	if dotSegment(plain) {
+	plain, ok := normalize(uri)
+	if !ok || dotSegment(plain) {
 		return portcullis.Decision{Rule: "dot segment"}
 	}
 	if plain != uri {
