@@ -1,0 +1,214 @@
+package apikey
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/portcullis-dev/portcullis"
+)
+
+// What callers read. The first two are the guides' own words (S1-10, S4-8).
+const (
+	publicRequired    = "API key required"
+	publicInvalid     = "Invalid API key"
+	publicTwo         = "Send one credential: either X-API-Key or Authorization, once"
+	publicURL         = "Credentials in the URL are refused"
+	publicUnavailable = "Authentication is not available, try again later"
+)
+
+const (
+	headerAPIKey        = "X-Api-Key" // canonical form of X-API-Key
+	headerAuthorization = "Authorization"
+	headerChallenge     = "Www-Authenticate"
+	challengeToken      = `Bearer realm="portcullis", error="invalid_token"`
+	challengeRequest    = `Bearer realm="portcullis", error="invalid_request"`
+	challengePlain      = `Bearer realm="portcullis"`
+)
+
+// Authenticator is the guard "api_key" of a route. It reads a key from
+// X-API-Key or from Authorization: Bearer (requirement X-1), and refuses
+//
+//   - a request with X-API-Key and Authorization both, or either one twice:
+//     two parts of the system might believe different ones (401);
+//   - a key in the URL, where proxies and histories keep it (400);
+//   - an empty X-API-Key: an unset variable at the caller is not "anonymous"
+//     (401, "API key required");
+//   - any key that is not accepted (401, "Invalid API key", INVALID_API_KEY).
+//
+// Authorization with another scheme, or a Bearer token without our prefix, is
+// not ours: it returns portcullis.ErrNoCredentials.
+type Authenticator struct{ s *Service }
+
+// Authenticator returns the guard that checks keys of this service.
+func (s *Service) Authenticator() *Authenticator { return &Authenticator{s: s} }
+
+// Name returns "api_key".
+func (*Authenticator) Name() string { return Method }
+
+// Authenticate implements portcullis.Authenticator.
+func (a *Authenticator) Authenticate(ctx context.Context, c *portcullis.Conn) (portcullis.Principal, error) {
+	if c.HTTP == nil {
+		return portcullis.Principal{}, portcullis.ErrNoCredentials
+	}
+	if u := c.HTTP.URL; u != nil && a.s.grammar.inURL(u) {
+		return portcullis.Principal{}, &portcullis.Error{
+			Kind: portcullis.KindMalformed, Reason: "input_rejected", Public: publicURL,
+			Event: portcullis.EventInputRejected, Detail: "api key in the URL",
+		}
+	}
+	text, err := a.credential(c.HTTP.Header)
+	if err != nil {
+		return portcullis.Principal{}, err
+	}
+	now := a.s.clock()
+	e, v, err := a.s.check(ctx, text, now)
+	if err != nil {
+		return portcullis.Principal{}, &portcullis.Error{
+			Kind: portcullis.KindUnavailable, Reason: "unavailable", Public: publicUnavailable,
+			RetryAfter: time.Second, Detail: "api key store is not available", Err: err,
+		}
+	}
+	if v == accepted && len(e.rec.Routes) > 0 && !slices.Contains(e.rec.Routes, c.Route) {
+		v = refusedRoute
+	}
+	if v != accepted {
+		return portcullis.Principal{}, invalid(e, v)
+	}
+	a.s.uses.note(e.use, now)
+	return e.principal, nil
+}
+
+// credential returns the key text that a request carries.
+func (a *Authenticator) credential(h http.Header) (string, error) {
+	keys, auths := h[headerAPIKey], h[headerAuthorization]
+	switch {
+	case len(keys) == 0 && len(auths) == 0:
+		return "", portcullis.ErrNoCredentials
+	case len(keys)+len(auths) > 1:
+		if len(keys) == 0 && !slices.ContainsFunc(auths, a.bearsKey) {
+			return "", portcullis.ErrNoCredentials // another authenticator's to judge
+		}
+		return "", unauthenticated(publicTwo, challengeRequest, "more than one credential", "")
+	case len(auths) == 1:
+		return a.bearer(auths[0])
+	case keys[0] == "":
+		return "", unauthenticated(publicRequired, challengePlain, "empty X-API-Key", "")
+	}
+	return keys[0], nil
+}
+
+// bearer returns the key in an Authorization field: a scheme in any case, one
+// space, and the key up to the end.
+func (a *Authenticator) bearer(field string) (string, error) {
+	const scheme = "bearer"
+	if len(field) <= len(scheme) || !strings.EqualFold(field[:len(scheme)], scheme) {
+		return "", portcullis.ErrNoCredentials
+	}
+	if rest := field[len(scheme):]; rest[0] == ' ' && strings.HasPrefix(rest[1:], a.s.grammar.prefix) {
+		return rest[1:], nil
+	}
+	if a.bearsKey(field) {
+		return "", invalid(nil, refusedMalformed)
+	}
+	return "", portcullis.ErrNoCredentials
+}
+
+// bearsKey reports whether a field is a sloppily written Bearer key of ours.
+func (a *Authenticator) bearsKey(field string) bool {
+	const scheme = "bearer"
+	return len(field) > len(scheme) && strings.EqualFold(field[:len(scheme)], scheme) &&
+		strings.HasPrefix(strings.TrimLeft(field[len(scheme):], " \t"), a.s.grammar.prefix)
+}
+
+// invalid is the one refusal for every key that is not accepted.
+func invalid(e *entry, v verdict) *portcullis.Error {
+	detail := "api key: " + v.String()
+	if e != nil && e.known {
+		detail = "api key " + e.id + ": " + v.String()
+	}
+	return unauthenticated(publicInvalid, challengeToken, detail, portcullis.EventInvalidAPIKey)
+}
+
+func unauthenticated(public, challenge, detail string, event portcullis.EventType) *portcullis.Error {
+	return &portcullis.Error{
+		Kind: portcullis.KindUnauthenticated, Reason: "unauthenticated", Public: public,
+		Header: http.Header{headerChallenge: {challenge}}, Event: event, Detail: detail,
+	}
+}
+
+// inURL reports whether something like a key stands in a path or query, as
+// written or percent-encoded once or twice.
+func (g Grammar) inURL(u *url.URL) bool {
+	return g.inText(u.Path) || g.inText(u.RawQuery) || g.inText(u.Opaque)
+}
+
+func (g Grammar) inText(s string) bool {
+	for range 3 {
+		if g.occurs(s) {
+			return true
+		}
+		if strings.IndexByte(s, '%') < 0 {
+			return false
+		}
+		plain := unescape(s)
+		if plain == s {
+			return false
+		}
+		s = plain
+	}
+	return false
+}
+
+// occurs reports whether s holds the prefix and an id, in either case of the
+// hex digits: what looks that much like a key is treated as one.
+func (g Grammar) occurs(s string) bool {
+	for {
+		i := strings.Index(s, g.prefix)
+		if i < 0 {
+			return false
+		}
+		s = s[i+len(g.prefix):]
+		n := 0
+		for n < len(s) && n < idLen && (isLowerHex(s[n]) || s[n]-'A' <= 5) {
+			n++
+		}
+		if n == idLen {
+			return true
+		}
+	}
+}
+
+// unescape decodes what is validly percent-encoded and keeps the rest: an
+// invalid escape elsewhere must not hide a key.
+func unescape(s string) string {
+	var b strings.Builder
+	b.Grow(len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) {
+			hi, lo := unhex(s[i+1]), unhex(s[i+2])
+			if hi >= 0 && lo >= 0 {
+				b.WriteByte(byte(hi<<4 | lo))
+				i += 2
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+func unhex(c byte) int {
+	switch {
+	case c-'0' <= 9:
+		return int(c - '0')
+	case c-'a' <= 5:
+		return int(c-'a') + 10
+	case c-'A' <= 5:
+		return int(c-'A') + 10
+	}
+	return -1
+}

@@ -1,0 +1,227 @@
+package scope
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/portcullis-dev/portcullis"
+)
+
+// Config says what a route needs beyond the scopes of the things themselves.
+type Config struct {
+	// Tools maps a tool's name, or a name that ends in *, to scopes that a
+	// caller needs besides tools:NAME: all of them, of every entry that fits.
+	Tools map[string][]string `toml:"scopes"`
+	// Methods maps a method the protocol does not define to the scopes it
+	// needs, all of them. Without an entry such a method is denied.
+	Methods map[string][]string `toml:"methods"`
+}
+
+// Default returns the configuration that holds when nothing is configured.
+func Default() Config { return Config{} }
+
+// Validate checks patterns and scopes.
+func (c Config) Validate() error {
+	for _, pattern := range slices.Sorted(maps.Keys(c.Tools)) {
+		if pattern == "" || strings.Contains(strings.TrimSuffix(pattern, "*"), "*") {
+			return fmt.Errorf("scopes: %q: want a tool's name, with * only at the end", pattern)
+		}
+		if err := validateNeeds(c.Tools[pattern]); err != nil {
+			return fmt.Errorf("scopes.%q: %w", pattern, err)
+		}
+	}
+	for _, method := range slices.Sorted(maps.Keys(c.Methods)) {
+		if method == "" {
+			return fmt.Errorf("methods: %q: want the name of a method", method)
+		}
+		if _, ok := targets[method]; ok || open(method) {
+			return fmt.Errorf("methods: %q: the protocol's own methods have fixed rules", method)
+		}
+		if err := validateNeeds(c.Methods[method]); err != nil {
+			return fmt.Errorf("methods.%q: %w", method, err)
+		}
+	}
+	return nil
+}
+
+// validateNeeds refuses wildcards: what is needed names one thing.
+func validateNeeds(scopes []string) error {
+	if len(scopes) == 0 {
+		return fmt.Errorf("want at least one scope")
+	}
+	for _, s := range scopes {
+		if err := Validate(s); err != nil {
+			return err
+		}
+		if strings.HasSuffix(s, "*") {
+			return fmt.Errorf("%q: a needed scope has no wildcard", s)
+		}
+	}
+	return nil
+}
+
+// target is the kinds of thing a method acts on; the second is TargetNone
+// where there is only one.
+type target [2]portcullis.TargetKind
+
+// targets lists the methods that act on a thing and therefore need its scope.
+var targets = map[string]target{
+	"tools/call":            {portcullis.TargetTool},
+	"prompts/get":           {portcullis.TargetPrompt},
+	"resources/read":        {portcullis.TargetResource},
+	"resources/subscribe":   {portcullis.TargetResource},
+	"resources/unsubscribe": {portcullis.TargetResource},
+	"completion/complete":   {portcullis.TargetPrompt, portcullis.TargetResource},
+	"message/send":          {portcullis.TargetSkill},
+	"message/stream":        {portcullis.TargetSkill},
+	"SendMessage":           {portcullis.TargetSkill},
+	"SendStreamingMessage":  {portcullis.TargetSkill},
+}
+
+// open reports whether a method needs a principal and nothing more: it opens,
+// lists (the lists are filtered entry by entry), answers or ends. Names are
+// those of MCP 2024-11-05 to 2026-07-28 and the gateway's own three.
+func open(method string) bool {
+	switch method {
+	case "initialize", "ping", "server/discover", "logging/setLevel",
+		"tools/list", "prompts/list", "resources/list", "resources/templates/list",
+		"subscriptions/listen",
+		"tasks/get", "tasks/list", "tasks/result", "tasks/update", "tasks/cancel",
+		"notifications/initialized", "notifications/cancelled", "notifications/progress",
+		"notifications/roots/list_changed", "notifications/tasks/status",
+		"stream/open", "session/close", "response":
+		return true
+	}
+	return false
+}
+
+// Authorizer is the guard "scope". It is immutable and safe for concurrent use.
+type Authorizer struct {
+	exact    map[string][]string
+	prefixes []prefixNeed
+	methods  map[string][]string
+	clock    func() time.Time
+}
+
+type prefixNeed struct {
+	stem  string
+	needs []string
+}
+
+// New validates the configuration. clock tells whether a principal has
+// expired; nil means time.Now.
+func New(c Config, clock func() time.Time) (*Authorizer, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	a := &Authorizer{exact: map[string][]string{}, methods: map[string][]string{}, clock: clock}
+	if clock == nil {
+		a.clock = time.Now
+	}
+	for _, pattern := range slices.Sorted(maps.Keys(c.Tools)) {
+		needs := slices.Clone(c.Tools[pattern])
+		if stem, ok := strings.CutSuffix(pattern, "*"); ok {
+			a.prefixes = append(a.prefixes, prefixNeed{stem: stem, needs: needs})
+		} else {
+			a.exact[pattern] = needs
+		}
+	}
+	for method, needs := range c.Methods {
+		a.methods[method] = slices.Clone(needs)
+	}
+	return a, nil
+}
+
+// Name returns "scope".
+func (*Authorizer) Name() string { return "scope" }
+
+// Authorize implements portcullis.Authorizer. It never returns an error. Rule
+// of an allowed action is the granted scope that covered it, or the method.
+// Need of a denied one lists every scope the action takes, held or not.
+func (a *Authorizer) Authorize(_ context.Context, p portcullis.Principal, act portcullis.Action) (portcullis.Decision, error) {
+	switch {
+	case p.IsZero():
+		return portcullis.Decision{Rule: "no principal"}, nil
+	case !p.Expires.IsZero() && !a.clock().Before(p.Expires):
+		return portcullis.Decision{Rule: "principal expired"}, nil
+	case open(act.Method):
+		return portcullis.Decision{Effect: portcullis.Allow, Rule: act.Method}, nil
+	}
+	if kinds, ok := targets[act.Method]; ok {
+		return a.authorizeTarget(p, act.Target, kinds), nil
+	}
+	if needs, ok := a.methods[act.Method]; ok {
+		for _, need := range needs {
+			if !Match(p.Scopes, need) {
+				return portcullis.Decision{Rule: "no scope", Need: slices.Clone(needs)}, nil
+			}
+		}
+		return portcullis.Decision{Effect: portcullis.Allow, Rule: needs[0]}, nil
+	}
+	return portcullis.Decision{Rule: "unknown method"}, nil
+}
+
+func (a *Authorizer) authorizeTarget(p portcullis.Principal, t portcullis.Target, want target) portcullis.Decision {
+	if t.Kind == portcullis.TargetNone || t.Name == "" || (t.Kind != want[0] && t.Kind != want[1]) {
+		return portcullis.Decision{Rule: "wrong target"}
+	}
+	for _, k := range kinds {
+		if k.kind != t.Kind {
+			continue
+		}
+		rule, ok := find(p.Scopes, k.prefix, t.Name, k.kind)
+		if !ok || !a.extras(p, t) {
+			return portcullis.Decision{Rule: "no scope", Need: a.needs(k.prefix, t)}
+		}
+		return portcullis.Decision{Effect: portcullis.Allow, Rule: rule}
+	}
+	return portcullis.Decision{Rule: "wrong target"}
+}
+
+// extras reports whether the principal holds what the route asks beyond the
+// tool's own scope.
+func (a *Authorizer) extras(p portcullis.Principal, t portcullis.Target) bool {
+	if t.Kind != portcullis.TargetTool {
+		return true
+	}
+	for _, need := range a.exact[t.Name] {
+		if !Match(p.Scopes, need) {
+			return false
+		}
+	}
+	for i := range a.prefixes {
+		if !strings.HasPrefix(t.Name, a.prefixes[i].stem) {
+			continue
+		}
+		for _, need := range a.prefixes[i].needs {
+			if !Match(p.Scopes, need) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// needs lists every scope an action takes. A name that cannot stand in a scope
+// is left out: only a wildcard grants it, and a challenge could not carry it.
+func (a *Authorizer) needs(prefix string, t portcullis.Target) []string {
+	var out []string
+	if own := prefix + t.Name; Validate(own) == nil {
+		out = append(out, own)
+	}
+	if t.Kind != portcullis.TargetTool {
+		return out
+	}
+	out = append(out, a.exact[t.Name]...)
+	for i := range a.prefixes {
+		if strings.HasPrefix(t.Name, a.prefixes[i].stem) {
+			out = append(out, a.prefixes[i].needs...)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}

@@ -1,0 +1,162 @@
+package tool
+
+import "strings"
+
+// patterns is one list: whole names in a map, the others in order.
+type patterns struct {
+	exact map[string]string // name to pattern, which are equal
+	globs []glob
+}
+
+// glob is a pattern cut at its stars: the first part must start a name, the
+// last end it, the others follow in between.
+type glob struct {
+	text  string
+	parts []string
+}
+
+func compile(list []string) patterns {
+	p := patterns{exact: map[string]string{}}
+	for _, text := range list {
+		if !strings.Contains(text, "*") {
+			p.exact[text] = text
+			continue
+		}
+		p.globs = append(p.globs, glob{text: text, parts: strings.Split(text, "*")})
+	}
+	return p
+}
+
+func (p *patterns) empty() bool { return len(p.exact)+len(p.globs) == 0 }
+
+// match returns the pattern that fits a name.
+func (p *patterns) match(name string) (string, bool) {
+	if rule, ok := p.exact[name]; ok {
+		return rule, true
+	}
+	for i := range p.globs {
+		if p.globs[i].match(name) {
+			return p.globs[i].text, true
+		}
+	}
+	return "", false
+}
+
+// match takes time linear in pattern and name for each part: the leftmost
+// place of a part is always good enough when every gap fits anything.
+func (g *glob) match(name string) bool {
+	last := len(g.parts) - 1
+	rest, ok := strings.CutPrefix(name, g.parts[0])
+	if !ok {
+		return false
+	}
+	rest, ok = strings.CutSuffix(rest, g.parts[last])
+	if !ok {
+		return false
+	}
+	for _, part := range g.parts[1:last] {
+		i := strings.Index(rest, part)
+		if i < 0 {
+			return false
+		}
+		rest = rest[i+len(part):]
+	}
+	return true
+}
+
+// maxDecodes is how often a URI is percent-decoded: an upstream may do it more
+// than once, nobody honest encodes more often.
+const maxDecodes = 3
+
+// normalize brings a URI to one spelling: scheme and host in lower case,
+// percent-encodings decoded, backslashes as slashes. The result is for
+// comparing only. It returns uri itself when there is nothing to do, and false
+// for a URI that is encoded more than maxDecodes times.
+func normalize(uri string) (string, bool) {
+	head := len(uri) // end of scheme and authority
+	if i := strings.Index(uri, ":"); i >= 0 {
+		head = i
+		if strings.HasPrefix(uri[i:], "://") {
+			head = i + 3
+			if j := strings.IndexAny(uri[head:], "/?#"); j >= 0 {
+				head += j
+			} else {
+				head = len(uri)
+			}
+		}
+	} else {
+		head = 0
+	}
+	out := uri
+	if lower := strings.ToLower(uri[:head]); lower != uri[:head] {
+		out = lower + uri[head:]
+	}
+	for n := 0; strings.IndexByte(out, '%') >= 0; n++ {
+		next := decode(out)
+		if next == out {
+			break
+		}
+		if n == maxDecodes {
+			return out, false
+		}
+		out = next
+	}
+	if strings.IndexByte(out, '\\') >= 0 {
+		out = strings.ReplaceAll(out, `\`, "/")
+	}
+	return out, true
+}
+
+// decode decodes valid escapes once and keeps the rest. It returns s itself
+// when it holds none.
+func decode(s string) string {
+	var b strings.Builder
+	from := 0
+	for i := 0; i+2 < len(s); i++ {
+		if s[i] != '%' {
+			continue
+		}
+		hi, lo := unhex(s[i+1]), unhex(s[i+2])
+		if hi < 0 || lo < 0 {
+			continue
+		}
+		b.WriteString(s[from:i])
+		b.WriteByte(byte(hi<<4 | lo))
+		from = i + 3
+		i += 2
+	}
+	if from == 0 {
+		return s
+	}
+	b.WriteString(s[from:])
+	return b.String()
+}
+
+func unhex(c byte) int {
+	switch {
+	case c-'0' <= 9:
+		return int(c - '0')
+	case c-'a' <= 5:
+		return int(c-'a') + 10
+	case c-'A' <= 5:
+		return int(c-'A') + 10
+	}
+	return -1
+}
+
+// dotSegment reports whether a normalized URI has a "." or ".." segment.
+func dotSegment(s string) bool {
+	for len(s) > 0 {
+		i := strings.IndexAny(s, "/?#")
+		segment := s
+		if i >= 0 {
+			segment, s = s[:i], s[i+1:]
+		} else {
+			s = ""
+		}
+		if segment == "." || segment == ".." {
+			return true
+		}
+	}
+	return false
+}
