@@ -26,11 +26,18 @@ func (e Error) Error() string {
 // Errors is every mistake found in a file, sorted by line.
 type Errors []Error
 
-// Error returns one line for each mistake.
+// maxPrinted bounds the text of [Errors]; a file of another kind altogether
+// would fill the screen.
+const maxPrinted = 100
+
+// Error returns one line for each mistake, of the first hundred.
 func (e Errors) Error() string {
-	lines := make([]string, len(e))
-	for i, one := range e {
-		lines[i] = one.Error()
+	var lines []string
+	for _, one := range e[:min(len(e), maxPrinted)] {
+		lines = append(lines, one.Error())
+	}
+	if len(e) > maxPrinted {
+		lines = append(lines, fmt.Sprintf("and %d more", len(e)-maxPrinted))
 	}
 	return strings.Join(lines, "\n")
 }

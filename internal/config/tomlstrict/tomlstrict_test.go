@@ -173,6 +173,7 @@ func TestDecodeRefusals(t *testing.T) {
 		{"\xff\xfen\x00", `f.toml:1: file is UTF-16: save it as UTF-8`},
 		{"\n# \xff", `f.toml:2: file is not valid UTF-8`},
 		{"#" + strings.Repeat("x", tomlstrict.MaxBytes), `f.toml:1: file is larger than 1MiB`},
+		{strings.Repeat("[[item]]\n", 20000), `f.toml:1: file has more than 20000 keys`},
 		{"\n" + strings.Repeat("a.", 40) + "a = 1", `f.toml:2: key has more than 32 parts`},
 		{"x = { " + strings.Repeat("a.", 40) + "a = 1 }", `f.toml:1: key has more than 32 parts`},
 		{"[" + strings.Repeat("a.", 40) + "a]", `f.toml:1: key has more than 32 parts`},
@@ -196,6 +197,14 @@ func TestEveryMistakeIsReportedInOrder(t *testing.T) {
 	var one tomlstrict.Error
 	if !errors.As(err, &one) || one.Line != 1 {
 		t.Errorf("errors.As found %+v", one)
+	}
+}
+
+func TestALongListOfMistakesIsCut(t *testing.T) {
+	_, _, err := decode(t, "argv = ["+strings.Repeat("1,", 150)+"]", nil)
+	lines := strings.Split(err.Error(), "\n")
+	if len(lines) != 101 || lines[100] != "and 50 more" {
+		t.Errorf("%d lines, the last %q", len(lines), lines[len(lines)-1])
 	}
 }
 

@@ -15,6 +15,10 @@ import (
 // MaxBytes is the size above which a file is refused.
 const MaxBytes = 1 << 20
 
+// maxKeys bounds the keys and tables of a file: the search for duplicates takes
+// the square of their number. It is counted in "=" and "[" signs.
+const maxKeys = 20000
+
 // maxKeyParts bounds a dotted key; the deepest key of the contract has five.
 const maxKeyParts = 32
 
@@ -83,6 +87,8 @@ func checkText(data []byte) (Error, bool) {
 		return Error{Line: 1, Text: "file begins with a byte order mark: save it as UTF-8 without one"}, false
 	case bytes.HasPrefix(data, []byte("\xff\xfe")), bytes.HasPrefix(data, []byte("\xfe\xff")):
 		return Error{Line: 1, Text: "file is UTF-16: save it as UTF-8"}, false
+	case bytes.Count(data, []byte("="))+bytes.Count(data, []byte("[")) > maxKeys:
+		return Error{Line: 1, Text: fmt.Sprintf("file has more than %d keys", maxKeys)}, false
 	}
 	for rest, line := data, 1; len(rest) > 0; {
 		r, n := utf8.DecodeRune(rest)
