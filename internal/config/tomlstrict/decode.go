@@ -126,6 +126,32 @@ func (d *decoding) prototype(v reflect.Value) {
 	for _, p := range d.Prototypes {
 		if reflect.TypeOf(p) == v.Type() {
 			v.Set(reflect.ValueOf(p))
+			unshare(v)
+		}
+	}
+}
+
+// unshare copies the lists and maps inside v, so that no two elements made
+// from one prototype share any.
+func unshare(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				unshare(v.Field(i))
+			}
+		}
+	case reflect.Slice:
+		if !v.IsNil() {
+			v.Set(reflect.AppendSlice(reflect.MakeSlice(v.Type(), 0, v.Len()), v))
+		}
+	case reflect.Map:
+		if !v.IsNil() {
+			out := reflect.MakeMapWithSize(v.Type(), v.Len())
+			for it := v.MapRange(); it.Next(); {
+				out.SetMapIndex(it.Key(), it.Value())
+			}
+			v.Set(out)
 		}
 	}
 }
@@ -136,6 +162,10 @@ func (d *decoding) list(n *node, v reflect.Value, f Field, path string) {
 		if n == nil {
 			return
 		}
+	}
+	if n.kind == kindTable && FormOf(v.Type()) == FormTables {
+		d.fail(n, path, "want a list of tables: write [[%s]]", withoutIndexes(path))
+		return
 	}
 	if n.kind != kindArray {
 		d.fail(n, path, "want %s, not %s", describeList(v.Type(), f), kindNames[n.kind])
