@@ -1,0 +1,68 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+
+	"github.com/portcullis-dev/portcullis/internal/config/tomlstrict"
+)
+
+// validator is what a section offers. It is pure and checks what one section
+// alone can know.
+type validator interface{ Validate() error }
+
+// validate runs the Validate of every struct of the configuration, the inner
+// ones first. A part that was refused while decoding is left out: what its
+// check would say is only a consequence.
+func validate(v reflect.Value, path string, origin *tomlstrict.Origin) Errors {
+	if v.Kind() == reflect.Pointer {
+		if v.IsNil() {
+			return nil
+		}
+		v = v.Elem()
+	}
+	var errs Errors
+	switch tomlstrict.FormOf(v.Type()) {
+	case tomlstrict.FormTable:
+		for _, f := range tomlstrict.Fields(v.Type()) {
+			errs = append(errs, validate(v.FieldByIndex(f.Index), tomlstrict.BarePath(path, f.Name), origin)...)
+		}
+		if section, ok := v.Interface().(validator); ok && !origin.Refused(path) {
+			errs = append(errs, origin.Locate(path, section.Validate())...)
+		}
+	case tomlstrict.FormTables:
+		for i := range v.Len() {
+			errs = append(errs, validate(v.Index(i), fmt.Sprintf("%s[%d]", path, i), origin)...)
+		}
+	case tomlstrict.FormMap:
+		for _, key := range v.MapKeys() {
+			errs = append(errs, validate(v.MapIndex(key), tomlstrict.BarePath(path, key.String()), origin)...)
+		}
+	}
+	return errs
+}
+
+// checkAcross checks what no section can know alone.
+func (c *Config) checkAcross(origin *tomlstrict.Origin) Errors {
+	var errs Errors
+	names, paths := map[string]int{}, map[string]int{}
+	for i, r := range c.Routes {
+		errs = append(errs, unique(origin, names, i, "name", r.Name)...)
+		errs = append(errs, unique(origin, paths, i, "path", r.Path)...)
+	}
+	return errs
+}
+
+// unique reports a value that an earlier route has too.
+func unique(origin *tomlstrict.Origin, seen map[string]int, i int, field, value string) Errors {
+	path := fmt.Sprintf("route[%d]", i)
+	if value == "" || origin.Refused(path+"."+field) {
+		return nil
+	}
+	if first, ok := seen[value]; ok {
+		other := fmt.Sprintf("route[%d].%s", first, field)
+		return origin.Locate(path, fmt.Errorf("%s: %q: is taken by %s in line %d", field, value, other, origin.Line(other)))
+	}
+	seen[value] = i
+	return nil
+}

@@ -1,0 +1,133 @@
+package config
+
+import (
+	"log/slog"
+	"strings"
+
+	"github.com/portcullis-dev/portcullis/internal/config/outline"
+	"github.com/portcullis-dev/portcullis/internal/config/tomlstrict"
+)
+
+// Config is a whole configuration. Values made by [Load], [Parse] and
+// [Default] share nothing with one another; treat one as read-only once it is
+// in use.
+type Config struct {
+	Server    Server    `toml:"server" doc:"Where the gateway listens and what it accepts before anyone is known."`
+	Routes    []Route   `toml:"route" doc:"A server behind the gateway. Repeat the table for each one."`
+	Identity  Identity  `toml:"identity" doc:"Who may call."`
+	Security  Security  `toml:"security" doc:"Rules for every route."`
+	Store     Store     `toml:"store" doc:"Where keys and other state are kept."`
+	Audit     Audit     `toml:"audit" doc:"How the audit journal is written."`
+	Telemetry Telemetry `toml:"telemetry" doc:"Metrics of the gateway."`
+
+	templates map[string]string // values that name an environment variable, as written
+}
+
+// Default returns the configuration of an empty file. It has no route.
+func Default() *Config {
+	return &Config{
+		Server: DefaultServer(), Identity: DefaultIdentity(), Security: DefaultSecurity(),
+		Store: DefaultStore(), Audit: DefaultAudit(), Telemetry: DefaultTelemetry(),
+	}
+}
+
+// prototypes are the defaults of sections that a file may repeat.
+func prototypes() []any { return []any{DefaultRoute()} }
+
+// reserved are keys that the contract names and this version does not honour.
+// To ignore one would leave a protection off that the operator wrote down.
+var reserved = [...]string{
+	"server.tls.client_ca",
+	"route[].credential", "route[].inspect", "route[].tools.phi", "route[].tools.consent",
+	"identity.jwt", "identity.oidc", "identity.basic", "identity.mtls", "identity.zkp", "identity.session",
+	"identity.api_key.overlap", "identity.api_key.schedule", "identity.api_key.notify",
+	"access", "secrets", "store.redis",
+	"audit.retention", "audit.sinks", "detect", "privacy", "incident", "chronicle",
+}
+
+const unsupported = "not supported by this version"
+
+func whyReserved(path string) (string, bool) {
+	if path == "security.api_key" {
+		return "keys are not kept in the configuration: make one with `portcullis key create`", true
+	}
+	for _, r := range reserved {
+		if r == path {
+			return unsupported, true
+		}
+	}
+	return "", false
+}
+
+// String says how many routes there are, and nothing that could be secret.
+func (c *Config) String() string {
+	names := make([]string, len(c.Routes))
+	for i, r := range c.Routes {
+		names[i] = r.Name
+	}
+	return "configuration with routes [" + strings.Join(names, " ") + "]"
+}
+
+// GoString returns String, so that %#v prints no secret either.
+func (c *Config) GoString() string { return c.String() }
+
+// LogValue keeps the settings out of log lines.
+func (c *Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
+func (c *Config) view() outline.View {
+	return outline.View{Value: *c, Default: *Default(), Prototypes: prototypes(), Templates: c.templates}
+}
+
+// Change is one setting that differs between two configurations, masked.
+type Change = outline.Change
+
+// Diff lists what changed from one configuration to the next, for the
+// CONFIG_CHANGED events (S0-41). Routes are matched by name.
+func Diff(from, to *Config) []Change { return outline.Diff(from.view(), to.view()) }
+
+// Masked returns the configuration in force as TOML. Secrets, passwords in
+// URLs and the values of environment variables are masked; settings that have
+// their default are marked.
+func (c *Config) Masked() string { return c.view().TOML() }
+
+// MaskedJSON returns what Masked returns, as JSON.
+func (c *Config) MaskedJSON() ([]byte, error) { return c.view().JSON() }
+
+const intro = `Portcullis configuration.
+
+Every key stands below with its default. Remove the # in front of a key to change it; there is no space between them. An unknown key is an error. ${NAME} in a text is replaced by an environment variable, ${NAME:-fallback} gives a value for when it is unset or empty, and $${ is a plain ${. Durations are "30s", "5m", "12h", "90d" or "1y"; sizes are numbers of bytes, "64KiB" or "1MiB".`
+
+// Commented returns the configuration as a file to start from, with every key
+// described. Secrets are written in clear: the file is the operator's own.
+func (c *Config) Commented() string { return c.view().Commented(intro) }
+
+// Schema returns the JSON Schema (2020-12) of the configuration file.
+func Schema() ([]byte, error) {
+	return Default().view().Schema("https://portcullis.dev/schemas/portcullis.toml.json", "Portcullis configuration")
+}
+
+// Reference returns docs/configuration.md.
+func Reference() string {
+	return "# Configuration\n\n<!-- Made from the sources by `go test ./internal/config -run TestReference -update`. -->\n\n" +
+		strings.ReplaceAll(strings.TrimPrefix(intro, "Portcullis configuration.\n\nEvery key stands below with its default. Remove the # in front of a key to change it; there is no space between them. "), "${NAME}", "`${NAME}`") +
+		"\n\n`portcullis init` writes a commented file, `portcullis config validate` checks one, and `portcullis config schema` prints the JSON Schema for editors.\n" +
+		Default().view().Reference()
+}
+
+// Size is a number of bytes, see [tomlstrict.Size].
+type Size = tomlstrict.Size
+
+// Secret is text that no output shows.
+type Secret string
+
+// Reveal returns the text.
+func (s Secret) Reveal() string { return string(s) }
+
+// String returns a mask.
+func (s Secret) String() string { return "[masked]" }
+
+// GoString returns a mask.
+func (s Secret) GoString() string { return "[masked]" }
+
+// MarshalText returns a mask, so that encoders show nothing.
+func (s Secret) MarshalText() ([]byte, error) { return []byte("[masked]"), nil }

@@ -1,0 +1,282 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Route is one [[route]]: a server behind the gateway.
+type Route struct {
+	Name           string            `toml:"name" required:"true" example:"\"files\"" doc:"Name in logs, metrics and audit events: letters, digits, dashes, dots and underscores."`
+	Path           string            `toml:"path" required:"true" example:"\"/mcp\"" doc:"URL path of the route."`
+	Protocol       string            `toml:"protocol" doc:"Protocol of the server: mcp."`
+	Upstream       string            `toml:"upstream" example:"\"https://mcp.example.com/mcp\"" doc:"URL of the server. Give this or command."`
+	Command        []string          `toml:"command" example:"[\"npx\", \"-y\", \"@modelcontextprotocol/server-filesystem\", \"/srv\"]" doc:"Command that starts a server speaking over standard input and output, and its arguments; no shell is involved. Give this or upstream."`
+	Env            map[string]string `toml:"env" secret:"true" example:"{ GITHUB_TOKEN = \"${GITHUB_TOKEN}\" }" doc:"Environment of the command. It gets nothing else but pass_env and a minimal PATH and HOME."`
+	PassEnv        []string          `toml:"pass_env" example:"[\"LANG\"]" doc:"Variables of the gateway's own environment that the command gets as they are."`
+	Dir            string            `toml:"dir" example:"\"/srv\"" doc:"Working directory of the command."`
+	IdleTimeout    time.Duration     `toml:"idle_timeout" doc:"How long a command without calls is kept running."`
+	MaxChildren    int               `toml:"max_children" doc:"Commands that run at the same time, one for each session."`
+	Transport      string            `toml:"transport" enum:"auto|streamable|sse" doc:"Transport of an upstream URL: Streamable HTTP, the older HTTP+SSE, or whichever it answers to."`
+	Timeout        time.Duration     `toml:"timeout" doc:"How long the server may take to begin its answer."`
+	Auth           []string          `toml:"auth" list:"text" doc:"How callers prove who they are: api_key, or none together with insecure_no_auth."`
+	InsecureNoAuth bool              `toml:"insecure_no_auth" doc:"INSECURE: lets anyone call the route. Needed for auth = [\"none\"], so that it never happens by accident."`
+	Rate           []string          `toml:"rate" list:"text" doc:"Calls that one caller may make: number/time, such as 100/1m or 10/minute; all of them hold."`
+	Limits         MessageLimits     `toml:"limits" doc:"Limits on what callers send."`
+	ReplyLimits    MessageLimits     `toml:"reply_limits" doc:"Limits on what the server sends, for each message of a stream."`
+	Tools          Rules             `toml:"tools" doc:"Which tools may be called; tools/list shows only those."`
+	Prompts        Rules             `toml:"prompts" doc:"Which prompts may be read."`
+	Resources      Rules             `toml:"resources" doc:"Which resources may be read, by URI."`
+	CORS           CORS              `toml:"cors" doc:"Calls from web pages of other origins. None are allowed by default."`
+	Headers        Headers           `toml:"headers" doc:"Security headers of every reply."`
+}
+
+// MessageLimits bound one message.
+type MessageLimits struct {
+	Bytes  Size `toml:"bytes" doc:"Size of a message."`
+	Depth  int  `toml:"depth" doc:"Nesting of objects and arrays."`
+	Array  int  `toml:"array" doc:"Elements of an array or members of an object."`
+	String int  `toml:"string" doc:"Length of a string in bytes."`
+}
+
+// Rules allow or deny by name. Deny wins; an empty allow list allows what is
+// not denied.
+type Rules struct {
+	Allow  []string            `toml:"allow" list:"text" example:"[\"read_*\"]" doc:"Names allowed; * stands for any text. Empty allows all that are not denied."`
+	Deny   []string            `toml:"deny" list:"text" example:"[\"delete_*\"]" doc:"Names denied; wins over allow."`
+	Scopes map[string][]string `toml:"scopes" example:"{ \"write_*\" = [\"write\"] }" doc:"Scopes that a caller needs, by name. All of a list are needed."`
+}
+
+// CORS is [route.cors].
+type CORS struct {
+	Origins     []string      `toml:"origins" list:"text" example:"[\"https://app.example.com\"]" doc:"Origins whose pages may call, exactly as browsers send them."`
+	Methods     []string      `toml:"methods" list:"text" doc:"Methods they may use."`
+	Headers     []string      `toml:"headers" list:"text" doc:"Request headers they may send."`
+	Expose      []string      `toml:"expose" list:"text" doc:"Reply headers they may read."`
+	Credentials bool          `toml:"credentials" doc:"Whether they may send cookies and HTTP authentication."`
+	MaxAge      time.Duration `toml:"max_age" doc:"How long browsers may remember the answer."`
+}
+
+// Headers is [route.headers].
+type Headers struct {
+	Profile   string            `toml:"profile" enum:"api|browser|none" doc:"Set of security headers: for an API, for pages that people open, or none."`
+	Overrides map[string]string `toml:"overrides" example:"{ Referrer-Policy = \"same-origin\" }" doc:"Headers set instead of the profile's; an empty value removes one."`
+}
+
+// DefaultRoute returns the defaults of a [[route]].
+func DefaultRoute() Route {
+	return Route{
+		Protocol: "mcp", Transport: "auto", Timeout: time.Minute, IdleTimeout: 10 * time.Minute, MaxChildren: 16,
+		Auth: []string{"api_key"}, Rate: []string{"100/1m"},
+		Limits:      MessageLimits{Bytes: 1 << 20, Depth: 10, Array: 1000, String: 100000},
+		ReplyLimits: MessageLimits{Bytes: 16 << 20, Depth: 64, Array: 100000, String: 8 << 20},
+		CORS: CORS{
+			Methods: []string{"GET", "POST", "DELETE"},
+			Headers: []string{"Content-Type", "Authorization", "X-API-Key", "X-Request-ID", "MCP-Protocol-Version", "Mcp-Session-Id", "Last-Event-ID"},
+			Expose:  []string{"Mcp-Session-Id", "X-Request-Id", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "Retry-After"},
+			MaxAge:  2 * time.Hour,
+		},
+		Headers: Headers{Profile: "api"},
+	}
+}
+
+// Validate checks a route without its tables and without the other routes.
+func (r Route) Validate() error {
+	var errs []error
+	if len(r.Name) > 64 || !isToken(r.Name) {
+		errs = append(errs, fmt.Errorf("name: %q: want 1 to 64 letters, digits, dots, dashes or underscores", r.Name))
+	}
+	errs = append(errs, routePath(r.Path), supported("protocol", r.Protocol, []string{"mcp"}, []string{"a2a", "http"}))
+	errs = append(errs, r.checkServer()...)
+	errs = append(errs, r.checkAuth()...)
+	for i, rate := range r.Rate {
+		if !isRate(rate) {
+			errs = append(errs, fmt.Errorf(`rate[%d]: %q: want a number and a time such as "100/1m"`, i, rate))
+		}
+	}
+	errs = append(errs, between("timeout", r.Timeout, time.Millisecond, 24*time.Hour))
+	return errors.Join(errs...)
+}
+
+// checkServer checks that there is exactly one server and that no setting is
+// given that only the other kind has.
+func (r Route) checkServer() []error {
+	switch {
+	case r.Upstream == "" && len(r.Command) == 0:
+		return []error{errors.New("needs upstream or command")}
+	case r.Upstream != "" && len(r.Command) > 0:
+		return []error{errors.New("command: cannot be given together with upstream")}
+	case r.Upstream != "":
+		return r.checkUpstream()
+	}
+	errs := []error{
+		between("idle_timeout", r.IdleTimeout, time.Second, 30*24*time.Hour),
+		atLeast("max_children", int64(r.MaxChildren), 1),
+	}
+	if r.Command[0] == "" {
+		errs = append(errs, errors.New("command[0]: want the name of a program"))
+	}
+	if r.Transport != "auto" {
+		errs = append(errs, errors.New("transport: has no effect on a command"))
+	}
+	for name := range r.Env {
+		if name == "" || strings.ContainsAny(name, "=\x00") {
+			errs = append(errs, fmt.Errorf("env: %q: want the name of a variable", name))
+		}
+	}
+	for i, name := range r.PassEnv {
+		if !isToken(name) {
+			errs = append(errs, fmt.Errorf("pass_env[%d]: %q: want the name of a variable", i, name))
+		}
+	}
+	for i, arg := range r.Command {
+		if strings.Contains(arg, "\x00") {
+			errs = append(errs, fmt.Errorf("command[%d]: holds a NUL byte", i))
+		}
+	}
+	return errs
+}
+
+func (r Route) checkUpstream() []error {
+	var errs []error
+	u, err := url.Parse(r.Upstream)
+	switch {
+	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Host == "":
+		errs = append(errs, errors.New(`upstream: want a URL such as "https://mcp.example.com/mcp"`))
+	case u.User != nil:
+		errs = append(errs, errors.New("upstream: holds a name or password"))
+	case u.Fragment != "":
+		errs = append(errs, errors.New("upstream: holds a fragment"))
+	}
+	for field, given := range map[string]bool{"env": len(r.Env) > 0, "pass_env": len(r.PassEnv) > 0, "dir": r.Dir != ""} {
+		if given {
+			errs = append(errs, fmt.Errorf("%s: has no effect without command", field))
+		}
+	}
+	return errs
+}
+
+func (r Route) checkAuth() []error {
+	var errs []error
+	if len(r.Auth) == 0 {
+		errs = append(errs, errors.New(`auth: names no method (write ["none"] and insecure_no_auth = true to let anyone call)`))
+	}
+	for i, method := range r.Auth {
+		errs = append(errs, supported(fmt.Sprintf("auth[%d]", i), method,
+			[]string{"api_key", "none"}, []string{"jwt", "oidc", "basic", "mtls", "zkp"}))
+		if slices.Contains(r.Auth[:i], method) {
+			errs = append(errs, fmt.Errorf("auth[%d]: %q: is there twice", i, method))
+		}
+	}
+	none := slices.Contains(r.Auth, "none")
+	switch {
+	case none && len(r.Auth) > 1:
+		errs = append(errs, errors.New(`auth: "none" cannot be given together with another method`))
+	case none && !r.InsecureNoAuth:
+		errs = append(errs, errors.New(`auth: "none" lets anyone call: it needs insecure_no_auth = true beside it`))
+	case !none && r.InsecureNoAuth:
+		errs = append(errs, errors.New(`insecure_no_auth: has no effect without auth = ["none"]`))
+	}
+	return errs
+}
+
+// supported tells a value of a later version from a mistake.
+func supported(field, value string, known, later []string) error {
+	switch {
+	case slices.Contains(known, value):
+		return nil
+	case slices.Contains(later, value):
+		return fmt.Errorf("%s: %q: %s", field, value, unsupported)
+	default:
+		return fmt.Errorf(`%s: %q: want "%s"`, field, value, strings.Join(known, `" or "`))
+	}
+}
+
+// routePath accepts a clean absolute path of unreserved characters.
+func routePath(p string) error {
+	clean := strings.HasPrefix(p, "/") && !strings.Contains(p, "//") && (p == "/" || !strings.HasSuffix(p, "/"))
+	for segment := range strings.SplitSeq(strings.TrimPrefix(p, "/"), "/") {
+		clean = clean && segment != "." && segment != ".." && (segment == "" || isToken(strings.ReplaceAll(segment, "~", "-")))
+	}
+	if !clean {
+		return fmt.Errorf(`path: %q: want a path such as "/mcp"`, p)
+	}
+	for _, taken := range [...]string{"/health", "/ready", "/.well-known", "/auth", "/api"} {
+		if p == taken || strings.HasPrefix(p, taken+"/") {
+			return fmt.Errorf("path: %q: %s is the gateway's own", p, taken)
+		}
+	}
+	return nil
+}
+
+// isRate accepts "100/1m", "10/minute" and "100/15m".
+func isRate(s string) bool {
+	number, period, ok := strings.Cut(s, "/")
+	n, err := strconv.ParseUint(number, 10, 31)
+	if !ok || err != nil || n == 0 {
+		return false
+	}
+	if slices.Contains([]string{"second", "minute", "hour", "day"}, period) {
+		return true
+	}
+	d, err := time.ParseDuration(period)
+	return err == nil && d > 0
+}
+
+// Validate checks the limits of a message.
+func (l MessageLimits) Validate() error {
+	return errors.Join(
+		atLeast("bytes", int64(l.Bytes), 1), atLeast("depth", int64(l.Depth), 1),
+		atLeast("array", int64(l.Array), 1), atLeast("string", int64(l.String), 1),
+	)
+}
+
+// Validate checks that every pattern and scope is a name.
+func (r Rules) Validate() error {
+	var errs []error
+	for _, list := range []struct {
+		field string
+		names []string
+	}{{"allow", r.Allow}, {"deny", r.Deny}} {
+		for i, name := range list.names {
+			if strings.TrimSpace(name) == "" {
+				errs = append(errs, fmt.Errorf("%s[%d]: %q: want a name", list.field, i, name))
+			}
+		}
+	}
+	for name, scopes := range r.Scopes {
+		if name == "" || len(scopes) == 0 || slices.Contains(scopes, "") {
+			errs = append(errs, fmt.Errorf("scopes: %q: want a name with a list of scopes", name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Validate checks the origins.
+func (c CORS) Validate() error {
+	var errs []error
+	for i, o := range c.Origins {
+		u, err := url.Parse(o)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Scheme+"://"+u.Host != o {
+			errs = append(errs, fmt.Errorf(`origins[%d]: %q: want an origin such as "https://app.example.com"`, i, o))
+		}
+	}
+	errs = append(errs, between("max_age", c.MaxAge, 0, 24*time.Hour))
+	return errors.Join(errs...)
+}
+
+// Validate checks that the overrides are header fields.
+func (h Headers) Validate() error {
+	var errs []error
+	for name, value := range h.Overrides {
+		if !isToken(name) || strings.ContainsAny(value, "\r\n\x00") {
+			errs = append(errs, fmt.Errorf("overrides: %q: want the name of a header with a value on one line", name))
+		}
+	}
+	return errors.Join(errs...)
+}

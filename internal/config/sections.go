@@ -1,0 +1,116 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Identity is [identity].
+type Identity struct {
+	CacheTTL time.Duration `toml:"cache_ttl" doc:"How long a verified key is accepted when the store cannot be asked."`
+	APIKey   APIKey        `toml:"api_key" doc:"API keys."`
+}
+
+// APIKey is [identity.api_key].
+type APIKey struct {
+	Prefix string `toml:"prefix" doc:"Begin of every key, for secret scanners: mcp gives mcp_<id>.<secret>."`
+}
+
+// DefaultIdentity returns the defaults of [identity].
+func DefaultIdentity() Identity {
+	return Identity{CacheTTL: time.Minute, APIKey: APIKey{Prefix: "mcp"}}
+}
+
+// Validate checks [identity].
+func (i Identity) Validate() error { return between("cache_ttl", i.CacheTTL, 0, time.Hour) }
+
+// Validate checks [identity.api_key].
+func (k APIKey) Validate() error {
+	for _, c := range []byte(k.Prefix) {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') {
+			return fmt.Errorf("prefix: %q: want 1 to 16 lower-case letters or digits", k.Prefix)
+		}
+	}
+	if k.Prefix == "" || len(k.Prefix) > 16 {
+		return fmt.Errorf("prefix: %q: want 1 to 16 lower-case letters or digits", k.Prefix)
+	}
+	return nil
+}
+
+// Security is [security].
+type Security struct {
+	AllowIPs              []string `toml:"allow_ips" list:"text" example:"[\"127.0.0.1\", \"192.168.1.0/24\"]" doc:"Addresses and CIDR ranges that may call. Empty allows all that are not denied."`
+	DenyIPs               []string `toml:"deny_ips" list:"text" example:"[\"203.0.113.0/24\"]" doc:"Addresses and CIDR ranges that may not call; wins over allow_ips."`
+	CustomSensitiveParams []string `toml:"custom_sensitive_params" list:"text" example:"[\"my_secret\", \"private_token\"]" doc:"Names of URL parameters that are removed beside the usual ones."`
+}
+
+// DefaultSecurity returns the defaults of [security].
+func DefaultSecurity() Security { return Security{} }
+
+// Validate checks [security].
+func (s Security) Validate() error {
+	var errs []error
+	for i, a := range s.AllowIPs {
+		errs = append(errs, addressRange("allow_ips", i, a))
+	}
+	for i, a := range s.DenyIPs {
+		errs = append(errs, addressRange("deny_ips", i, a))
+	}
+	for i, p := range s.CustomSensitiveParams {
+		if strings.TrimSpace(p) == "" {
+			errs = append(errs, fmt.Errorf("custom_sensitive_params[%d]: %q: want the name of a parameter", i, p))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Store is [store].
+type Store struct {
+	URL string `toml:"url" doc:"Database: sqlite: and a file, relative to the data folder."`
+}
+
+// DefaultStore returns the defaults of [store].
+func DefaultStore() Store { return Store{URL: "sqlite:portcullis.db"} }
+
+// Validate checks [store].
+func (s Store) Validate() error {
+	if strings.HasPrefix(s.URL, "postgres://") || strings.HasPrefix(s.URL, "postgresql://") {
+		return fmt.Errorf("url: PostgreSQL is %s", unsupported)
+	}
+	file, ok := strings.CutPrefix(s.URL, "sqlite:")
+	if !ok || file == "" || strings.ContainsAny(file, "?#\x00") {
+		return errors.New(`url: want a file such as "sqlite:portcullis.db"`)
+	}
+	return nil
+}
+
+// Audit is [audit].
+type Audit struct {
+	Durability string `toml:"durability" enum:"grouped|strict" doc:"grouped writes a record before the call is forwarded and syncs at least every 100 ms, at once for security events; strict syncs before forwarding."`
+	OnFailure  string `toml:"on_failure" enum:"refuse|allow" doc:"What happens to calls when the journal cannot be written."`
+}
+
+// DefaultAudit returns the defaults of [audit].
+func DefaultAudit() Audit { return Audit{Durability: "grouped", OnFailure: "refuse"} }
+
+// Telemetry is [telemetry].
+type Telemetry struct {
+	MetricsToken Secret `toml:"metrics_token" example:"\"${METRICS_TOKEN}\"" doc:"Bearer token with which /metrics may be read, beside a key with the scope manage."`
+}
+
+// DefaultTelemetry returns the defaults of [telemetry].
+func DefaultTelemetry() Telemetry { return Telemetry{} }
+
+// minToken is the least length of a token that cannot be guessed (128 bits in
+// hexadecimal is 32, in base64 22; 16 is the floor for what people paste).
+const minToken = 16
+
+// Validate checks [telemetry].
+func (t Telemetry) Validate() error {
+	if n := len(t.MetricsToken); n > 0 && n < minToken {
+		return fmt.Errorf("metrics_token: want at least %d characters", minToken)
+	}
+	return nil
+}

@@ -1,0 +1,210 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/portcullis-dev/portcullis/internal/config/tomlstrict"
+)
+
+// Server is [server].
+type Server struct {
+	Listen         string        `toml:"listen" doc:"Address and port for callers."`
+	AdminListen    string        `toml:"admin_listen" doc:"Address and port for administration and metrics. Empty switches the listener off."`
+	TrustedProxies []string      `toml:"trusted_proxies" list:"text" example:"[\"10.0.0.0/8\"]" doc:"Addresses or CIDR ranges of proxies whose X-Forwarded-For, X-Forwarded-Proto and Forwarded are believed. Nobody is trusted by default."`
+	AllowedHosts   []string      `toml:"allowed_hosts" list:"text" example:"[\"mcp.example.com\"]" doc:"Host names that callers may use, against DNS rebinding. Loopback names are always allowed on a loopback address."`
+	Environment    string        `toml:"environment" doc:"Name of the deployment in audit events."`
+	ShutdownGrace  time.Duration `toml:"shutdown_grace" doc:"How long running calls and streams may take to finish at shutdown."`
+	TLS            TLS           `toml:"tls" doc:"Certificate of the listener for callers."`
+	HTTPS          HTTPS         `toml:"https" doc:"What happens to plain HTTP behind a TLS-terminating proxy."`
+	Limits         ServerLimits  `toml:"limits" doc:"Limits on connections and headers."`
+	Log            Log           `toml:"log" doc:"The operational log on standard error."`
+}
+
+// TLS is [server.tls].
+type TLS struct {
+	Cert       string        `toml:"cert" example:"\"/etc/portcullis/tls.crt\"" doc:"File with the PEM certificate chain. Empty serves plain HTTP."`
+	Key        string        `toml:"key" example:"\"/etc/portcullis/tls.key\"" doc:"File with the PEM private key."`
+	MinVersion string        `toml:"min_version" enum:"1.2|1.3" doc:"Oldest TLS version accepted."`
+	Reload     time.Duration `toml:"reload" doc:"How often the files are looked at for a renewed certificate; 0s only at a reload."`
+}
+
+// HTTPS is [server.https].
+type HTTPS struct {
+	Require  bool   `toml:"require" doc:"Refuse calls that did not arrive over TLS, here or at a trusted proxy."`
+	Hostname string `toml:"hostname" example:"\"mcp.example.com\"" doc:"Host name that plain GET and HEAD requests are redirected to. Without it they are refused."`
+}
+
+// ServerLimits is [server.limits].
+type ServerLimits struct {
+	HeaderBytes              Size          `toml:"header_bytes" doc:"Largest request header."`
+	HeaderTimeout            time.Duration `toml:"header_timeout" doc:"Time a caller has to send the header."`
+	BodyTimeout              time.Duration `toml:"body_timeout" doc:"Time a caller has to send the body."`
+	IdleTimeout              time.Duration `toml:"idle_timeout" doc:"How long an unused connection is kept."`
+	MaxConnections           int           `toml:"max_connections" doc:"Open connections in all."`
+	MaxConnectionsPerAddress int           `toml:"max_connections_per_address" doc:"Open connections of one address (IPv6: one /64)."`
+}
+
+// Log is [server.log].
+type Log struct {
+	Level  string `toml:"level" enum:"debug|info|warn|error" doc:"Least severe message that is written."`
+	Format string `toml:"format" enum:"json|text" doc:"Form of a line."`
+}
+
+// DefaultServer returns the defaults of [server].
+func DefaultServer() Server {
+	return Server{
+		Listen: "127.0.0.1:8080", AdminListen: "127.0.0.1:9090", Environment: "production",
+		ShutdownGrace: 30 * time.Second,
+		TLS:           TLS{MinVersion: "1.2", Reload: time.Minute},
+		Limits: ServerLimits{
+			HeaderBytes: 16 << 10, HeaderTimeout: 10 * time.Second, BodyTimeout: 30 * time.Second,
+			IdleTimeout: 2 * time.Minute, MaxConnections: 10000, MaxConnectionsPerAddress: 256,
+		},
+		Log: Log{Level: "info", Format: "json"},
+	}
+}
+
+// Validate checks [server] without its tables.
+func (s Server) Validate() error {
+	errs := []error{listenAddress("listen", s.Listen)}
+	if s.AdminListen != "" {
+		errs = append(errs, listenAddress("admin_listen", s.AdminListen))
+		if s.AdminListen == s.Listen && !strings.HasSuffix(s.Listen, ":0") {
+			errs = append(errs, fmt.Errorf("admin_listen: %q: want another address than listen", s.AdminListen))
+		}
+	}
+	for i, p := range s.TrustedProxies {
+		errs = append(errs, addressRange("trusted_proxies", i, p))
+		if prefix, err := netip.ParsePrefix(p); err == nil && prefix.Bits() == 0 {
+			errs = append(errs, fmt.Errorf("trusted_proxies[%d]: %q: would trust every caller", i, p))
+		}
+	}
+	for i, h := range s.AllowedHosts {
+		if !isHost(h) {
+			errs = append(errs, fmt.Errorf(`allowed_hosts[%d]: %q: want a host name such as "mcp.example.com"`, i, h))
+		}
+	}
+	if s.Environment == "" || len(s.Environment) > 64 || !isToken(s.Environment) {
+		errs = append(errs, fmt.Errorf("environment: %q: want 1 to 64 letters, digits, dots, dashes or underscores", s.Environment))
+	}
+	errs = append(errs, between("shutdown_grace", s.ShutdownGrace, 0, time.Hour))
+	return errors.Join(errs...)
+}
+
+// Validate checks [server.tls]; it opens no file.
+func (t TLS) Validate() error {
+	switch {
+	case t.Cert != "" && t.Key == "":
+		return errors.New("key: must be given together with cert")
+	case t.Key != "" && t.Cert == "":
+		return errors.New("cert: must be given together with key")
+	case t.Reload != 0 && t.Reload < time.Second:
+		return errors.New("reload: want 0s or at least 1s")
+	}
+	return nil
+}
+
+// Validate checks [server.https].
+func (h HTTPS) Validate() error {
+	if h.Hostname == "" {
+		return nil
+	}
+	if !isHost(h.Hostname) {
+		return fmt.Errorf(`hostname: %q: want a host name such as "mcp.example.com"`, h.Hostname)
+	}
+	if !h.Require {
+		return errors.New("hostname: has no effect without require = true")
+	}
+	return nil
+}
+
+// Validate checks [server.limits].
+func (l ServerLimits) Validate() error {
+	return errors.Join(
+		atLeast("header_bytes", int64(l.HeaderBytes), 1024),
+		between("header_timeout", l.HeaderTimeout, time.Second, time.Hour),
+		between("body_timeout", l.BodyTimeout, time.Second, time.Hour),
+		between("idle_timeout", l.IdleTimeout, time.Second, 24*time.Hour),
+		atLeast("max_connections", int64(l.MaxConnections), 1),
+		atLeast("max_connections_per_address", int64(l.MaxConnectionsPerAddress), 1),
+	)
+}
+
+func listenAddress(field, s string) error {
+	host, port, err := net.SplitHostPort(s)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err == nil && host != "" && host != "localhost" {
+		_, err = netip.ParseAddr(host)
+	}
+	if err != nil {
+		return fmt.Errorf(`%s: %q: want an address and port such as "127.0.0.1:8080"`, field, s)
+	}
+	return nil
+}
+
+func addressRange(field string, i int, s string) error {
+	if _, err := netip.ParseAddr(s); err == nil {
+		return nil
+	}
+	prefix, err := netip.ParsePrefix(s)
+	if err != nil {
+		return fmt.Errorf(`%s[%d]: %q: want an address or a range such as "10.0.0.0/8"`, field, i, s)
+	}
+	if prefix != prefix.Masked() {
+		return fmt.Errorf("%s[%d]: %q: has bits set beyond the prefix, want %q", field, i, s, prefix.Masked())
+	}
+	return nil
+}
+
+// isHost accepts a DNS name or an address, with or without a port.
+func isHost(s string) bool {
+	if host, port, err := net.SplitHostPort(s); err == nil {
+		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+			return false
+		}
+		s = host
+	}
+	if _, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
+		return true
+	}
+	for label := range strings.SplitSeq(s, ".") {
+		if label == "" || len(label) > 63 || !isToken(label) || label[0] == '-' || label[len(label)-1] == '-' {
+			return false
+		}
+	}
+	return len(s) <= 253
+}
+
+// isToken accepts letters, digits, dots, dashes and underscores.
+func isToken(s string) bool {
+	for _, c := range []byte(s) {
+		ok := c == '.' || c == '-' || c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+		if !ok {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func between(field string, d, low, high time.Duration) error {
+	if d < low || d > high {
+		return fmt.Errorf("%s: %q: want between %q and %q", field,
+			tomlstrict.FormatDuration(d), tomlstrict.FormatDuration(low), tomlstrict.FormatDuration(high))
+	}
+	return nil
+}
+
+func atLeast(field string, n, low int64) error {
+	if n < low {
+		return fmt.Errorf("%s: %d: want at least %d", field, n, low)
+	}
+	return nil
+}
