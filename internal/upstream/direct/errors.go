@@ -3,6 +3,7 @@ package direct
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 
@@ -26,7 +27,8 @@ var (
 	errTruncated   = errors.New("response ended early")
 	errBodyClosed  = errors.New("reading a closed body")
 	errClosed      = errors.New("upstream is closed")
-	errWait        = os.ErrDeadlineExceeded
+	errWait        = fmt.Errorf("waiting for a connection: %w", os.ErrDeadlineExceeded)
+	errHeadTime    = fmt.Errorf("waiting for response headers: %w", os.ErrDeadlineExceeded)
 )
 
 // failure turns what went wrong into what Forward and Body.Read return: the

@@ -21,14 +21,6 @@ const (
 	pingWait  = 15 * time.Second
 )
 
-// errHeadTime says that the headers of a reply did not come in time.
-var errHeadTime = timeoutError{}
-
-type timeoutError struct{}
-
-func (timeoutError) Error() string { return "no response headers in time" }
-func (timeoutError) Timeout() bool { return true }
-
 // newTransport returns the transport for what the direct way does not do.
 func (c *Client) newTransport(cfg Config, proxy func(*http.Request) (*url.URL, error)) *http.Transport {
 	t := &http.Transport{
@@ -74,7 +66,7 @@ func (c *Client) viaTransport(ctx context.Context, r *request) (*portcullis.Repl
 	case err == nil && (resp.StatusCode < 200 || resp.StatusCode > 599):
 		_ = resp.Body.Close()
 		err = errMalformed
-	case err != nil && context.Cause(inner) == error(errHeadTime):
+	case err != nil && context.Cause(inner) == errHeadTime:
 		err = errHeadTime
 	}
 	if err != nil {
