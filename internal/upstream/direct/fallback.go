@@ -1,0 +1,108 @@
+package direct
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/portcullis-dev/portcullis"
+)
+
+// Pings find out that an HTTP/2 connection is dead while its streams are
+// silent, in about 45 s.
+const (
+	pingAfter = 30 * time.Second
+	pingWait  = 15 * time.Second
+)
+
+// newTransport returns the transport for what the direct way does not do.
+func (c *Client) newTransport(cfg Config, proxy func(*http.Request) (*url.URL, error)) *http.Transport {
+	t := &http.Transport{
+		Proxy:                  proxy,
+		DialContext:            c.dialer.DialContext,
+		TLSClientConfig:        c.dialer.TLS.Clone(),
+		TLSHandshakeTimeout:    cfg.DialTimeout,
+		ForceAttemptHTTP2:      true,
+		DisableCompression:     true,
+		MaxIdleConnsPerHost:    max(cfg.MaxIdle, 1),
+		MaxConnsPerHost:        cfg.MaxConns,
+		IdleConnTimeout:        cfg.IdleTimeout,
+		MaxResponseHeaderBytes: maxHead,
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingWait},
+	}
+	if proxy == nil {
+		t.DialTLSContext = func(ctx context.Context, _, _ string) (net.Conn, error) { return c.dialTLS(ctx) }
+	}
+	return t
+}
+
+// viaTransport makes the call through http.Transport.
+func (c *Client) viaTransport(ctx context.Context, r *request) (*portcullis.Reply, error) {
+	c.fallbacks.Add(1)
+	inner, cancel := context.WithCancelCause(ctx)
+	timer := time.AfterFunc(c.timeout, func() { cancel(errHeadTime) })
+	req := &http.Request{
+		Method: r.method, URL: c.target.url, Host: c.target.url.Host, Header: r.header(),
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}
+	if len(r.body) > 0 {
+		// The transport may still read the body after it has returned the
+		// reply, when the caller's buffer serves another call.
+		req.Body = io.NopCloser(bytes.NewReader(bytes.Clone(r.body)))
+		req.ContentLength = int64(len(r.body))
+	}
+	resp, err := c.transport.RoundTrip(req.WithContext(inner))
+	inTime := timer.Stop()
+	switch {
+	case err == nil && !inTime:
+		_ = resp.Body.Close()
+		err = errHeadTime
+	case err == nil && (resp.StatusCode < 200 || resp.StatusCode > 599):
+		_ = resp.Body.Close()
+		err = errMalformed
+	case err != nil && context.Cause(inner) == errHeadTime:
+		err = errHeadTime
+	}
+	if err != nil {
+		cancel(nil)
+		return nil, failure(ctx, "calling upstream", err)
+	}
+	clean(resp.Header)
+	return &portcullis.Reply{
+		Status: resp.StatusCode, Header: resp.Header,
+		Body: &transportBody{ctx: ctx, body: resp.Body, cancel: func() { cancel(nil) }},
+	}, nil
+}
+
+// transportBody gives the body of http.Transport the errors of this package.
+type transportBody struct {
+	ctx    context.Context
+	body   io.ReadCloser
+	cancel func()
+	once   sync.Once
+}
+
+func (b *transportBody) Read(p []byte) (int, error) {
+	n, err := b.body.Read(p)
+	switch {
+	case err == nil, errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
+		return n, err
+	case errors.Is(err, http.ErrBodyReadAfterClose):
+		return n, errBodyClosed
+	}
+	return n, failure(b.ctx, "reading upstream reply", err)
+}
+
+func (b *transportBody) Close() error {
+	b.once.Do(func() {
+		b.cancel()
+		_ = b.body.Close()
+	})
+	return nil
+}
