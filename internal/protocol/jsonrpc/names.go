@@ -50,7 +50,7 @@ func (n *nameSet) unescape(inner []byte) place {
 		n.text = grown
 	}
 	n.text = n.text[:from+len(appendUnescaped(n.text[from:from], inner))]
-	return place{int32(from), int32(len(n.text)), true} //nolint:gosec // no longer than the message
+	return place{offset(from), offset(len(n.text)), true}
 }
 
 func (n *nameSet) at(i int) place {
@@ -162,7 +162,7 @@ func (n *nameSet) put(b []byte, i int) {
 	for at := hash; ; at++ {
 		slot := &n.table[at&uint64(len(n.table)-1)]
 		if slot.index == 0 {
-			*slot = bucket{hash, int32(i) + 1} //nolint:gosec // fewer names than bytes of a message
+			*slot = bucket{hash, offset(i) + 1}
 			n.used++
 			return
 		}

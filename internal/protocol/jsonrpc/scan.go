@@ -105,7 +105,7 @@ func (s *scanner) value(i, depth int, m *Members) (end int, v Value) {
 		v.Kind = Number
 		end = s.number(i)
 	}
-	v.Start, v.End = int32(i), int32(end) //nolint:gosec // a message is at most 1 GiB
+	v.Start, v.End = offset(i), offset(end)
 	return end, v
 }
 
@@ -186,7 +186,7 @@ func (s *scanner) member(i, depth int, m *Members) int {
 	if i < 0 {
 		return i
 	}
-	p := place{start: int32(at + 1), end: int32(i - 1)} //nolint:gosec // a message is at most 1 GiB
+	p := place{start: offset(at + 1), end: offset(i - 1)}
 	if escaped {
 		p = s.names.unescape(s.b[at+1 : i-1])
 		if bytes.IndexByte(s.names.name(s.b, p), 0) >= 0 {
