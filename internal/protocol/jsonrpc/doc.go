@@ -25,7 +25,7 @@
 // The scanner is written by hand because each of these rules needs something
 // that a tokenizer does not show: where a name stands and how it is spelled,
 // which object it is in, how long a string is once unescaped. It allocates
-// nothing and costs about what encoding/json/jsontext costs for its tokens
+// nothing and costs no more than what encoding/json/jsontext costs for its tokens
 // alone. Fuzz tests hold it to accepting a subset of what jsontext accepts in
 // its strict mode, with the same values.
 //

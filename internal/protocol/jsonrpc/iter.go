@@ -86,7 +86,7 @@ func (it *Iter) value() Value {
 	if i >= len(it.b) {
 		return Value{}
 	}
-	v := Value{Start: int32(start)} //nolint:gosec // a message is at most 1 GiB
+	v := Value{Start: offset(start)}
 	switch c := it.b[i]; {
 	case c == '"':
 		v.Kind = String
@@ -110,7 +110,7 @@ func (it *Iter) value() Value {
 	if i < 0 {
 		return Value{}
 	}
-	it.i, v.End = i, int32(i) //nolint:gosec // as above
+	it.i, v.End = i, offset(i)
 	return v
 }
 

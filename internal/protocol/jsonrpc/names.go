@@ -15,7 +15,8 @@ const inline = 24
 
 // nameSet holds the names of the objects that are being read: those of the
 // innermost one follow those of the objects around it. It keeps places instead
-// of slices, so that the whole scanner can stand on the stack.
+// of slices, and grows by hand instead of with append, so that the compiler can
+// see that the scanner and what it points to stay on the stack.
 type nameSet struct {
 	first [inline]place
 	more  []place // the names behind the first ones
@@ -43,8 +44,13 @@ func (n *nameSet) name(b []byte, p place) []byte {
 // unescape keeps what the inside of a string says as a name.
 func (n *nameSet) unescape(inner []byte) place {
 	from := len(n.text)
-	n.text = appendUnescaped(n.text, inner)
-	return place{int32(from), int32(len(n.text)), true} //nolint:gosec // no longer than the message
+	if need := from + len(inner); need > cap(n.text) {
+		grown := make([]byte, from, 2*need)
+		copy(grown, n.text)
+		n.text = grown
+	}
+	n.text = n.text[:from+len(appendUnescaped(n.text[from:from], inner))]
+	return place{offset(from), offset(len(n.text)), true}
 }
 
 func (n *nameSet) at(i int) place {
@@ -55,12 +61,18 @@ func (n *nameSet) at(i int) place {
 }
 
 func (n *nameSet) push(p place) {
-	if n.count < inline {
-		n.first[n.count] = p
-	} else {
-		n.more = append(n.more[:n.count-inline], p)
-	}
+	at := n.count
 	n.count++
+	if at < inline {
+		n.first[at] = p
+		return
+	}
+	if at -= inline; at == len(n.more) {
+		grown := make([]place, 2*at+inline)
+		copy(grown, n.more)
+		n.more = grown
+	}
+	n.more[at] = p
 }
 
 // bucket places a name. It outlives the object of the name: whether it still
@@ -150,7 +162,7 @@ func (n *nameSet) put(b []byte, i int) {
 	for at := hash; ; at++ {
 		slot := &n.table[at&uint64(len(n.table)-1)]
 		if slot.index == 0 {
-			*slot = bucket{hash, int32(i) + 1} //nolint:gosec // fewer names than bytes of a message
+			*slot = bucket{hash, offset(i) + 1}
 			n.used++
 			return
 		}

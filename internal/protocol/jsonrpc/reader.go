@@ -86,24 +86,24 @@ func (r *Reader) Read(body []byte, lim Limits, slots []Value) (Message, error) {
 	s := scanner{b: body, lim: lim, slots: slots}
 	i := s.space(0)
 	if bytes.HasPrefix(body, []byte("\xef\xbb\xbf")) {
-		s.syntax(0, "byte order mark")
-		return Message{}, s.err
+		s.syntax(0, ruleByteOrderMark)
+		return Message{}, s.bad.error()
 	}
 	end, v := s.value(i, 0, r.message)
 	if end < 0 {
-		return Message{}, s.err
+		return Message{}, s.bad.error()
 	}
 	if end = s.space(end); end < len(body) {
-		s.syntax(end, "bytes after the message")
-		return Message{}, s.err
+		s.syntax(end, ruleBytesAfterTheMessage)
+		return Message{}, s.bad.error()
 	}
 	if v.Kind != Object {
-		rule := "message is no object"
+		broken := ruleMessageIsNoObject
 		if v.Kind == Array {
-			rule = "batch"
+			broken = ruleBatch
 		}
-		s.fail(portcullis.CodeInvalidRequest, i, rule)
-		return Message{}, s.err
+		s.fail(portcullis.CodeInvalidRequest, i, broken)
+		return Message{}, s.bad.error()
 	}
 	m := Message{
 		Method: slots[slotMethod], Params: slots[slotParams], Result: slots[slotResult],

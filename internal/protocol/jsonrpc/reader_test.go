@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -352,8 +351,9 @@ func TestSlots(t *testing.T) {
 	}
 }
 
-// Finding duplicates must not cost the square of the members.
-func TestManyMembersAreFast(t *testing.T) {
+// Finding duplicates must not cost the square of the members: 5e9 comparisons
+// for the largest object here alone.
+func TestManyMembers(t *testing.T) {
 	lim := jsonrpc.DefaultReplyLimits()
 	const objects = 100
 	var b strings.Builder
@@ -361,12 +361,9 @@ func TestManyMembersAreFast(t *testing.T) {
 		b.WriteString(`,{` + manyNames(1000+i) + `}`)
 	}
 	body := `{"jsonrpc":"2.0","id":1,"result":[` + b.String()[1:] + `,{` + manyNames(100_000) + `}]}`
-	start := time.Now()
 	if _, _, err := read(body, lim); err != nil {
 		t.Fatal(err)
 	}
-	// The square of the largest object alone would be 5e9 comparisons.
-	t.Logf("%d bytes in %v", len(body), time.Since(start))
 }
 
 func FuzzRead(f *testing.F) {

@@ -15,22 +15,35 @@ import (
 const maxNumber = 512
 
 // scanner walks one message. Its methods take and return offsets; a negative
-// one says that err holds why the message is refused.
+// one says that bad holds why the message is refused.
 type scanner struct {
 	b     []byte
 	lim   Limits
-	err   *portcullis.Error
+	bad   fault
 	slots []Value
 	names nameSet
 }
 
-// fail notes why the message is refused. The detail is for the log and never
-// holds a byte of the message.
-func (s *scanner) fail(code int, at int, rule string) int {
-	s.err = refusal(code, fmt.Sprintf("%s at byte %d", rule, at))
+// fault is why a message is refused and where. It is no error yet, and no text:
+// what the scanner returned as a pointer would move all it points to off the
+// stack.
+type fault struct {
+	code, at int
+	rule     rule
+}
+
+func (f fault) error() error {
+	return refusal(f.code, fmt.Sprintf("%s at byte %d", ruleText[f.rule], f.at))
+}
+
+// fail notes why the message is refused.
+func (s *scanner) fail(code, at int, broken rule) int {
+	s.bad = fault{code, at, broken}
 	return -1
 }
 
+// refusal is an error for the sender of a message. The detail is for the log
+// and never holds a byte of the message.
 func refusal(code int, detail string) *portcullis.Error {
 	return &portcullis.Error{
 		Kind:   portcullis.KindMalformed,
@@ -41,11 +54,11 @@ func refusal(code int, detail string) *portcullis.Error {
 	}
 }
 
-func (s *scanner) syntax(at int, rule string) int {
+func (s *scanner) syntax(at int, broken rule) int {
 	if at >= len(s.b) {
-		rule = "unexpected end"
+		at, broken = len(s.b), ruleUnexpectedEnd
 	}
-	return s.fail(portcullis.CodeParse, at, rule)
+	return s.fail(portcullis.CodeParse, at, broken)
 }
 
 func (s *scanner) space(i int) int {
@@ -64,7 +77,7 @@ func (s *scanner) space(i int) int {
 // behind it. If m is given and the value an object, its members are noted.
 func (s *scanner) value(i, depth int, m *Members) (end int, v Value) {
 	if i >= len(s.b) {
-		return s.syntax(i, ""), v
+		return s.syntax(i, ruleUnexpectedEnd), v
 	}
 	switch c := s.b[i]; c {
 	case '{':
@@ -87,12 +100,12 @@ func (s *scanner) value(i, depth int, m *Members) (end int, v Value) {
 		end = s.literal(i, "null")
 	default:
 		if c != '-' && !digit(c) {
-			return s.syntax(i, "invalid character"), v
+			return s.syntax(i, ruleInvalidCharacter), v
 		}
 		v.Kind = Number
 		end = s.number(i)
 	}
-	v.Start, v.End = int32(i), int32(end) //nolint:gosec // a message is at most 1 GiB
+	v.Start, v.End = offset(i), offset(end)
 	return end, v
 }
 
@@ -100,12 +113,12 @@ func (s *scanner) literal(i int, want string) int {
 	if end := i + len(want); end <= len(s.b) && string(s.b[i:end]) == want {
 		return end
 	}
-	return s.syntax(i, "invalid literal")
+	return s.syntax(i, ruleInvalidLiteral)
 }
 
 func (s *scanner) array(i, depth int) int {
 	if depth > s.lim.MaxDepth {
-		return s.fail(portcullis.CodeInvalidRequest, i, "nesting too deep")
+		return s.fail(portcullis.CodeInvalidRequest, i, ruleNestingTooDeep)
 	}
 	i = s.space(i + 1)
 	if i < len(s.b) && s.b[i] == ']' {
@@ -113,13 +126,13 @@ func (s *scanner) array(i, depth int) int {
 	}
 	for n := 1; ; n++ {
 		if n > s.lim.MaxArray {
-			return s.fail(portcullis.CodeInvalidRequest, i, "too many array elements")
+			return s.fail(portcullis.CodeInvalidRequest, i, ruleTooManyArrayElements)
 		}
 		if i, _ = s.value(i, depth, nil); i < 0 {
 			return i
 		}
 		if i = s.space(i); i >= len(s.b) {
-			return s.syntax(i, "")
+			return s.syntax(i, ruleUnexpectedEnd)
 		}
 		switch s.b[i] {
 		case ',':
@@ -127,14 +140,14 @@ func (s *scanner) array(i, depth int) int {
 		case ']':
 			return i + 1
 		default:
-			return s.syntax(i, "missing comma or bracket")
+			return s.syntax(i, ruleMissingCommaOrBracket)
 		}
 	}
 }
 
 func (s *scanner) object(i, depth int, m *Members) int {
 	if depth > s.lim.MaxDepth {
-		return s.fail(portcullis.CodeInvalidRequest, i, "nesting too deep")
+		return s.fail(portcullis.CodeInvalidRequest, i, ruleNestingTooDeep)
 	}
 	i = s.space(i + 1)
 	if i < len(s.b) && s.b[i] == '}' {
@@ -143,13 +156,13 @@ func (s *scanner) object(i, depth int, m *Members) int {
 	outer, text := s.names.enter()
 	for n := 1; ; n++ {
 		if n > s.lim.MaxMembers {
-			return s.fail(portcullis.CodeInvalidRequest, i, "too many members")
+			return s.fail(portcullis.CodeInvalidRequest, i, ruleTooManyMembers)
 		}
 		if i = s.member(i, depth, m); i < 0 {
 			return i
 		}
 		if i = s.space(i); i >= len(s.b) {
-			return s.syntax(i, "")
+			return s.syntax(i, ruleUnexpectedEnd)
 		}
 		switch s.b[i] {
 		case ',':
@@ -158,7 +171,7 @@ func (s *scanner) object(i, depth int, m *Members) int {
 			s.names.leave(outer, text)
 			return i + 1
 		default:
-			return s.syntax(i, "missing comma or brace")
+			return s.syntax(i, ruleMissingCommaOrBrace)
 		}
 	}
 }
@@ -166,22 +179,22 @@ func (s *scanner) object(i, depth int, m *Members) int {
 // member reads a name and its value.
 func (s *scanner) member(i, depth int, m *Members) int {
 	if i >= len(s.b) || s.b[i] != '"' {
-		return s.syntax(i, "missing member name")
+		return s.syntax(i, ruleMissingMemberName)
 	}
 	at := i
 	i, escaped := s.str(i)
 	if i < 0 {
 		return i
 	}
-	p := place{start: int32(at + 1), end: int32(i - 1)} //nolint:gosec // a message is at most 1 GiB
+	p := place{start: offset(at + 1), end: offset(i - 1)}
 	if escaped {
 		p = s.names.unescape(s.b[at+1 : i-1])
 		if bytes.IndexByte(s.names.name(s.b, p), 0) >= 0 {
-			return s.fail(portcullis.CodeInvalidRequest, at, "NUL in a member name")
+			return s.fail(portcullis.CodeInvalidRequest, at, ruleNULInAMemberName)
 		}
 	}
 	if !s.names.add(s.b, p) {
-		return s.fail(portcullis.CodeInvalidRequest, at, "duplicate member name")
+		return s.fail(portcullis.CodeInvalidRequest, at, ruleDuplicateMemberName)
 	}
 	var def *Member
 	if m != nil {
@@ -191,7 +204,7 @@ func (s *scanner) member(i, depth int, m *Members) int {
 		}
 	}
 	if i = s.space(i); i >= len(s.b) || s.b[i] != ':' {
-		return s.syntax(i, "missing colon")
+		return s.syntax(i, ruleMissingColon)
 	}
 	i = s.space(i + 1)
 	var inside *Members
@@ -209,11 +222,11 @@ func (s *scanner) member(i, depth int, m *Members) int {
 func (s *scanner) spelled(at, end int, m *Members, def *Member, name []byte) bool {
 	switch {
 	case def == nil && m.Variant(name), def != nil && def.Slot == Refused:
-		s.fail(portcullis.CodeInvalidRequest, at, "other spelling of a protocol member")
+		s.fail(portcullis.CodeInvalidRequest, at, ruleOtherSpellingOfAProtocolMember)
 	case def == nil && m.closed:
-		s.fail(portcullis.CodeInvalidRequest, at, "unknown member of a message")
+		s.fail(portcullis.CodeInvalidRequest, at, ruleUnknownMemberOfAMessage)
 	case def != nil && hasUnicodeEscape(s.b[at:end]):
-		s.fail(portcullis.CodeInvalidRequest, at, "escaped spelling of a protocol member")
+		s.fail(portcullis.CodeInvalidRequest, at, ruleEscapedSpellingOfAProtocolMember)
 	default:
 		return true
 	}
@@ -261,12 +274,12 @@ func (s *scanner) str(i int) (end int, escaped bool) {
 			i += 8
 		}
 		if i >= len(s.b) {
-			return s.syntax(i, ""), false
+			return s.syntax(i, ruleUnexpectedEnd), false
 		}
 		switch c := s.b[i]; {
 		case c == '"':
 			if i-start-1-saved > s.lim.MaxString {
-				return s.fail(portcullis.CodeInvalidRequest, start, "string too long"), false
+				return s.fail(portcullis.CodeInvalidRequest, start, ruleStringTooLong), false
 			}
 			return i + 1, escaped
 		case c == '\\':
@@ -278,13 +291,13 @@ func (s *scanner) str(i int) (end int, escaped bool) {
 			i += n
 			saved += n - text
 		case c < ' ':
-			return s.syntax(i, "control character in a string"), false
+			return s.syntax(i, ruleControlCharacterInAString), false
 		case c < utf8.RuneSelf:
 			i++
 		default:
 			r, n := utf8.DecodeRune(s.b[i:])
 			if r == utf8.RuneError && n == 1 {
-				return s.syntax(i, "invalid UTF-8"), false
+				return s.syntax(i, ruleInvalidUTF8), false
 			}
 			i += n
 		}
@@ -295,7 +308,7 @@ func (s *scanner) str(i int) (end int, escaped bool) {
 // UTF-8 it stands for.
 func (s *scanner) escape(i int) (n, text int) {
 	if i+1 >= len(s.b) {
-		return s.syntax(len(s.b), ""), 0
+		return s.syntax(len(s.b), ruleUnexpectedEnd), 0
 	}
 	switch s.b[i+1] {
 	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
@@ -304,7 +317,7 @@ func (s *scanner) escape(i int) (n, text int) {
 		r := hex4(s.b[i+2:])
 		switch {
 		case r < 0:
-			return s.syntax(i, "invalid escape"), 0
+			return s.syntax(i, ruleInvalidEscape), 0
 		case r < 0xd800 || r > 0xdfff:
 			return 6, utf8.RuneLen(r)
 		case r < 0xdc00 && i+7 < len(s.b) && s.b[i+6] == '\\' && s.b[i+7] == 'u':
@@ -312,9 +325,9 @@ func (s *scanner) escape(i int) (n, text int) {
 				return 12, 4
 			}
 		}
-		return s.syntax(i, "lone surrogate"), 0
+		return s.syntax(i, ruleLoneSurrogate), 0
 	}
-	return s.syntax(i, "invalid escape"), 0
+	return s.syntax(i, ruleInvalidEscape), 0
 }
 
 func digit(c byte) bool { return c >= '0' && c <= '9' }
@@ -335,7 +348,7 @@ func (s *scanner) number(i int) int {
 	whole := i
 	switch {
 	case i >= len(s.b) || !digit(s.b[i]):
-		return s.syntax(i, "invalid number")
+		return s.syntax(i, ruleInvalidNumber)
 	case s.b[i] == '0':
 		i++
 	default:
@@ -345,7 +358,7 @@ func (s *scanner) number(i int) int {
 	if i < len(s.b) && s.b[i] == '.' {
 		from := i + 1
 		if i = s.digits(from); i == from {
-			return s.syntax(i, "invalid number")
+			return s.syntax(i, ruleInvalidNumber)
 		}
 	}
 	if i < len(s.b) && s.b[i]|0x20 == 'e' {
@@ -354,16 +367,16 @@ func (s *scanner) number(i int) int {
 		}
 		from := i
 		if i = s.digits(from); i == from {
-			return s.syntax(i, "invalid number")
+			return s.syntax(i, ruleInvalidNumber)
 		}
 		wide = true
 	}
 	if i-start > maxNumber {
-		return s.fail(portcullis.CodeInvalidRequest, start, "number too long")
+		return s.fail(portcullis.CodeInvalidRequest, start, ruleNumberTooLong)
 	}
 	if wide {
 		if _, err := strconv.ParseFloat(string(s.b[start:i]), 64); err != nil {
-			return s.fail(portcullis.CodeInvalidRequest, start, "number out of range")
+			return s.fail(portcullis.CodeInvalidRequest, start, ruleNumberOutOfRange)
 		}
 	}
 	return i

@@ -26,6 +26,18 @@ type Value struct {
 	Escaped    bool // a string that holds a backslash
 }
 
+// offset narrows an offset: a message has at most 1 GiB.
+func offset(i int) int32 {
+	return int32(i) //nolint:gosec // Read refuses longer messages
+}
+
+// ValueOf returns raw, the bytes of one value that [Reader.Read] accepted, as a
+// value of its own.
+func ValueOf(raw []byte) Value {
+	it := Iter{b: raw}
+	return it.value()
+}
+
 // Raw returns the bytes of the value, a slice of body, or nil if it is absent.
 func (v Value) Raw(body []byte) []byte {
 	if v.Kind == Absent {

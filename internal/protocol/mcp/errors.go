@@ -223,8 +223,8 @@ func definedKind(code int, name string) jsonrpc.Kind {
 
 // revealing are the marks, in lower case, of what belongs into a log.
 var revealing = [...]string{
-	"://", ":\\", "\\\\", "node_modules", "site-packages", "traceback", "stack", "goroutine", "panic", "exception",
-	"at line", "line ", ".go:", ".py", ".js:", ".ts:", ".rs:", ".java:", ".rb:", ".php", ".cs:",
+	"://", ":\\", "\\\\", "node_modules", "site-packages", "traceback", "stack trace", "stack:", "<anonymous>", "goroutine", "panic", "exception",
+	" line ", "::", ".go:", ".py", ".js:", ".ts:", ".rs:", ".java:", ".rb:", ".php", ".cs:",
 	"sqlstate", "sqlite", "select ", "insert into", "syntax error at", "econnrefused", "enoent", "eacces", "connect to",
 	"dial tcp", "localhost", "127.0.0.1", "password", "passwd", "secret", "token=", "api_key", "apikey", "authorization:", "bearer ",
 }

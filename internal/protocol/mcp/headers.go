@@ -185,9 +185,9 @@ func DecodeHeader(value string) (string, bool) {
 	if encoded, ok = strings.CutSuffix(encoded, sentinelEnd); !ok {
 		return value, true
 	}
-	// The decoder skips line breaks, which a field value cannot hold.
 	text, err := base64.StdEncoding.Strict().DecodeString(encoded)
-	if err != nil || !utf8.Valid(text) {
+	if err != nil || !utf8.Valid(text) || strings.ContainsAny(encoded, "\r\n") { // the decoder skips line breaks
+
 		return "", false
 	}
 	return string(text), true

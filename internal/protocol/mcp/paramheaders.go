@@ -242,8 +242,7 @@ func lookupArgument(raw []byte, path []string) []byte {
 func says(value string, argument []byte) bool {
 	switch argument[0] {
 	case '"':
-		v := jsonrpc.Value{End: int32(len(argument)), Kind: jsonrpc.String, Escaped: true} //nolint:gosec // a message is at most 1 GiB
-		return v.Is(argument, value)
+		return jsonrpc.ValueOf(argument).Is(argument, value)
 	case 't', 'f':
 		return value == string(argument)
 	case '{', '[':

@@ -89,7 +89,7 @@ func (r *Reader) Next() (*Event, error) {
 
 // final returns the error that ends the stream.
 func (r *Reader) final() error {
-	if r.err == io.EOF && r.end > r.start { //nolint:errorlint // the contract of io.Reader is io.EOF itself
+	if errors.Is(r.err, io.EOF) && r.end > r.start {
 		return io.ErrUnexpectedEOF
 	}
 	return r.err
