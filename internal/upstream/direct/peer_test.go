@@ -80,6 +80,42 @@ func TestNothingIsSentTwice(t *testing.T) {
 	}
 }
 
+// TestNothingSentBeginsAgain resets a connection between the look and the
+// write: nothing left this process, so another connection may carry the call.
+func TestNothingSentBeginsAgain(t *testing.T) {
+	read, reset := make(chan struct{}, 1), make(chan struct{}, 1)
+	var got atomic.Int32
+	c := newClient(t, serveRaw(t, func(c net.Conn, r *bufio.Reader, i int) {
+		for {
+			if _, ok := readRequest(r); !ok {
+				return
+			}
+			got.Add(1)
+			_, _ = io.WriteString(c, okReply)
+			if i == 0 {
+				<-read
+				_ = c.(*net.TCPConn).SetLinger(0)
+				_ = c.Close()
+				reset <- struct{}{}
+				return
+			}
+		}
+	}))
+	c.pool.fit = func(*conn) bool { return true } // looked too early
+	for i := range 2 {
+		if _, body, err := forward(t.Context(), c, post("x")); err != nil || body != "ok" {
+			t.Fatalf("%q, %v", body, err)
+		}
+		if i == 0 {
+			read <- struct{}{}
+			within(t, reset, "the reset")
+		}
+	}
+	if s := c.Stats(); got.Load() != 2 || s.Dials != 2 {
+		t.Errorf("%d requests arrived, stats %+v", got.Load(), s)
+	}
+}
+
 // TestUnsolicitedBytes gives no call the bytes that came before it.
 func TestUnsolicitedBytes(t *testing.T) {
 	const smuggled = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
