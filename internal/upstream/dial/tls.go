@@ -21,13 +21,14 @@ type Files struct {
 	Cert, Key  string // PEM files of the client certificate and its key
 }
 
-// ClientTLS returns a config for upstream connections: TLS 1.2 or newer,
-// verified. A client certificate is read anew for each handshake, so that a
+// ClientTLS returns a config for upstream connections: TLS 1.2 or newer, strong
+// suites, verified. A client certificate is read anew for each handshake, so that a
 // renewed one is used without a restart; if reading fails, the last good one
 // stays. Errors name the file.
 func ClientTLS(f Files) (*tls.Config, error) {
 	cfg := &tls.Config{
 		MinVersion:         tls.VersionTLS12,
+		CipherSuites:       suites(),
 		ServerName:         f.ServerName,
 		ClientSessionCache: tls.NewLRUClientSessionCache(sessionCache),
 	}
@@ -52,6 +53,16 @@ func ClientTLS(f Files) (*tls.Config, error) {
 		cfg.GetClientCertificate = pair.get
 	}
 	return cfg, nil
+}
+
+// suites returns what may be negotiated in TLS 1.2: forward secret and
+// authenticated encryption (requirement S0-11). TLS 1.3 has nothing weaker.
+func suites() []uint16 {
+	return []uint16{
+		tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+		tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+		tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+	}
 }
 
 // keyPair reads a client certificate and remembers the last good one.

@@ -33,6 +33,17 @@ func isFieldValue(s string) bool {
 	return true
 }
 
+// trim removes optional white space (RFC 9110 5.6.3) from both ends.
+func trim(s string) string {
+	for s != "" && (s[0] == ' ' || s[0] == '\t') {
+		s = s[1:]
+	}
+	for s != "" && (s[len(s)-1] == ' ' || s[len(s)-1] == '\t') {
+		s = s[:len(s)-1]
+	}
+	return s
+}
+
 // ownRequestField reports whether name is a field of one connection, or one
 // that this package sets itself, so that no caller's value is sent.
 func ownRequestField(name string) bool {
@@ -68,7 +79,7 @@ func canonical(name string) string { return textproto.CanonicalMIMEHeaderKey(nam
 func clean(h http.Header) {
 	for _, v := range h["Connection"] {
 		for name := range strings.SplitSeq(v, ",") {
-			delete(h, canonical(strings.TrimSpace(name)))
+			delete(h, canonical(trim(name)))
 		}
 	}
 	for name := range h {

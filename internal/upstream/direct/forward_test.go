@@ -267,24 +267,38 @@ func TestTimeouts(t *testing.T) {
 	}
 }
 
-// TestTimeoutEndsWithHeaders lets a body come later than the time for headers.
-func TestTimeoutEndsWithHeaders(t *testing.T) {
-	next := make(chan struct{})
-	c := newClient(t, serveRaw(t, func(c net.Conn, r *bufio.Reader, _ int) {
-		readRequest(r)
-		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
-		<-next
-		_, _ = io.WriteString(c, "ok")
-	}), func(c *Config) { c.Timeout = 50 * time.Millisecond })
-	deadline := time.NewTimer(100 * time.Millisecond)
+// deadlines remembers the deadlines that were set on a connection.
+type deadlines struct {
+	*net.TCPConn
+	set []time.Time
+}
+
+func (d *deadlines) SetDeadline(t time.Time) error {
+	d.set = append(d.set, t)
+	return d.TCPConn.SetDeadline(t)
+}
+
+// TestDeadlineEndsWithHeaders leaves no deadline on the connection while a body
+// is read, nor when it is idle.
+func TestDeadlineEndsWithHeaders(t *testing.T) {
+	c := newClient(t, serveRaw(t, answer(okReply)))
+	raw, err := net.Dial("tcp", c.target.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec := &deadlines{TCPConn: raw.(*net.TCPConn)}
+	c.pool.count(func(s *Stats) { s.Open++ })
+	c.pool.put(newConn(rec), 0)
+	before := time.Now()
 	reply, err := c.Forward(t.Context(), post("x"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	<-deadline.C
-	close(next)
-	if body, err := io.ReadAll(reply.Body); string(body) != "ok" || err != nil {
-		t.Errorf("got %q, %v", body, err)
+	if len(rec.set) != 2 || rec.set[0].Before(before.Add(c.timeout)) || !rec.set[1].IsZero() {
+		t.Errorf("deadlines %v", rec.set)
+	}
+	if body, err := io.ReadAll(reply.Body); err != nil || string(body) != "ok" || len(rec.set) != 2 {
+		t.Errorf("%q, %v, deadlines %v", body, err, rec.set)
 	}
 	_ = reply.Body.Close()
 }

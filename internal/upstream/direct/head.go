@@ -87,7 +87,7 @@ func (h *head) parseFields(s string, f *framing) error {
 		if !ok || !isToken(name) || !isFieldValue(value) { // a folded line has no token before its colon
 			return errMalformed
 		}
-		name, value = canonical(name), strings.Trim(value, " \t")
+		name, value = canonical(name), trim(value)
 		if err := f.read(name, value); err != nil {
 			return err
 		}
@@ -125,7 +125,7 @@ func (f *framing) read(name, value string) error {
 		f.chunked = true
 	case "Connection":
 		for token := range strings.SplitSeq(value, ",") {
-			switch token = strings.Trim(token, " \t"); {
+			switch token = trim(token); {
 			case strings.EqualFold(token, "close"):
 				f.close = true
 			case strings.EqualFold(token, "keep-alive"):
@@ -136,7 +136,7 @@ func (f *framing) read(name, value string) error {
 		}
 	case "Keep-Alive":
 		for param := range strings.SplitSeq(value, ",") {
-			secs, ok := strings.CutPrefix(strings.Trim(param, " \t"), "timeout=")
+			secs, ok := strings.CutPrefix(trim(param), "timeout=")
 			if n, err := strconv.ParseUint(secs, 10, 16); ok && err == nil {
 				f.idle = time.Duration(n) * time.Second
 				f.close = f.close || n == 0

@@ -80,6 +80,42 @@ func TestNothingIsSentTwice(t *testing.T) {
 	}
 }
 
+// TestNothingSentBeginsAgain resets a connection between the look and the
+// write: nothing left this process, so another connection may carry the call.
+func TestNothingSentBeginsAgain(t *testing.T) {
+	read, reset := make(chan struct{}, 1), make(chan struct{}, 1)
+	var got atomic.Int32
+	c := newClient(t, serveRaw(t, func(c net.Conn, r *bufio.Reader, i int) {
+		for {
+			if _, ok := readRequest(r); !ok {
+				return
+			}
+			got.Add(1)
+			_, _ = io.WriteString(c, okReply)
+			if i == 0 {
+				<-read
+				_ = c.(*net.TCPConn).SetLinger(0)
+				_ = c.Close()
+				reset <- struct{}{}
+				return
+			}
+		}
+	}))
+	c.pool.fit = func(*conn) bool { return true } // looked too early
+	for i := range 2 {
+		if _, body, err := forward(t.Context(), c, post("x")); err != nil || body != "ok" {
+			t.Fatalf("%q, %v", body, err)
+		}
+		if i == 0 {
+			read <- struct{}{}
+			within(t, reset, "the reset")
+		}
+	}
+	if s := c.Stats(); got.Load() != 2 || s.Dials != 2 {
+		t.Errorf("%d requests arrived, stats %+v", got.Load(), s)
+	}
+}
+
 // TestUnsolicitedBytes gives no call the bytes that came before it.
 func TestUnsolicitedBytes(t *testing.T) {
 	const smuggled = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
@@ -262,7 +298,7 @@ func TestPoolCap(t *testing.T) {
 		t.Errorf("stats %+v", s)
 	}
 
-	start() // a connection that breaks hands over its slot, and closing ends the wait
+	start() // closing ends the wait and lets the call in flight end by itself
 	go func() { _, _, err := forward(t.Context(), c, post("x")); second <- err }()
 	until(t, func() bool { return c.Stats().Waiting == 1 })
 	_ = c.Close()
@@ -308,47 +344,48 @@ func until(t *testing.T, cond func() bool) {
 // No call may get another's reply, a connection with a stale deadline, or one
 // that a late cancellation closes under it.
 func TestHammer(t *testing.T) {
-	c := newClient(t, serve(t, func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		if len(body)%2 == 0 {
-			_ = http.NewResponseController(w).Flush() // chunked
-		}
-		_, _ = w.Write(body)
-	}), func(c *Config) { c.MaxConns, c.MaxIdle = 16, 8 })
+	t.Run("http", func(t *testing.T) { hammer(t, newClient(t, serve(t, echo), few)) })
+	for _, proto := range []string{"http/1.1", "h2"} {
+		t.Run(proto, func(t *testing.T) {
+			url, ca := secureServer(t, offering(proto), nil)
+			hammer(t, newClient(t, url, few, func(c *Config) { c.CAFile = ca }))
+		})
+	}
+}
+
+func few(c *Config) { c.MaxConns, c.MaxIdle = 16, 8 }
+
+// echo answers with what it was sent, half of the time in chunks.
+func echo(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	if len(body)%2 == 0 {
+		_ = http.NewResponseController(w).Flush()
+	}
+	_, _ = w.Write(body)
+}
+
+func hammer(t *testing.T, c *Client) {
 	var wg sync.WaitGroup
 	var done, cancelled atomic.Int32
 	for g := range 32 {
 		wg.Go(func() {
 			rnd := rand.New(rand.NewPCG(7, uint64(g)))
-			for i := range 150 {
-				want := fmt.Sprintf("call %d of %d", i, g)
+			for i := range 100 {
 				ctx, cancel := context.WithCancel(t.Context())
 				var timer *time.Timer
 				if rnd.IntN(2) == 0 {
 					timer = time.AfterFunc(time.Duration(rnd.IntN(1500))*time.Microsecond, cancel)
 				}
-				reply, err := c.Forward(ctx, post(want))
-				if err == nil {
-					var body []byte
-					if rnd.IntN(8) > 0 {
-						body, err = io.ReadAll(reply.Body)
-					} else {
-						body = []byte(want)
-					}
-					if err == nil && string(body) != want {
-						t.Errorf("got %q, want %q", body, want)
-					}
-					_ = reply.Body.Close()
-				}
+				err := echoed(ctx, c, fmt.Sprintf("call %d of %d", i, g), rnd.IntN(8) > 0)
+				cancel()
 				switch {
 				case err == nil:
 					done.Add(1)
 				case errors.Is(err, context.Canceled) && timer != nil:
 					cancelled.Add(1)
 				default:
-					t.Errorf("%s: %v", want, err)
+					t.Error(err)
 				}
-				cancel()
 			}
 		})
 	}
@@ -358,4 +395,22 @@ func TestHammer(t *testing.T) {
 	if s.Open != s.Idle || s.Waiting != 0 || s.Open > 8 {
 		t.Errorf("connections left behind: %+v", s)
 	}
+}
+
+// echoed makes a call whose reply repeats it; it reads the reply if whole is
+// set and drops it otherwise.
+func echoed(ctx context.Context, c *Client, want string, whole bool) error {
+	reply, err := c.Forward(ctx, post(want))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = reply.Body.Close() }()
+	if !whole {
+		return nil
+	}
+	body, err := io.ReadAll(reply.Body)
+	if err == nil && string(body) != want {
+		return fmt.Errorf("got %q, want %q", body, want)
+	}
+	return err
 }

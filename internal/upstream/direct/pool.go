@@ -55,14 +55,9 @@ func (p *pool) take(ctx context.Context, now, deadline time.Time) (*conn, error)
 			return nil, err
 		}
 		if p.fit(c) {
-			p.mu.Lock()
-			p.stats.Reuses++
-			p.mu.Unlock()
 			return c, nil
 		}
-		p.mu.Lock()
-		p.stats.Stale++
-		p.mu.Unlock()
+		p.count(func(s *Stats) { s.Reuses--; s.Stale++ })
 		p.discard(c)
 	}
 }
@@ -79,6 +74,7 @@ func (p *pool) slot(ctx context.Context, now, deadline time.Time) (*conn, error)
 		if now.Before(c.expires) {
 			p.idle[n-1] = nil
 			p.idle = p.idle[:n-1]
+			p.stats.Reuses++
 			p.mu.Unlock()
 			return c, nil
 		}
@@ -122,6 +118,7 @@ func (p *pool) wait(ctx context.Context, deadline time.Time, e *list.Element, ch
 		case c == nil:
 			p.free()
 		default:
+			p.count(func(s *Stats) { s.Reuses-- })
 			p.put(c, 0)
 		}
 	default:
@@ -146,6 +143,7 @@ func (p *pool) put(c *conn, announced time.Duration) {
 	if !p.closed {
 		if e := p.waiters.Front(); e != nil {
 			p.waiters.Remove(e).(chan *conn) <- c
+			p.stats.Reuses++
 			p.mu.Unlock()
 			return
 		}

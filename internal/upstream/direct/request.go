@@ -41,7 +41,7 @@ func newRequest(call *portcullis.Call) (request, error) {
 		}
 		if len(f.Name) == len("Connection") && strings.EqualFold(f.Name, "Connection") {
 			for name := range strings.SplitSeq(f.Value, ",") {
-				r.named = append(r.named, canonical(strings.TrimSpace(name)))
+				r.named = append(r.named, canonical(trim(name)))
 			}
 		}
 	}
