@@ -84,7 +84,7 @@ func (s *Service) checkCold(ctx context.Context, text string, tag [32]byte, hint
 	if !e.known {
 		want = &s.dummy
 	}
-	got := s.mac(key.secret)
+	got := s.mac(key.secret())
 	match := subtle.ConstantTimeCompare(got[:], want[:]) == 1
 	switch {
 	case !e.known:

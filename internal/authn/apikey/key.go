@@ -67,9 +67,14 @@ func (g Grammar) Pattern() string {
 type Key struct {
 	prefix string
 	id     string
-	// A pointer, because fmt prints unexported fields of an enclosing struct
-	// without asking Format: it shows an address then and not the bytes.
-	secret *[32]byte
+	// A function, because fmt prints the unexported fields of an enclosing
+	// struct without asking Format, and follows pointers for some verbs. Of a
+	// function it shows the address.
+	secret func() *[32]byte
+}
+
+func newKey(prefix, id string, secret *[32]byte) Key {
+	return Key{prefix: prefix, id: id, secret: func() *[32]byte { return secret }}
 }
 
 // ID returns the public part, 32 lower-case hex digits.
@@ -80,7 +85,7 @@ func (k Key) Reveal() string {
 	if k.secret == nil {
 		return ""
 	}
-	return k.prefix + k.id + "." + secretEncoding.EncodeToString(k.secret[:])
+	return k.prefix + k.id + "." + secretEncoding.EncodeToString(k.secret()[:])
 }
 
 // String returns [redacted].
@@ -115,7 +120,7 @@ func (g Grammar) Generate(rand io.Reader) (Key, error) {
 	if _, err := io.ReadFull(rand, secret[:randomLen]); err != nil {
 		return Key{}, fmt.Errorf("generating api key secret: %w", err)
 	}
-	k := Key{prefix: g.prefix, id: hex.EncodeToString(id[:]), secret: secret}
+	k := newKey(g.prefix, hex.EncodeToString(id[:]), secret)
 	binary.BigEndian.PutUint32(secret[randomLen:], checksum(k.prefix, k.id, secret[:randomLen]))
 	return k, nil
 }
@@ -134,7 +139,7 @@ func (g Grammar) Parse(text string) (Key, error) {
 	if binary.BigEndian.Uint32(raw[randomLen:]) != checksum(g.prefix, id, raw[:randomLen]) {
 		return Key{}, fmt.Errorf("%w: checksum", ErrMalformed)
 	}
-	return Key{prefix: g.prefix, id: id, secret: raw}, nil
+	return newKey(g.prefix, id, raw), nil
 }
 
 // split cuts a text into id and secret, checking lengths and characters and

@@ -66,7 +66,7 @@ func (s *Service) Create(ctx context.Context, req CreateRequest) (Created, error
 	if err != nil {
 		return Created{}, err
 	}
-	rec.ID, rec.Hash = key.id, s.mac(key.secret)
+	rec.ID, rec.Hash = key.id, s.mac(key.secret())
 	if rec.Owner == "" {
 		rec.Owner = ownerStart + rec.ID
 	}
