@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -73,12 +74,14 @@ func TestFind(t *testing.T) {
 
 func TestLoad(t *testing.T) {
 	path := filepath.Join(t.TempDir(), config.FileName)
-	write(t, path, base)
+	text := strings.ReplaceAll(base, `"0123456789abcdef"`, `"${METRICS}"`)
+	getenv := env("TOKEN", "x", "METRICS", "0123456789abcdef")
+	write(t, path, text)
 	link := path + ".link"
 	if err := os.Symlink(path, link); err != nil {
 		t.Fatal(err)
 	}
-	cfg, source, err := config.Load(link, env("TOKEN", "x"))
+	cfg, source, err := config.Load(link, getenv)
 	if err != nil || len(cfg.Routes) != 2 || source.Path != link || len(source.Warnings) != 0 {
 		t.Fatalf("%v %+v %v", cfg, source, err)
 	}
@@ -89,10 +92,23 @@ func TestLoad(t *testing.T) {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
-		_, source, err = config.Load(path, env("TOKEN", "x"))
+		_, source, err = config.Load(path, getenv)
 		if err != nil || len(source.Warnings) != 1 || !strings.Contains(source.Warnings[0], "others may write this file") {
 			t.Errorf("mode %o: %+v %v", mode, source, err)
 		}
+	}
+}
+
+func TestSecretsInTheFileAreWarnedOf(t *testing.T) {
+	path := filepath.Join(t.TempDir(), config.FileName)
+	write(t, path, strings.ReplaceAll(base, `{ X = "s3cret" }`, `{ HOME = "/x", API_TOKEN = "s3cret", OTHER_KEY = "${TOKEN}" }`))
+	_, source, err := config.Load(path, env("TOKEN", "x"))
+	want := []string{
+		path + `:8: route[0].env.API_TOKEN: a secret stands in the file: name an environment variable, as in "${NAME}"`,
+		path + `:14: telemetry.metrics_token: a secret stands in the file: name an environment variable, as in "${NAME}"`,
+	}
+	if err != nil || !slices.Equal(source.Warnings, want) {
+		t.Errorf("got %q, %v", source.Warnings, err)
 	}
 }
 

@@ -106,6 +106,22 @@ func (w literal) inlineMap(v reflect.Value, f tomlstrict.Field, path string) str
 	return "{ " + strings.Join(parts, ", ") + " }"
 }
 
+// PlainSecrets returns the paths of secrets whose value stands in the
+// configuration itself, not in an environment variable. An entry of a secret
+// map counts if its key promises a secret: HOME in an environment does not.
+func (v View) PlainSecrets() []string {
+	var out []string
+	for _, l := range v.leaves() {
+		inMap := !strings.HasSuffix(l.path, l.field.Name)
+		key := l.path[strings.LastIndex(l.path, ".")+1:]
+		_, isTemplate := v.Templates[l.path]
+		if l.field.Secret && !isTemplate && !isEmpty(l.value) && (!inMap || sensitiveName.MatchString(key)) {
+			out = append(out, l.path)
+		}
+	}
+	return out
+}
+
 // template writes a text that names a variable as it stands in the file. In a
 // secret setting only the name of the variable is no secret: the text around
 // it and the fallback may be.

@@ -152,27 +152,25 @@ func (r *renderer) setting(v, def reflect.Value, f tomlstrict.Field, path string
 	if absent && !r.docs {
 		return
 	}
-	same := reflect.DeepEqual(v.Interface(), def.Interface()) || emptyBoth(v, def)
-	if _, ok := r.Templates[path]; ok {
-		same = false
-	}
+	_, isTemplate := r.Templates[path]
+	isDefault := same(v, def) && !isTemplate
 	text := ""
 	if !absent {
 		text = r.literal.value(v, f, path)
 	}
 	switch {
-	case !r.docs && same:
+	case !r.docs && isDefault:
 		fmt.Fprintf(&r.out, "%s = %s # default\n", f.Name, text)
 	case !r.docs:
 		fmt.Fprintf(&r.out, "%s = %s\n", f.Name, text)
 	default:
-		r.described(v, f, path, text, same)
+		r.described(v, f, path, text, isDefault)
 	}
 }
 
 // described writes a setting under its description. One that is empty by
 // default is shown with an example.
-func (r *renderer) described(v reflect.Value, f tomlstrict.Field, path, text string, same bool) {
+func (r *renderer) described(v reflect.Value, f tomlstrict.Field, path, text string, isDefault bool) {
 	doc := f.Doc
 	if len(f.Enum) > 0 {
 		doc += " One of: " + strings.Join(f.Enum, ", ") + "."
@@ -180,16 +178,16 @@ func (r *renderer) described(v reflect.Value, f tomlstrict.Field, path, text str
 	switch {
 	case f.Required:
 		doc += " Required."
-	case f.Example != "" && same && isEmpty(v):
+	case f.Example != "" && isDefault && isEmpty(v):
 		doc += " Example:"
 	}
-	if f.Example != "" && same && isEmpty(v) {
+	if f.Example != "" && isDefault && isEmpty(v) {
 		text = f.Example
 	} else if text == "" {
 		text = r.literal.value(reflect.Zero(v.Type().Elem()), f, path)
 	}
 	mark := ""
-	if r.example || same {
+	if r.example || isDefault {
 		mark = "#"
 	}
 	r.out.WriteString("\n")
@@ -200,8 +198,6 @@ func (r *renderer) described(v reflect.Value, f tomlstrict.Field, path, text str
 func isEmpty(v reflect.Value) bool {
 	return v.IsZero() || (v.Kind() == reflect.Slice || v.Kind() == reflect.Map) && v.Len() == 0
 }
-
-func emptyBoth(a, b reflect.Value) bool { return isEmpty(a) && isEmpty(b) }
 
 // JSON writes the configuration in force as indented JSON, secrets masked.
 // Durations and sizes are text, as in the file.

@@ -292,6 +292,15 @@ func (o *Origin) Locate(path string, err error) Errors {
 	at, text := path, err.Error()
 	if field, rest, ok := strings.Cut(text, ": "); ok && isFieldPath(field) {
 		at, text = join(path, field), rest
+		// A section may have put its own name before what a part of it said.
+		// Values look like keys as well, so only keys of the file count.
+		for {
+			field, rest, ok = strings.Cut(text, ": ")
+			if !ok || !isFieldPath(field) || !o.Has(join(at, field)) {
+				break
+			}
+			at, text = join(at, field), rest
+		}
 	}
 	return Errors{{File: o.file, Line: o.Line(at), Path: at, Text: o.withoutValues(text)}}
 }
