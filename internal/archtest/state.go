@@ -11,8 +11,9 @@ import (
 // checkState refuses init functions and package-level variables that are not
 // constants in all but name. Allowed are: error values, compiled patterns and
 // other results of constructors that make a fixed value, tables that nothing
-// writes to, interface guards, embedded files, and text that the linker sets
-// in a command. All but error values are unexported, for nobody outside can be
+// writes to, literal or built by a function of the package, pools of scratch
+// memory, interface guards, embedded files, and text that the linker sets in a
+// command. All but error values are unexported, for nobody outside can be
 // kept from writing to them.
 func checkState(packages []*pkg) []string {
 	var found []string
@@ -71,7 +72,7 @@ func (p *pkg) refuseVar(spec *ast.ValueSpec, i int) string {
 	}
 	value := spec.Values[i]
 	switch {
-	case !isFixed(value):
+	case !isFixed(value) && !p.buildsTable(value):
 		return "holds something that can change"
 	case ast.IsExported(name) && !isErrorValue(value):
 		return "is exported: others could write to it"
@@ -102,6 +103,37 @@ var fixedMakers = [...]string{
 	"errors.New", "fmt.Errorf", "strings.NewReplacer", "reflect.TypeFor", "reflect.TypeOf", "unique.Make",
 	"netip.AddrFrom4", "netip.AddrFrom16", "netip.PrefixFrom", "prometheus.NewDesc", "len", "time.Date",
 	"sync.OnceValue", "sync.OnceValues", "language.NewMatcher", "elliptic.P256", "ecdh.X25519",
+	"netip.IPv6Loopback", "netip.IPv6Unspecified", "netip.IPv4Unspecified",
+	"jsonrpc.NewMembers", "jsonrpc.NewReader", // descriptions of members, read-only by contract
+	"sse.AppendEvent", // bytes of one event
+}
+
+// buildsTable accepts the result of a function of the same package that is a
+// value and no pointer to one: a table made from a shorter notation.
+func (p *pkg) buildsTable(e ast.Expr) bool {
+	call, ok := e.(*ast.CallExpr)
+	if !ok {
+		return false
+	}
+	name, ok := call.Fun.(*ast.Ident)
+	if !ok {
+		return false
+	}
+	for _, f := range p.code() {
+		for _, decl := range f.syntax.Decls {
+			fn, ok := decl.(*ast.FuncDecl)
+			if !ok || fn.Recv != nil || fn.Name.Name != name.Name || fn.Type.Results == nil || len(fn.Type.Results.List) != 1 {
+				continue
+			}
+			switch result := fn.Type.Results.List[0].Type.(type) {
+			case *ast.ArrayType, *ast.MapType:
+				return true
+			case *ast.Ident:
+				return result.Name != "any" && result.Name != "error"
+			}
+		}
+	}
+	return false
 }
 
 // isFixed reports whether an initial value is one that stays as it is.
@@ -117,7 +149,8 @@ func isFixed(e ast.Expr) bool {
 		return x.Op != token.AND && x.Op != token.ARROW && isFixed(x.X) || isErrorPointer(x)
 	case *ast.CompositeLit:
 		name := selector(x.Type)
-		return !strings.HasPrefix(name, "sync.") && !strings.HasPrefix(name, "atomic.")
+		// What a pool hands out has no content that a caller could rely on.
+		return (!strings.HasPrefix(name, "sync.") || name == "sync.Pool") && !strings.HasPrefix(name, "atomic.")
 	case *ast.CallExpr:
 		return isFixedCall(x)
 	default:
