@@ -268,6 +268,9 @@ func TestRefused(t *testing.T) {
 			t.Errorf("Refused(%q) = %v", path, got)
 		}
 	}
+	if origin.Refused("", "inner") || !origin.Refused("", "item") || !origin.Refused("inner.zz", "inner.zz") {
+		t.Error("an excepted path is handled wrongly")
+	}
 }
 
 func TestDurations(t *testing.T) {
