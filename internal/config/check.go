@@ -24,10 +24,15 @@ func validate(v reflect.Value, path string, origin *tomlstrict.Origin) Errors {
 	var errs Errors
 	switch tomlstrict.FormOf(v.Type()) {
 	case tomlstrict.FormTable:
+		var tables []string // these are checked by themselves
 		for _, f := range tomlstrict.Fields(v.Type()) {
-			errs = append(errs, validate(v.FieldByIndex(f.Index), tomlstrict.BarePath(path, f.Name), origin)...)
+			at := tomlstrict.BarePath(path, f.Name)
+			errs = append(errs, validate(v.FieldByIndex(f.Index), at, origin)...)
+			if form := tomlstrict.FormOf(f.Type); form == tomlstrict.FormTable || form == tomlstrict.FormTables {
+				tables = append(tables, at)
+			}
 		}
-		if section, ok := v.Interface().(validator); ok && !origin.Refused(path) {
+		if section, ok := v.Interface().(validator); ok && !origin.Refused(path, tables...) {
 			errs = append(errs, origin.Locate(path, section.Validate())...)
 		}
 	case tomlstrict.FormTables:

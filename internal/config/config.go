@@ -106,12 +106,23 @@ func Schema() ([]byte, error) {
 	return Default().view().Schema("https://portcullis.dev/schemas/portcullis.toml.json", "Portcullis configuration")
 }
 
+const referenceIntro = `# Configuration
+
+<!-- Made from the sources by "go test ./internal/config -run TestReference -update". -->
+
+The configuration is a TOML file: the one given with --config, else ./portcullis.toml, else $XDG_CONFIG_HOME/portcullis/portcullis.toml. "portcullis init" writes one with every key described, "portcullis config validate" checks it, "portcullis config show" prints what is in force with secrets masked, and "portcullis config schema" prints the JSON Schema for editors.
+
+- Every key has a default unless it is marked required. An unknown key is an error, reported with its line, and so is a key of a later version.
+- A text may name environment variables: ${NAME}, or ${NAME:-fallback} for when it is unset or empty; $${ is a plain ${. They are replaced after the file was parsed, so a value can never add a key. A variable that is not set is an error. A number, a duration or true and false may come from a variable too: max_children = "${CHILDREN:-4}".
+- A duration is "30s", "5m", "12h", "90d", "2w" or "1y", or a sum such as "1d12h". A size is a number of bytes, "64KiB" or "1MiB".
+- "list or text" means that a list may be written as one text with commas: origins = "${ALLOWED_ORIGINS:-}".
+- A list or table of names in the file replaces the default; it does not add to it.
+- The file is read again at SIGHUP and when it changes. A file with a mistake changes nothing: the running configuration is kept and the mistake is reported.
+`
+
 // Reference returns docs/configuration.md.
 func Reference() string {
-	return "# Configuration\n\n<!-- Made from the sources by `go test ./internal/config -run TestReference -update`. -->\n\n" +
-		strings.ReplaceAll(strings.TrimPrefix(intro, "Portcullis configuration.\n\nEvery key stands below with its default. Remove the # in front of a key to change it; there is no space between them. "), "${NAME}", "`${NAME}`") +
-		"\n\n`portcullis init` writes a commented file, `portcullis config validate` checks one, and `portcullis config schema` prints the JSON Schema for editors.\n" +
-		Default().view().Reference()
+	return referenceIntro + Default().view().Reference()
 }
 
 // Size is a number of bytes, see [tomlstrict.Size].

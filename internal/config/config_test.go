@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -330,6 +331,32 @@ func TestDefaultsShareNothing(t *testing.T) {
 	a.Routes[0].Auth[0] = "changed"
 	if b := parse(t, base, "TOKEN", "x"); b.Routes[0].Auth[0] != "api_key" || b.Routes[1].Auth[0] != "api_key" || a.Routes[1].Auth[0] != "api_key" {
 		t.Error("a change of one route's list is seen by another")
+	}
+}
+
+func TestSecretHidesItself(t *testing.T) {
+	cfg := parse(t, base, "TOKEN", "one-secret")
+	var log strings.Builder
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "config", cfg, "telemetry", cfg.Telemetry, "token", cfg.Telemetry.MetricsToken)
+	raw, err := json.Marshal(cfg.Telemetry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := log.String() + string(raw); strings.Contains(text, "0123456789abcdef") || !strings.Contains(text, "configuration with routes [a b]") {
+		t.Errorf("got %s", text)
+	}
+}
+
+func BenchmarkParse(b *testing.B) {
+	data, err := os.ReadFile("testdata/full.toml")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, _, err := config.Parse("f", data, env("TOKEN", "hunter22-hunter22")); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 

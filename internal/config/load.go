@@ -70,7 +70,7 @@ func Load(path string, getenv func(string) (string, bool)) (*Config, *Source, er
 	if err != nil {
 		return nil, nil, err
 	}
-	source.Warnings = warnings
+	source.Warnings = append(warnings, source.Warnings...)
 	return cfg, source, nil
 }
 
@@ -121,7 +121,12 @@ func Parse(name string, data []byte, getenv func(string) (string, bool)) (*Confi
 		return nil, nil, errs
 	}
 	cfg.templates = origin.Templates()
-	return cfg, &Source{Path: name, origin: origin, digest: digest(sha256.Sum256(data))}, nil
+	source := &Source{Path: name, origin: origin, digest: sha256.Sum256(data)}
+	for _, path := range cfg.view().PlainSecrets() {
+		source.Warnings = append(source.Warnings,
+			fmt.Sprintf("%s:%d: %s: a secret stands in the file: name an environment variable, as in \"${NAME}\"", name, origin.Line(path), path))
+	}
+	return cfg, source, nil
 }
 
 // Validate checks a configuration that was not read from a file, such as one

@@ -152,7 +152,7 @@ func (w *watching) look(forced bool) {
 	case err != nil:
 		w.OnError(err)
 	case !unchanged:
-		source.Warnings = warnings
+		source.Warnings = append(warnings, source.Warnings...)
 		w.OnChange(cfg, source)
 	}
 }

@@ -121,7 +121,7 @@ func Diff(from, to View) []Change {
 	for _, l := range merged(from.leaves(), to.leaves()) {
 		b, hadBefore := before[l.label]
 		a, hasAfter := after[l.label]
-		if hadBefore && hasAfter && reflect.DeepEqual(b.value.Interface(), a.value.Interface()) {
+		if hadBefore && hasAfter && same(b.value, a.value) {
 			continue
 		}
 		c := Change{Field: l.label}
@@ -140,6 +140,12 @@ func Diff(from, to View) []Change {
 		out = append(out, c)
 	}
 	return out
+}
+
+// same reports whether two values of a setting mean the same: an empty list is
+// none, whether or not it was written.
+func same(a, b reflect.Value) bool {
+	return isEmpty(a) && isEmpty(b) || reflect.DeepEqual(a.Interface(), b.Interface())
 }
 
 func (v View) leaves() []leaf { return leaves(reflect.ValueOf(v.Value), "", "") }
@@ -190,7 +196,7 @@ func (v View) isItemDefault(l leaf) bool {
 	}
 	for _, p := range v.Prototypes {
 		for _, d := range leaves(reflect.ValueOf(p), "", "") {
-			if strings.HasSuffix(l.path, "]."+d.path) && reflect.DeepEqual(l.value.Interface(), d.value.Interface()) {
+			if strings.HasSuffix(l.path, "]."+d.path) && same(l.value, d.value) {
 				return true
 			}
 		}

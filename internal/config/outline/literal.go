@@ -22,6 +22,8 @@ var (
 	assignment = regexp.MustCompile(`([\w.-]+)(=|: )([^&#\s]+)`)
 	// userinfo finds the name and password of a URL.
 	userinfo = regexp.MustCompile(`(\w://)[^/?#\s]*@`)
+	// loneVariable is a text that is a variable and nothing else.
+	loneVariable = regexp.MustCompile(`^\$\{\w+\}$`)
 	// query finds the values of a URL's query.
 	query = regexp.MustCompile(`([?&][^=&#\s]*=)[^&#\s]*`)
 )
@@ -42,7 +44,7 @@ func (w literal) value(v reflect.Value, f tomlstrict.Field, path string) string 
 		v = v.Elem()
 	}
 	if template, ok := w.Templates[path]; ok {
-		return tomlstrict.Quote(template)
+		return w.template(template, f)
 	}
 	switch tomlstrict.FormOf(v.Type()) {
 	case tomlstrict.FormText:
@@ -52,7 +54,7 @@ func (w literal) value(v reflect.Value, f tomlstrict.Field, path string) string 
 	case tomlstrict.FormDuration:
 		return tomlstrict.Quote(tomlstrict.FormatDuration(v.Interface().(time.Duration)))
 	case tomlstrict.FormSize:
-		return tomlstrict.Quote(tomlstrict.Size(v.Int()).String())
+		return size(v.Int())
 	case tomlstrict.FormInteger:
 		return integer(v, f)
 	case tomlstrict.FormFloat:
@@ -104,12 +106,50 @@ func (w literal) inlineMap(v reflect.Value, f tomlstrict.Field, path string) str
 	return "{ " + strings.Join(parts, ", ") + " }"
 }
 
+// PlainSecrets returns the paths of secrets whose value stands in the
+// configuration itself, not in an environment variable. An entry of a secret
+// map counts if its key promises a secret: HOME in an environment does not.
+func (v View) PlainSecrets() []string {
+	var out []string
+	for _, l := range v.leaves() {
+		inMap := !strings.HasSuffix(l.path, l.field.Name)
+		key := l.path[strings.LastIndex(l.path, ".")+1:]
+		_, isTemplate := v.Templates[l.path]
+		if l.field.Secret && !isTemplate && !isEmpty(l.value) && (!inMap || sensitiveName.MatchString(key)) {
+			out = append(out, l.path)
+		}
+	}
+	return out
+}
+
+// template writes a text that names a variable as it stands in the file. In a
+// secret setting only the name of the variable is no secret: the text around
+// it and the fallback may be.
+func (w literal) template(text string, f tomlstrict.Field) string {
+	switch {
+	case !w.mask, loneVariable.MatchString(text):
+		return tomlstrict.Quote(text)
+	case f.Secret:
+		return tomlstrict.Quote(masked)
+	default:
+		return tomlstrict.Quote(maskText(text))
+	}
+}
+
+// size writes a number of bytes with a unit where that is exact.
+func size(n int64) string {
+	if n < 1024 || n%1024 != 0 {
+		return strconv.FormatInt(n, 10)
+	}
+	return tomlstrict.Quote(tomlstrict.Size(n).String())
+}
+
 func integer(v reflect.Value, f tomlstrict.Field) string {
 	if v.CanUint() {
 		return strconv.FormatUint(v.Uint(), 10)
 	}
-	if size := tomlstrict.Size(v.Int()); f.Bytes && size >= 1024 {
-		return tomlstrict.Quote(size.String())
+	if f.Bytes {
+		return size(v.Int())
 	}
 	return strconv.FormatInt(v.Int(), 10)
 }

@@ -152,55 +152,52 @@ func (r *renderer) setting(v, def reflect.Value, f tomlstrict.Field, path string
 	if absent && !r.docs {
 		return
 	}
-	same := reflect.DeepEqual(v.Interface(), def.Interface()) || emptyBoth(v, def)
-	if _, ok := r.Templates[path]; ok {
-		same = false
-	}
+	_, isTemplate := r.Templates[path]
+	isDefault := same(v, def) && !isTemplate
 	text := ""
 	if !absent {
 		text = r.literal.value(v, f, path)
 	}
 	switch {
-	case !r.docs && same:
+	case !r.docs && isDefault:
 		fmt.Fprintf(&r.out, "%s = %s # default\n", f.Name, text)
 	case !r.docs:
 		fmt.Fprintf(&r.out, "%s = %s\n", f.Name, text)
 	default:
-		r.out.WriteString("\n")
-		r.comment(describe(f))
-		mark := ""
-		if r.example || same {
-			mark = "#"
-		}
-		if f.Example != "" && same && (absent || isEmpty(v)) {
-			text = f.Example
-		} else if absent {
-			text = r.literal.value(reflect.Zero(v.Type().Elem()), f, path)
-		}
-		fmt.Fprintf(&r.out, "%s%s = %s\n", mark, f.Name, text)
+		r.described(v, f, path, text, isDefault)
 	}
 }
 
-// describe returns the description of a key with the values it may have and
-// the default where the line below shows an example instead.
-func describe(f tomlstrict.Field) string {
-	s := f.Doc
+// described writes a setting under its description. One that is empty by
+// default is shown with an example.
+func (r *renderer) described(v reflect.Value, f tomlstrict.Field, path, text string, isDefault bool) {
+	doc := f.Doc
 	if len(f.Enum) > 0 {
-		s += " One of: " + strings.Join(f.Enum, ", ") + "."
+		doc += " One of: " + strings.Join(f.Enum, ", ") + "."
 	}
-	if f.Required {
-		s += " Required."
-	} else if f.Example != "" {
-		s += " Example:"
+	switch {
+	case f.Required:
+		doc += " Required."
+	case f.Example != "" && isDefault && isEmpty(v):
+		doc += " Example:"
 	}
-	return strings.TrimSpace(s)
+	if f.Example != "" && isDefault && isEmpty(v) {
+		text = f.Example
+	} else if text == "" {
+		text = r.literal.value(reflect.Zero(v.Type().Elem()), f, path)
+	}
+	mark := ""
+	if r.example || isDefault {
+		mark = "#"
+	}
+	r.out.WriteString("\n")
+	r.comment(strings.TrimSpace(doc))
+	fmt.Fprintf(&r.out, "%s%s = %s\n", mark, f.Name, text)
 }
 
 func isEmpty(v reflect.Value) bool {
 	return v.IsZero() || (v.Kind() == reflect.Slice || v.Kind() == reflect.Map) && v.Len() == 0
 }
-
-func emptyBoth(a, b reflect.Value) bool { return isEmpty(a) && isEmpty(b) }
 
 // JSON writes the configuration in force as indented JSON, secrets masked.
 // Durations and sizes are text, as in the file.

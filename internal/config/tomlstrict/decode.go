@@ -261,10 +261,12 @@ func (o *Origin) Has(path string) bool {
 func (o *Origin) Templates() map[string]string { return maps.Clone(o.templates) }
 
 // Refused reports whether decoding refused something at the path, inside it
-// or around it: a further check there would only repeat it.
-func (o *Origin) Refused(path string) bool {
+// or around it: a further check there would only repeat it. What lies inside
+// one of the excepted paths does not count.
+func (o *Origin) Refused(path string, except ...string) bool {
 	return slices.ContainsFunc(o.errs, func(e Error) bool {
-		return within(e.Path, path) || within(path, e.Path)
+		inside := within(e.Path, path) && !slices.ContainsFunc(except, func(x string) bool { return within(e.Path, x) })
+		return inside || within(path, e.Path)
 	})
 }
 
@@ -292,6 +294,15 @@ func (o *Origin) Locate(path string, err error) Errors {
 	at, text := path, err.Error()
 	if field, rest, ok := strings.Cut(text, ": "); ok && isFieldPath(field) {
 		at, text = join(path, field), rest
+		// A section may have put its own name before what a part of it said.
+		// Values look like keys as well, so only keys of the file count.
+		for {
+			field, rest, ok = strings.Cut(text, ": ")
+			if !ok || !isFieldPath(field) || !o.Has(join(at, field)) {
+				break
+			}
+			at, text = join(at, field), rest
+		}
 	}
 	return Errors{{File: o.file, Line: o.Line(at), Path: at, Text: o.withoutValues(text)}}
 }

@@ -244,12 +244,14 @@ func TestLocateFindsTheNearestLine(t *testing.T) {
 	joined := errors.Join(errors.New("must: no"), errors.New("depth: no"), errors.New("not a field: no"))
 	got := append(origin.Locate("inner", joined), origin.Locate("item[0].depth.x", errors.New("[1]: no"))...)
 	got = append(got, origin.Locate("", errors.New("absent: no"))...)
+	got = append(got, origin.Locate("", errors.New("inner: must: 3: no"))...)
 	want := tomlstrict.Errors{
 		{File: "f.toml", Line: 2, Path: "inner.must", Text: "no"},
 		{File: "f.toml", Line: 1, Path: "inner.depth", Text: "no"},
 		{File: "f.toml", Line: 1, Path: "inner", Text: "not a field: no"},
 		{File: "f.toml", Line: 3, Path: "item[0].depth.x[1]", Text: "no"},
 		{File: "f.toml", Line: 1, Path: "absent", Text: "no"},
+		{File: "f.toml", Line: 2, Path: "inner.must", Text: "3: no"},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%v\nwant\n%v", got, want)
@@ -265,6 +267,9 @@ func TestRefused(t *testing.T) {
 		if got := origin.Refused(path); got != want {
 			t.Errorf("Refused(%q) = %v", path, got)
 		}
+	}
+	if origin.Refused("", "inner") || !origin.Refused("", "item") || !origin.Refused("inner.zz", "inner.zz") {
+		t.Error("an excepted path is handled wrongly")
 	}
 }
 
