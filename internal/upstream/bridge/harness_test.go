@@ -42,7 +42,7 @@ func open(t *testing.T, mode string, tune func(*bridge.Config), extra ...string)
 	sc := stdio.Default()
 	sc.Command = append([]string{exe, "serve", mode}, extra...)
 	sc.Grace = 2 * time.Second
-	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	log := logger(t)
 	l, err := stdio.New(sc, log)
 	if err != nil {
 		t.Fatal(err)
@@ -65,8 +65,7 @@ func open(t *testing.T, mode string, tune func(*bridge.Config), extra ...string)
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewServer(adapter(h.b))
-	h.url = srv.URL
+	srv := h.serve(h.b)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
@@ -74,6 +73,7 @@ func open(t *testing.T, mode string, tune func(*bridge.Config), extra ...string)
 			t.Errorf("closing: %v", err)
 		}
 		srv.Close()
+		http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 		for _, pid := range h.children() {
 			if alive(pid) {
 				t.Errorf("process %d is left", pid)
@@ -84,6 +84,18 @@ func open(t *testing.T, mode string, tune func(*bridge.Config), extra ...string)
 		}
 	})
 	return h
+}
+
+// serve puts an upstream behind HTTP, where the next requests go.
+func (h *house) serve(u portcullis.Upstream) *httptest.Server {
+	srv := httptest.NewServer(adapter(u))
+	h.url = srv.URL
+	h.t.Cleanup(srv.Close)
+	return srv
+}
+
+func logger(t *testing.T) *slog.Logger {
+	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
 func (h *house) children() []int {

@@ -105,6 +105,9 @@ func sdkServer(mode string, versions []string) *mcp.Server {
 		return text("ok"), s.ResourceUpdated(ctx, &mcp.ResourceUpdatedNotificationParams{URI: a.Text})
 	})
 	add("block", func(ctx context.Context, _ *mcp.CallToolRequest, a args) (*mcp.CallToolResult, error) {
+		if err := os.WriteFile(a.Text+".started", nil, 0o600); err != nil {
+			return nil, err
+		}
 		<-ctx.Done()
 		return text("cancelled"), os.WriteFile(a.Text, []byte("cancelled"), 0o600)
 	})
@@ -201,7 +204,7 @@ func tinyServer(mode string) error {
 			if err != nil {
 				return err
 			}
-			reply("result", string(env[:0])+`{"content":[],"env":`+string(env)+`}`)
+			reply("result", `{"content":[],"env":`+string(env)+`}`)
 		default:
 			reply("result", `{"content":[{"type":"text","text":"tiny"}],"n":1.50}`)
 		}
