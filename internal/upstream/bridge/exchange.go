@@ -1,0 +1,239 @@
+package bridge
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/portcullis-dev/portcullis"
+)
+
+// exchange is one request of a client, from its arrival to its answer. The
+// answer may come after the client has gone.
+type exchange struct {
+	id      []byte // as the client wrote it
+	token   []byte // the client's progress token, raw; nil without one
+	accepts bool   // the client takes an event stream
+	modern  bool   // the client speaks 2026-07-28 or later
+	out     *queue
+	settled func()        // called once, when answered or refused
+	decided chan struct{} // closed when the form of the reply is known
+	done    chan struct{} // closed when answered or refused
+
+	mu      sync.Mutex
+	started bool // the reply is an event stream
+	over    bool
+	left    bool // the client has gone
+	final   []byte
+	fail    *portcullis.Error
+}
+
+func newExchange(pc *portcullis.Call, token []byte, modern bool, limit int, settled func()) *exchange {
+	return &exchange{
+		id: pc.Message.ID, token: token, modern: modern,
+		accepts: accepts(pc, "text/event-stream"),
+		out:     newQueue(limit),
+		settled: settled,
+		decided: make(chan struct{}),
+		done:    make(chan struct{}),
+	}
+}
+
+// accepts reports whether the client takes a media type. A client that sent no
+// Accept takes anything, by RFC 9110, but not a stream it did not ask for.
+func accepts(pc *portcullis.Call, media string) bool {
+	for _, line := range strings.Split(header(pc, "Accept"), ",") {
+		t, _, _ := strings.Cut(line, ";")
+		if strings.EqualFold(strings.TrimSpace(t), media) {
+			return true
+		}
+	}
+	return false
+}
+
+// header returns a request header, several lines joined.
+func header(pc *portcullis.Call, name string) string {
+	if pc.Conn != nil && pc.Conn.HTTP != nil {
+		return strings.Join(pc.Conn.HTTP.Header.Values(name), ",")
+	}
+	var lines []string
+	for _, f := range pc.Header {
+		if strings.EqualFold(f.Name, name) {
+			lines = append(lines, f.Value)
+		}
+	}
+	return strings.Join(lines, ",")
+}
+
+// note passes on a message that comes before the answer. It reports false if
+// this client will not get it.
+func (x *exchange) note(msg []byte) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.over || x.left || !x.accepts {
+		return false
+	}
+	x.start()
+	return x.out.push(msg)
+}
+
+// reachable reports whether note would pass a message on.
+func (x *exchange) reachable() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return !x.over && !x.left && x.accepts
+}
+
+func (x *exchange) start() {
+	if !x.started {
+		x.started = true
+		close(x.decided)
+	}
+}
+
+// finish delivers the answer, which already has the client's id.
+func (x *exchange) finish(msg []byte) { x.end(msg, nil) }
+
+// refuse ends the exchange without an answer of the upstream.
+func (x *exchange) refuse(err *portcullis.Error) { x.end(nil, err) }
+
+// shut ends the reply without any answer: what the protocol has for a stream
+// that the server closed.
+func (x *exchange) shut() { x.end(nil, nil) }
+
+func (x *exchange) end(msg []byte, err *portcullis.Error) {
+	x.mu.Lock()
+	if x.over {
+		x.mu.Unlock()
+		return
+	}
+	x.over = true
+	x.final, x.fail = msg, err
+	if x.started {
+		if err != nil {
+			msg = rpcError(x.id, codeOf(err), err.Public, err.Reason)
+		}
+		if msg != nil {
+			x.out.push(msg)
+		}
+		x.out.finish()
+	} else {
+		close(x.decided)
+	}
+	x.mu.Unlock()
+	close(x.done)
+	x.settled()
+}
+
+func codeOf(err *portcullis.Error) int {
+	if err.Code != 0 {
+		return err.Code
+	}
+	return portcullis.CodeRefused
+}
+
+// leave says that the client has gone. It reports whether the exchange was
+// still waiting for its answer.
+func (x *exchange) leave() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.left = true
+	return !x.over
+}
+
+// wait returns the reply as soon as its form is known: JSON if the answer is
+// the first thing the server says, else an event stream, which is also begun
+// when nothing came for one keep-alive interval. The function gone is called
+// if the client leaves before the answer.
+func (x *exchange) wait(ctx context.Context, keep time.Duration, gone func(cause error)) (*portcullis.Reply, error) {
+	t := time.NewTimer(keep)
+	defer t.Stop()
+	for {
+		select {
+		case <-x.decided:
+			return x.reply(ctx, keep, gone)
+		case <-t.C:
+			x.mu.Lock()
+			if x.accepts && !x.over {
+				x.start()
+			}
+			x.mu.Unlock()
+		case <-ctx.Done():
+			if x.leave() {
+				gone(ctx.Err())
+			}
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return nil, errTimeout("call exceeded its time limit")
+			}
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func (x *exchange) reply(ctx context.Context, keep time.Duration, gone func(error)) (*portcullis.Reply, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.started {
+		return streamReply(newBody(x.out, keep).until(ctx, func() {
+			if x.leave() {
+				gone(ctx.Err())
+			}
+		})), nil
+	}
+	switch {
+	case x.fail != nil:
+		return nil, x.fail
+	case x.final == nil:
+		return streamReply(io.NopCloser(bytes.NewReader(nil))), nil
+	}
+	status := http.StatusOK
+	if x.modern {
+		status = statusOf(x.final)
+	}
+	return jsonReply(status, x.final), nil
+}
+
+// statusOf returns the HTTP status that MCP 2026-07-28 wants for an answer.
+func statusOf(msg []byte) int {
+	code, _ := number(get(msg, "error", "code"))
+	switch code {
+	case portcullis.CodeMethodNotFound:
+		return http.StatusNotFound
+	case portcullis.CodeHeaderMismatch, portcullis.CodeUnsupportedVersion, codeMissingCapability:
+		return http.StatusBadRequest
+	}
+	return http.StatusOK
+}
+
+// codeMissingCapability is MissingRequiredClientCapability of MCP 2026-07-28.
+const codeMissingCapability = -32021
+
+func jsonReply(status int, msg []byte) *portcullis.Reply {
+	return &portcullis.Reply{
+		Status: status,
+		Header: http.Header{"Content-Type": {"application/json"}},
+		Body:   io.NopCloser(bytes.NewReader(msg)),
+	}
+}
+
+func streamReply(b io.ReadCloser) *portcullis.Reply {
+	return &portcullis.Reply{
+		Status: http.StatusOK,
+		Header: http.Header{
+			"Content-Type":      {"text/event-stream"},
+			"Cache-Control":     {"no-store"},
+			"X-Accel-Buffering": {"no"}, // a proxy in front must not collect events
+		},
+		Body: b,
+	}
+}
+
+// emptyReply has no body: 202 for what was accepted, 204 for what was ended.
+func emptyReply(status int) *portcullis.Reply {
+	return &portcullis.Reply{Status: status, Header: http.Header{}, Body: http.NoBody}
+}
