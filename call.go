@@ -50,14 +50,15 @@ const (
 type Message struct {
 	Direction Direction
 	Shape     Shape
-	ID        []byte // raw JSON of the id; nil for notifications
-	Method    string // "tools/call"; empty for results and errors
-	Target    Target // what the method acts on
-	Version   string // protocol revision in force, "" when not yet known
-	Session   string // session id the upstream knows, "" when there is none
-	Params    []byte // raw JSON of params or result, a slice of Raw; nil if absent
-	Raw       []byte // the whole message
-	ErrorCode int    // JSON-RPC error code when Shape is ShapeError
+	ID        []byte   // raw JSON of the id; nil for notifications
+	Method    string   // "tools/call"; empty for results and errors
+	Target    Target   // what the method acts on
+	Also      []string // further resources it acts on: those a subscription listens to
+	Version   string   // protocol revision in force, "" when not yet known
+	Session   string   // session id the upstream knows, "" when there is none
+	Params    []byte   // raw JSON of params or result, a slice of Raw; nil if absent
+	Raw       []byte   // the whole message
+	ErrorCode int      // JSON-RPC error code when Shape is ShapeError
 }
 
 // TargetKind classifies what a message acts on.

@@ -1,0 +1,317 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/authz/scope"
+	"github.com/portcullis-dev/portcullis/internal/authz/tool"
+	"github.com/portcullis-dev/portcullis/internal/config"
+	"github.com/portcullis-dev/portcullis/internal/edge"
+	"github.com/portcullis-dev/portcullis/internal/ipfilter"
+	"github.com/portcullis-dev/portcullis/internal/obs"
+	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
+	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
+	"github.com/portcullis-dev/portcullis/internal/ratelimit"
+)
+
+// Deps is what the guards of a table need beside the configuration.
+type Deps struct {
+	Log      *slog.Logger
+	Metrics  *obs.Metrics
+	Recorder portcullis.Recorder
+	APIKeys  portcullis.Authenticator
+	Sealer   *Sealer
+	Switch   *edge.Switch
+	Upstream func(route string) portcullis.Upstream
+	Probes   http.Handler    // /health and /ready
+	Listen   []string        // addresses the listener really has
+	Draining context.Context // ends when the gateway drains
+}
+
+// builder holds what the routes of one table share.
+type builder struct {
+	Deps
+	cfg      *config.Config
+	resolver *ipfilter.Resolver
+	filter   *ipfilter.Filter
+	https    *edge.HTTPS
+	hosts    *edge.Hosts
+}
+
+// ProbePaths are answered without a credential and without edge guards, so
+// that load balancers can ask: they tell nothing but the state.
+var probePaths = [...]string{"/health", "/ready"}
+
+// Build makes the table of a configuration. prev, which may be nil, hands over
+// the counters of rate limits whose rules did not change.
+func Build(cfg *config.Config, d Deps, prev *Table) (*Table, error) {
+	b, err := newBuilder(cfg, d)
+	if err != nil {
+		return nil, err
+	}
+	headers, err := edge.NewHeaders(edge.DefaultHeaders())
+	if err != nil {
+		return nil, err
+	}
+	t := &Table{routes: map[string]*route{}, client: b.client, headers: headers.Apply, builtin: d.Probes, fixed: map[string]bool{}}
+	for _, p := range probePaths {
+		t.fixed[p] = d.Probes != nil
+	}
+	for i := range cfg.Routes {
+		rt, err := b.route(&cfg.Routes[i], prev)
+		if err != nil {
+			return nil, fmt.Errorf("route %q: %w", cfg.Routes[i].Name, err)
+		}
+		t.routes[cfg.Routes[i].Path] = rt
+		t.order = append(t.order, rt)
+	}
+	t.fallback, err = b.unknownPath(prev)
+	return t, err
+}
+
+func newBuilder(cfg *config.Config, d Deps) (*builder, error) {
+	ip := ipfilter.Default()
+	ip.TrustedProxies, ip.Allow, ip.Deny = cfg.Server.TrustedProxies, cfg.Security.AllowIPs, cfg.Security.DenyIPs
+	resolver, err := ipfilter.NewResolver(ip)
+	if err != nil {
+		return nil, err
+	}
+	filter, err := ipfilter.NewFilter(ip)
+	if err != nil {
+		return nil, err
+	}
+	e := edge.Default()
+	e.Hostname, e.AllowedHosts = cfg.Server.HTTPS.Hostname, cfg.Server.AllowedHosts
+	listen := d.Listen
+	if len(listen) == 0 {
+		listen = []string{cfg.Server.Listen}
+	}
+	hosts, err := e.Hosts(listen...)
+	if err != nil {
+		return nil, fmt.Errorf("server.allowed_hosts: %w", err)
+	}
+	b := &builder{Deps: d, cfg: cfg, resolver: resolver, filter: filter, hosts: hosts}
+	if b.https, err = edge.NewHTTPS(cfg.Server.HTTPS.Require, listen[0], cfg.Server.HTTPS.Hostname); err != nil {
+		return nil, fmt.Errorf("server.https: %w", err)
+	}
+	if b.Draining == nil {
+		b.Draining = context.Background()
+	}
+	return b, nil
+}
+
+// client finds out where a request comes from.
+func (b *builder) client(r *http.Request) (netip.Addr, bool) {
+	c := b.resolver.Resolve(peer(r).Addr(), r.TLS != nil, r.Header)
+	return c.Addr, c.Secure
+}
+
+// edgeGuards is the order in which a route's edge decides: cheap and general
+// first.
+func (b *builder) edgeGuards(cors *edge.CORS, rate *ratelimit.Set, body *edge.Body) ([]portcullis.EdgeGuard, error) {
+	host, err := edge.NewHost(b.hosts)
+	if err != nil {
+		return nil, err
+	}
+	guards := []portcullis.EdgeGuard{b.Switch, b.filter}
+	if b.https != nil {
+		guards = append(guards, b.https)
+	}
+	guards = append(guards, host, edge.NewOrigin(b.hosts, cors)) // browsers' ways around the network come first
+	if cors != nil {
+		guards = append(guards, cors) // answers preflights, which carry no credential
+	}
+	if g := rate.Edge(); g != nil {
+		guards = append(guards, g)
+	}
+	if body != nil {
+		guards = append(guards, body)
+	}
+	return guards, nil
+}
+
+// route builds one MCP route: the one place that decides which guards it has.
+func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
+	rate, err := b.rate(rc.Name, rc.Rate, prev)
+	if err != nil {
+		return nil, fmt.Errorf("rate: %w", err)
+	}
+	cors, err := newCORS(rc.CORS)
+	if err != nil {
+		return nil, fmt.Errorf("cors: %w", err)
+	}
+	bodyCfg := edge.DefaultBody()
+	bodyCfg.MaxBody = int64(rc.Limits.Bytes)
+	body, err := edge.NewBody(bodyCfg)
+	if err != nil {
+		return nil, fmt.Errorf("limits: %w", err)
+	}
+	guards, err := b.edgeGuards(cors, rate, body)
+	if err != nil {
+		return nil, err
+	}
+	authz, err := authorizers(rc)
+	if err != nil {
+		return nil, err
+	}
+	headers, err := edge.NewHeaders(edge.HeadersConfig{Profile: rc.Headers.Profile, Set: rc.Headers.Overrides})
+	if err != nil {
+		return nil, fmt.Errorf("headers: %w", err)
+	}
+	rt := b.newRoute(rc.Name, rc.Path, limitsOf(rc.Limits, jsonrpc.DefaultLimits()))
+	rt.speaksMCP, rt.rate, rt.rateRules, rt.headers = true, rate, rc.Rate, headers.Apply
+	rt.replyLimits = limitsOf(rc.ReplyLimits, jsonrpc.DefaultReplyLimits())
+	params := mcp.NewParamHeaders(maxTools, maxParamHeaders)
+	rt.pipe = &pipeline{
+		edge: guards, authn: b.authenticators(rc), authz: authz, record: b.Recorder,
+		decode: &mcpDecoder{limits: rt.limits, sealer: b.Sealer, params: params},
+		review: []portcullis.Inspector{&paramLearner{params}, &listFilter{rc.Name, authz}},
+	}
+	if g := rate.Caller(); g != nil {
+		rt.pipe.admit = append(rt.pipe.admit, g)
+	}
+	if b.Upstream != nil {
+		rt.pipe.forward = b.Upstream(rc.Name)
+	}
+	return rt, nil
+}
+
+// Bounds on what is remembered of a route's tools.
+const (
+	maxTools        = 5000
+	maxParamHeaders = 32
+)
+
+// writeTimeout is how long one write to a caller may take.
+const writeTimeout = 30 * time.Second
+
+func (b *builder) newRoute(name, path string, limits jsonrpc.Limits) *route {
+	rt := &route{
+		name: name, path: path, limits: limits, bodyTimeout: b.cfg.Server.Limits.BodyTimeout, writeTimeout: writeTimeout,
+		sealer: b.Sealer, greetings: new(greetings), draining: b.Draining,
+	}
+	if b.Metrics != nil {
+		rt.metrics = b.Metrics.Route(name)
+	}
+	return rt
+}
+
+// authenticators returns those of a route in its order.
+func (b *builder) authenticators(rc *config.Route) []portcullis.Authenticator {
+	var out []portcullis.Authenticator
+	for _, method := range rc.Auth {
+		switch method {
+		case "api_key":
+			out = append(out, b.APIKeys)
+		case "none": // the configuration holds insecure_no_auth = true, or it would not be valid
+			out = append(out, anonymous{})
+		}
+	}
+	return out
+}
+
+func authorizers(rc *config.Route) ([]portcullis.Authorizer, error) {
+	scopes, err := scope.New(scope.Config{Tools: rc.Tools.Scopes}, time.Now)
+	if err != nil {
+		return nil, fmt.Errorf("tools: %w", err)
+	}
+	lists := tool.Config{
+		Allow: rc.Tools.Allow, Deny: rc.Tools.Deny,
+		Prompts:   tool.List{Allow: rc.Prompts.Allow, Deny: rc.Prompts.Deny},
+		Resources: tool.List{Allow: rc.Resources.Allow, Deny: rc.Resources.Deny},
+	}
+	out := []portcullis.Authorizer{scopes}
+	if lists.Empty() {
+		return out, nil
+	}
+	rules, err := tool.New(lists)
+	if err != nil {
+		return nil, fmt.Errorf("tools: %w", err)
+	}
+	return append([]portcullis.Authorizer{rules}, out...), nil
+}
+
+// rate keeps the counters of a route whose rules did not change.
+func (b *builder) rate(name string, rules []string, prev *Table) (*ratelimit.Set, error) {
+	if prev != nil {
+		for _, old := range append(prev.order, prev.fallback) {
+			if old.name == name && slices.Equal(old.rateRules, rules) {
+				return old.rate, nil
+			}
+		}
+	}
+	c := ratelimit.Config{MaxKeys: ratelimit.DefaultMaxKeys}
+	for _, text := range rules {
+		r, err := ratelimit.ParseRule(text)
+		if err != nil {
+			return nil, err
+		}
+		c.Rules = append(c.Rules, r)
+	}
+	return ratelimit.NewSet(c, nil)
+}
+
+func newCORS(c config.CORS) (*edge.CORS, error) {
+	if len(c.Origins) == 0 {
+		return nil, nil
+	}
+	return edge.NewCORS(edge.CORSConfig{
+		Origins: c.Origins, Methods: c.Methods, Headers: c.Headers, Expose: c.Expose, Credentials: c.Credentials, MaxAge: c.MaxAge,
+	})
+}
+
+func limitsOf(c config.MessageLimits, l jsonrpc.Limits) jsonrpc.Limits {
+	l.MaxBytes, l.MaxDepth, l.MaxArray, l.MaxMembers, l.MaxString = int64(c.Bytes), c.Depth, c.Array, c.Array, c.String
+	return l
+}
+
+// unknownPathRate bounds who looks for paths that are not there.
+const unknownPathRate = "1000/1m per address"
+
+// unknownPath is where every other path leads: through the edge to a 404.
+func (b *builder) unknownPath(prev *Table) (*route, error) {
+	rules := []string{unknownPathRate}
+	rate, err := b.rate("", rules, prev)
+	if err != nil {
+		return nil, err
+	}
+	guards, err := b.edgeGuards(nil, rate, nil)
+	if err != nil {
+		return nil, err
+	}
+	rt := b.newRoute("", "", jsonrpc.DefaultLimits())
+	rt.rate, rt.rateRules = rate, rules
+	rt.pipe = &pipeline{edge: append(guards, nowhere{}), record: b.Recorder}
+	return rt, nil
+}
+
+// nowhere is the end of an unknown path.
+type nowhere struct{}
+
+func (nowhere) Name() string { return "no_route" }
+
+func (nowhere) CheckConn(context.Context, *portcullis.Conn) error {
+	return &portcullis.Error{Kind: portcullis.KindNotFound, Reason: "not_found", Detail: "no route has this path"}
+}
+
+// anonymous lets anyone be someone, on routes that say so in a loud voice.
+type anonymous struct{}
+
+func (anonymous) Name() string { return "insecure_none" }
+
+func (anonymous) Authenticate(_ context.Context, c *portcullis.Conn) (portcullis.Principal, error) {
+	if !c.Client.IsValid() {
+		return portcullis.Principal{}, errors.New("anonymous caller without an address")
+	}
+	return portcullis.Principal{ID: "anonymous:" + c.Client.String(), Method: "none", Scopes: anonymousScopes()}, nil
+}
+
+func anonymousScopes() []string { return []string{"tools:*", "prompts:*", "resources:*"} }

@@ -1,0 +1,76 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/authz/scope"
+	"github.com/portcullis-dev/portcullis/internal/config"
+	"github.com/portcullis-dev/portcullis/internal/edge"
+	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
+)
+
+// ScopeMetrics lets its holder read /metrics and nothing else.
+const ScopeMetrics = "metrics"
+
+// adminRate bounds each address on the admin listener.
+const adminRate = "600/1m per address"
+
+// BuildAdmin makes the table of the admin API: one route for all paths, whose
+// upstream is a handler of this process. Maintenance does not close it.
+// local says that only the socket in the data folder leads here, where hosts,
+// origins and addresses mean nothing.
+func BuildAdmin(cfg *config.Config, d Deps, h http.Handler, local bool, auth ...portcullis.Authenticator) (*Table, error) {
+	b, err := newBuilder(cfg, d)
+	if err != nil {
+		return nil, err
+	}
+	headers, err := edge.NewHeaders(edge.DefaultHeaders())
+	if err != nil {
+		return nil, err
+	}
+	rate, err := b.rate("admin", []string{adminRate}, nil)
+	if err != nil {
+		return nil, err
+	}
+	body, err := edge.NewBody(edge.BodyConfig{Methods: []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete}, MaxBody: edge.DefaultMaxBody})
+	if err != nil {
+		return nil, err
+	}
+	version, err := edge.NewVersion("1")
+	if err != nil {
+		return nil, err
+	}
+	guards := []portcullis.EdgeGuard{version, body}
+	if !local {
+		host, err := edge.NewHost(b.hosts)
+		if err != nil {
+			return nil, err
+		}
+		guards = []portcullis.EdgeGuard{host, edge.NewOrigin(b.hosts, nil), rate.Edge(), version, body}
+	}
+	rt := b.newRoute("admin", "/", jsonrpc.DefaultLimits())
+	rt.rate, rt.rateRules = rate, []string{adminRate}
+	rt.pipe = &pipeline{
+		edge: guards, authn: auth, authz: []portcullis.Authorizer{adminScope{}}, record: b.Recorder,
+		decode: plainDecoder{}, forward: Handler(h),
+	}
+	return &Table{fallback: rt, order: []*route{rt}, client: b.client, headers: headers.Apply}, nil
+}
+
+// adminScope demands manage for everything, and of scrapers less for /metrics.
+type adminScope struct{}
+
+func (adminScope) Name() string { return "manage" }
+
+func (adminScope) Authorize(_ context.Context, who portcullis.Principal, a portcullis.Action) (portcullis.Decision, error) {
+	if scope.Match(who.Scopes, scope.Manage) {
+		return portcullis.Decision{Effect: portcullis.Allow, Rule: scope.Manage}, nil
+	}
+	if strings.HasSuffix(a.Method, " /metrics") && scope.Match(who.Scopes, ScopeMetrics) {
+		return portcullis.Decision{Effect: portcullis.Allow, Rule: ScopeMetrics}, nil
+	}
+	return portcullis.Decision{Rule: "admin API needs manage", Need: []string{scope.Manage}}, nil
+}

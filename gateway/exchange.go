@@ -1,0 +1,70 @@
+package gateway
+
+import (
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
+)
+
+// exchange is one request and everything learned about it on its way. It is
+// used by one goroutine and goes back to a pool when the reply is written, so
+// nothing may keep a pointer into it.
+type exchange struct {
+	pipe  *pipeline
+	route *route
+	w     http.ResponseWriter
+
+	conn   portcullis.Conn
+	who    portcullis.Principal
+	prover portcullis.Authenticator // who vouched for the caller; asked again while a stream runs
+	msg    *portcullis.Message
+	action portcullis.Action
+	call   portcullis.Call
+	reply  *portcullis.Reply
+	answer mcp.Parsed // the upstream's message under review
+
+	body   []byte             // pooled: the caller's bytes, read once
+	out    []byte             // pooled: the reply's bytes
+	header []portcullis.Field // pooled: headers for the upstream
+	event  portcullis.Event   // pooled: the event being written
+
+	phase    string // where the call is, for logs and metrics
+	guard    string // which guard spoke last
+	intended bool   // the intent is recorded, so an outcome must follow
+	recorded bool   // the outcome is recorded
+	wrote    bool   // reply headers are out: no other status can be sent
+	status   int    // status sent to the caller
+	sent     int64  // bytes of reply body sent
+}
+
+// Pooled buffers above this size go back to the garbage collector, so that one
+// large message does not hold memory for good.
+const maxPooledBuffer = 256 << 10
+
+var exchanges = sync.Pool{New: func() any {
+	return &exchange{body: make([]byte, 0, 4<<10), out: make([]byte, 0, 4<<10), header: make([]portcullis.Field, 0, 16)}
+}}
+
+func newExchange(rt *route, w http.ResponseWriter, r *http.Request, id string, now time.Time) *exchange {
+	x := exchanges.Get().(*exchange)
+	x.pipe, x.route, x.w = rt.pipe, rt, w
+	x.conn = portcullis.Conn{RequestID: id, Received: now, Route: rt.name, HTTP: r, Reply: w.Header()}
+	return x
+}
+
+func (x *exchange) release() {
+	body, out, header, details := x.body[:0], x.out[:0], x.header, x.event.Details
+	clear(header[:cap(header)])
+	clear(details)
+	*x = exchange{header: header[:0], event: portcullis.Event{Details: details[:0]}}
+	if cap(body) <= maxPooledBuffer {
+		x.body = body
+	}
+	if cap(out) <= maxPooledBuffer {
+		x.out = out
+	}
+	exchanges.Put(x)
+}

@@ -1,0 +1,137 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/obs"
+	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
+	"github.com/portcullis-dev/portcullis/internal/ratelimit"
+)
+
+// Gateway serves the routes of a [Table]. It is safe for concurrent use.
+type Gateway struct {
+	log      *slog.Logger
+	table    atomic.Pointer[Table]
+	draining context.Context
+	drain    context.CancelFunc
+}
+
+// New returns a Gateway that refuses everything until [Gateway.Use].
+func New(log *slog.Logger) *Gateway {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Gateway{log: log, draining: ctx, drain: cancel}
+}
+
+// Use puts a table into force for requests that begin from now on. Calls in
+// flight end on the table they began with.
+func (g *Gateway) Use(t *Table) { g.table.Store(t) }
+
+// Drain ends streams that only listen, so that a shutdown waits for answers
+// and not for silence. New requests are refused by the table's edge switch.
+func (g *Gateway) Drain() { g.drain() }
+
+// Table is one complete configuration of the data plane.
+type Table struct {
+	routes   map[string]*route
+	order    []*route     // as configured
+	fallback *route       // unknown paths: edge guards, then 404
+	builtin  http.Handler // /health, /ready and other fixed paths; nil = none
+	fixed    map[string]bool
+	client   func(*http.Request) (client netip.Addr, secure bool)
+	headers  func(h http.Header, secure bool)
+}
+
+// route is one path and its pipeline, with what the phases need to know.
+type route struct {
+	name, path   string
+	rate         *ratelimit.Set
+	rateRules    []string
+	headers      func(h http.Header, secure bool) // nil = the table's
+	pipe         *pipeline
+	speaksMCP    bool
+	limits       jsonrpc.Limits
+	replyLimits  jsonrpc.Limits
+	bodyTimeout  time.Duration
+	writeTimeout time.Duration
+	sealer       *Sealer
+	greetings    *greetings
+	metrics      *obs.Route
+	draining     context.Context
+}
+
+func (rt *route) refused(phase, guard, reason string) { rt.metrics.Refused(phase, guard, reason) }
+
+// ServeHTTP implements [http.Handler].
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	t := g.table.Load()
+	if t == nil {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
+	now, id := time.Now(), obs.NewID()
+	w.Header()["X-Request-Id"] = []string{id}
+	client, secure := t.client(r)
+	rt := t.routes[r.URL.Path]
+	if rt == nil || rt.headers == nil {
+		t.headers(w.Header(), secure)
+	} else {
+		rt.headers(w.Header(), secure)
+	}
+	if rt == nil {
+		if t.fixed[r.URL.Path] {
+			t.builtin.ServeHTTP(w, r)
+			return
+		}
+		rt = t.fallback
+	}
+	x := newExchange(rt, w, r, id, now)
+	x.conn.Client, x.conn.Secure = client, secure
+	x.conn.Peer = peer(r)
+	g.serve(x)
+}
+
+// peer is the other end of the connection; the zero value where there is none
+// that has an address, as on a Unix socket.
+func peer(r *http.Request) netip.AddrPort {
+	ap, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	return ap
+}
+
+func (g *Gateway) serve(x *exchange) {
+	ctx := x.conn.HTTP.Context()
+	done := x.route.metrics.Begin()
+	err := g.runSafely(ctx, x)
+	if err != nil {
+		g.refuse(ctx, x, err)
+	}
+	done(x.action.Method, x.status, time.Since(x.conn.Received))
+	broken := err != nil && x.wrote
+	x.release()
+	if broken {
+		panic(http.ErrAbortHandler) // half a reply must not look like a whole one
+	}
+}
+
+// runSafely turns a panic of any guard into a refusal: a guard that cannot
+// decide denies.
+func (g *Gateway) runSafely(ctx context.Context, x *exchange) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			g.log.Error("guard panicked", "request_id", x.conn.RequestID, "phase", x.phase, "guard", x.guard,
+				"panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			err = &portcullis.Error{Kind: portcullis.KindInternal, Reason: "internal", Code: portcullis.CodeInternal, Detail: "panic in phase " + x.phase}
+		}
+	}()
+	return x.pipe.run(ctx, x)
+}

@@ -1,0 +1,233 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/portcullis-dev/portcullis"
+)
+
+func (p *pipeline) checkEdge(ctx context.Context, x *exchange) (checkedConn, error) {
+	x.phase = "edge"
+	for _, g := range p.edge {
+		x.guard = g.Name()
+		if err := g.CheckConn(ctx, &x.conn); err != nil {
+			return checkedConn{}, err
+		}
+	}
+	return checkedConn{x}, nil
+}
+
+func (p *pipeline) authenticate(ctx context.Context, c checkedConn) (caller, error) {
+	x := c.exchange
+	x.phase, x.guard = "authn", ""
+	for _, a := range p.authn {
+		x.guard = a.Name()
+		who, err := a.Authenticate(ctx, &x.conn)
+		if errors.Is(err, portcullis.ErrNoCredentials) {
+			continue
+		}
+		if err != nil {
+			return caller{}, err
+		}
+		if who.IsZero() { // an authenticator that says nothing proves nobody
+			return caller{}, &portcullis.Error{Kind: portcullis.KindInternal, Detail: "authenticator returned nobody"}
+		}
+		x.who, x.prover = who, a
+		return p.checkContained(ctx, x)
+	}
+	return caller{}, &portcullis.Error{
+		Kind: portcullis.KindUnauthenticated, Reason: "unauthenticated", Public: p.credentialsWanted(),
+		Event: portcullis.EventAuthFailure, Detail: "no credentials",
+		Header: http.Header{"Www-Authenticate": {`Bearer realm="portcullis"`}},
+	}
+}
+
+// credentialsWanted is the guide's text where an API key is the only way in
+// (S4-8).
+func (p *pipeline) credentialsWanted() string {
+	if len(p.authn) == 1 && p.authn[0].Name() == "api_key" {
+		return "API key required"
+	}
+	return "Authentication required"
+}
+
+func (p *pipeline) checkContained(ctx context.Context, x *exchange) (caller, error) {
+	x.phase = "contain"
+	for _, g := range p.contain {
+		x.guard = g.Name()
+		if err := g.CheckContained(ctx, &x.conn, x.who); err != nil {
+			return caller{}, err
+		}
+	}
+	if err := x.recordSuccess(ctx); err != nil {
+		return caller{}, unrecorded(err)
+	}
+	return caller{x}, nil
+}
+
+func (p *pipeline) read(ctx context.Context, c caller) (readMessage, error) {
+	x := c.exchange
+	x.phase, x.guard = "decode", p.decode.Name()
+	if err := x.readBody(); err != nil {
+		return readMessage{}, err
+	}
+	body := x.body
+	if x.conn.HTTP.Method != http.MethodPost {
+		body = nil
+	}
+	msg, err := p.decode.Decode(ctx, &x.conn, x.who, body)
+	if err != nil {
+		if msg != nil { // known well enough to answer with its id
+			x.msg = msg
+		}
+		return readMessage{}, err
+	}
+	x.msg = msg
+	x.action = portcullis.Action{Route: x.conn.Route, Method: actionMethod(msg), Target: msg.Target}
+	return readMessage{x}, nil
+}
+
+// actionMethod names what a message without a method does.
+func actionMethod(m *portcullis.Message) string {
+	switch m.Shape {
+	case portcullis.ShapeStream:
+		return "stream/open"
+	case portcullis.ShapeClose:
+		return "session/close"
+	case portcullis.ShapeResult, portcullis.ShapeError:
+		return "response"
+	}
+	return m.Method
+}
+
+func (p *pipeline) authorize(ctx context.Context, m readMessage) (permittedCall, error) {
+	x := m.exchange
+	x.phase = "admit"
+	for _, g := range p.admit {
+		x.guard = g.Name()
+		if err := g.CheckCaller(ctx, &x.conn, x.who, x.action); err != nil {
+			return permittedCall{}, err
+		}
+	}
+	x.phase, x.guard = "authz", ""
+	d, guard, err := decide(ctx, p.authz, x.who, x.action)
+	x.guard = guard
+	if err != nil {
+		return permittedCall{}, err
+	}
+	if !d.Allowed() {
+		return permittedCall{}, forbidden(d)
+	}
+	for _, uri := range x.msg.Also {
+		also := portcullis.Action{Route: x.conn.Route, Method: "resources/read", Target: portcullis.Target{Kind: portcullis.TargetResource, Name: uri}}
+		if d, x.guard, err = decide(ctx, p.authz, x.who, also); err != nil {
+			return permittedCall{}, err
+		}
+		if !d.Allowed() {
+			return permittedCall{}, forbidden(d)
+		}
+	}
+	return permittedCall{x}, nil
+}
+
+// decide asks every authorizer; the first that does not allow has decided.
+// With nobody to ask the answer is deny.
+func decide(ctx context.Context, authz []portcullis.Authorizer, who portcullis.Principal, a portcullis.Action) (portcullis.Decision, string, error) {
+	var d portcullis.Decision
+	for _, g := range authz {
+		var err error
+		if d, err = g.Authorize(ctx, who, a); err != nil || !d.Allowed() {
+			return d, g.Name(), err
+		}
+	}
+	return d, "", nil
+}
+
+// forbidden is the same whether the thing exists or not. Scopes that would
+// help are named so that a client can ask for all of them at once.
+func forbidden(d portcullis.Decision) *portcullis.Error {
+	e := &portcullis.Error{
+		Kind: portcullis.KindForbidden, Reason: "forbidden", Public: "Insufficient permissions",
+		Event: portcullis.EventAuthzDenied, Detail: d.Rule,
+	}
+	if len(d.Need) > 0 {
+		scope := strings.Map(func(r rune) rune { // RFC 6750 section 3: scope-token characters only
+			if r < 0x20 || r > 0x7e || r == '"' || r == '\\' {
+				return '?'
+			}
+			return r
+		}, strings.Join(d.Need, " "))
+		e.Header = http.Header{"Www-Authenticate": {`Bearer realm="portcullis", error="insufficient_scope", scope="` + scope + `"`}}
+	}
+	return e
+}
+
+func (p *pipeline) inspectCall(ctx context.Context, c permittedCall) (inspectedCall, error) {
+	x := c.exchange
+	x.phase, x.guard = "inspect", ""
+	for _, g := range p.inspect {
+		x.guard = g.Name()
+		m, err := g.Inspect(ctx, x.who, x.msg)
+		if err != nil {
+			return inspectedCall{}, err
+		}
+		x.msg = m
+	}
+	return inspectedCall{x}, nil
+}
+
+func (p *pipeline) recordIntent(ctx context.Context, c inspectedCall) (intendedCall, error) {
+	x := c.exchange
+	x.phase, x.guard = "record", "journal"
+	if err := x.recordStart(ctx); err != nil {
+		return intendedCall{}, unrecorded(err)
+	}
+	x.intended = true
+	return intendedCall{x}, nil
+}
+
+func unrecorded(err error) *portcullis.Error {
+	return &portcullis.Error{Kind: portcullis.KindUnavailable, Reason: "unavailable", Detail: "writing the audit journal", Err: err}
+}
+
+func (p *pipeline) send(ctx context.Context, c intendedCall) (answeredCall, error) {
+	x := c.exchange
+	x.phase, x.guard = "forward", "upstream"
+	x.call = portcullis.Call{Conn: &x.conn, Principal: x.who, Message: x.msg, Header: x.upstreamHeader()}
+	if listens(x.msg) {
+		ctx = x.endOnDrain(ctx)
+	}
+	reply, err := p.forward.Forward(ctx, &x.call)
+	if err != nil {
+		return answeredCall{}, upstreamError(ctx, err)
+	}
+	x.reply = reply
+	return answeredCall{x}, nil
+}
+
+// upstreamError keeps refusals of the upstream layer and turns everything else
+// into a 502 that says nothing.
+func upstreamError(ctx context.Context, err error) error {
+	var e *portcullis.Error
+	if errors.As(err, &e) || ctx.Err() != nil {
+		return err
+	}
+	return &portcullis.Error{Kind: portcullis.KindUpstream, Reason: "upstream_unavailable", Detail: "forwarding the call", Err: err}
+}
+
+// listens reports whether a call only waits for what the server may say. Such
+// streams never end by themselves.
+func listens(m *portcullis.Message) bool {
+	return m.Shape == portcullis.ShapeStream || m.Method == "subscriptions/listen"
+}
+
+// endOnDrain returns a context that also ends when the gateway drains.
+func (x *exchange) endOnDrain(ctx context.Context) context.Context {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(x.route.draining, cancel)
+	context.AfterFunc(ctx, func() { stop() })
+	return ctx
+}

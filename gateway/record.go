@@ -1,0 +1,104 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/portcullis-dev/portcullis"
+)
+
+// maxUserAgent caps what of a User-Agent reaches the journal, in bytes.
+const maxUserAgent = 200
+
+// describe fills the pooled event with what is known of the call by now.
+func (x *exchange) describe(t portcullis.EventType, sev portcullis.Severity, out portcullis.Outcome) *portcullis.Event {
+	ua := x.conn.HTTP.UserAgent()
+	if len(ua) > maxUserAgent {
+		ua = ua[:maxUserAgent]
+	}
+	x.event = portcullis.Event{
+		Time: time.Now(), Type: t, Severity: sev, Outcome: out,
+		Actor: portcullis.Actor{
+			ID: x.who.ID, Method: x.who.Method, KeyID: x.who.KeyID, IP: x.conn.Client, UserAgent: ua,
+		},
+		Route: x.conn.Route, Action: x.action.Method, RequestID: x.conn.RequestID,
+		Resource: x.action.Target.String(),
+		Details:  x.event.Details[:0],
+	}
+	return &x.event
+}
+
+// recordSuccess writes a successful authentication (S0-36): the first of a
+// caller from an address, and then one every few minutes.
+func (x *exchange) recordSuccess(ctx context.Context) error {
+	if !x.route.greetings.first(x.who, x.conn.Client, x.conn.Received) {
+		return nil
+	}
+	return x.pipe.record.Record(ctx, x.describe(portcullis.EventAuthSuccess, portcullis.SeverityInfo, portcullis.OutcomeSuccess))
+}
+
+// recordStart writes the intent.
+func (x *exchange) recordStart(ctx context.Context) error {
+	return x.pipe.record.Record(ctx, x.describe(portcullis.EventCallStarted, portcullis.SeverityInfo, portcullis.OutcomePending))
+}
+
+// recordFinish writes the outcome of an intended call, once. It does not end
+// with the caller's patience: what happened is written all the same.
+func (x *exchange) recordFinish(ctx context.Context, status int, out portcullis.Outcome, reason string) error {
+	if x.recorded || !x.intended {
+		return nil
+	}
+	x.recorded = true
+	e := x.describe(portcullis.EventCallFinished, portcullis.SeverityInfo, out)
+	e.Reason = reason
+	e.Details = append(e.Details,
+		slog.Int("status", status),
+		slog.Int64("duration_us", e.Time.Sub(x.conn.Received).Microseconds()),
+		slog.Int("bytes_in", len(x.body)),
+		slog.Int64("bytes_out", x.sent+int64(len(x.out))))
+	return x.pipe.record.Record(context.WithoutCancel(ctx), e)
+}
+
+// refusalEvents says which event a refusal makes when its guard named none.
+var refusalEvents = [...]portcullis.EventType{
+	portcullis.KindMalformed:        portcullis.EventInputRejected,
+	portcullis.KindUnauthenticated:  portcullis.EventAuthFailure,
+	portcullis.KindForbidden:        portcullis.EventAuthzDenied,
+	portcullis.KindMethodNotAllowed: portcullis.EventInputRejected,
+	portcullis.KindNotAcceptable:    portcullis.EventInputRejected,
+	portcullis.KindTimeout:          portcullis.EventInputRejected,
+	portcullis.KindTooLarge:         portcullis.EventInputRejected,
+	portcullis.KindMediaType:        portcullis.EventInputRejected,
+	portcullis.KindHeadersTooLarge:  portcullis.EventInputRejected,
+	portcullis.KindRateLimited:      portcullis.EventRateLimitExceeded,
+}
+
+func refusalEvent(e *portcullis.Error) portcullis.EventType {
+	if e.Event != "" {
+		return e.Event
+	}
+	if int(e.Kind) < len(refusalEvents) {
+		return refusalEvents[e.Kind]
+	}
+	return ""
+}
+
+// recordRefusal writes why a call was refused: the outcome if its intent is
+// in the journal, else the event of the refusal.
+func (x *exchange) recordRefusal(ctx context.Context, e *portcullis.Error) error {
+	if x.intended {
+		return x.recordFinish(ctx, e.Kind.Status(), portcullis.OutcomeFailure, e.Reason)
+	}
+	t := refusalEvent(e)
+	if t == "" {
+		return nil
+	}
+	ev := x.describe(t, portcullis.SeverityWarn, portcullis.OutcomeFailure)
+	ev.Reason = e.Reason
+	ev.Details = append(ev.Details, slog.String("phase", x.phase), slog.String("guard", x.guard), slog.Int("status", e.Kind.Status()))
+	if e.Detail != "" {
+		ev.Details = append(ev.Details, slog.String("detail", e.Detail))
+	}
+	return x.pipe.record.Record(context.WithoutCancel(ctx), ev)
+}

@@ -1,0 +1,238 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
+)
+
+// deliver reviews the reply, records the outcome and writes the reply to the
+// caller, in this order.
+func (p *pipeline) deliver(ctx context.Context, a answeredCall) error {
+	x := a.exchange
+	x.phase, x.guard = "review", "reply"
+	defer closeBody(x.reply.Body)
+	if err := statusRefusal(x.reply); err != nil {
+		return err
+	}
+	if !x.route.speaksMCP {
+		return p.deliverPlain(ctx, x)
+	}
+	if err := p.sealSession(x); err != nil {
+		return err
+	}
+	passReplyHeader(x.conn.Reply, x.reply.Header)
+	if mediaType(x.reply.Header) == "text/event-stream" && x.reply.Status == http.StatusOK {
+		return p.deliverStream(ctx, x)
+	}
+	return p.deliverWhole(ctx, x)
+}
+
+// closeBody ends the upstream's reply. What Close says comes too late to
+// matter: the reply was read whole, or is being given up.
+func closeBody(b io.Closer) {
+	if err := b.Close(); err != nil {
+		return
+	}
+}
+
+// statusRefusal masks what an upstream says to the gateway and not to the
+// caller: its own failures, redirects, and complaints about credentials.
+func statusRefusal(r *portcullis.Reply) error {
+	switch {
+	case r.Status >= 500, r.Status < 200, r.Status >= 300 && r.Status < 400,
+		r.Status == http.StatusUnauthorized, r.Status == http.StatusForbidden, r.Status == http.StatusProxyAuthRequired:
+		return &portcullis.Error{
+			Kind: portcullis.KindUpstream, Reason: "upstream_error", Code: portcullis.CodeInternal,
+			Detail: "upstream answered status " + strconv.Itoa(r.Status),
+		}
+	}
+	return nil
+}
+
+func mediaType(h http.Header) string {
+	v := h.Get("Content-Type")
+	if v == "application/json" || v == "text/event-stream" || v == "" {
+		return v
+	}
+	t, _, err := mime.ParseMediaType(v)
+	if err != nil {
+		return "invalid"
+	}
+	return t
+}
+
+func (p *pipeline) sealSession(x *exchange) error {
+	id := x.reply.Header.Get("Mcp-Session-Id")
+	if id == "" {
+		return nil
+	}
+	if id == x.msg.Session { // some servers repeat it: the caller's own spelling stays valid
+		if own := x.conn.HTTP.Header.Get("Mcp-Session-Id"); own != "" {
+			x.conn.Reply.Set("Mcp-Session-Id", own)
+			return nil
+		}
+	}
+	sealed, err := x.route.sealer.Seal(id, x.conn.Route, x.who.ID)
+	if err != nil {
+		return err
+	}
+	x.conn.Reply.Set("Mcp-Session-Id", sealed)
+	return nil
+}
+
+// deliverWhole passes on a reply that is one message, or none.
+func (p *pipeline) deliverWhole(ctx context.Context, x *exchange) error {
+	raw, err := readReply(x.reply.Body, x.out[:0], x.route.replyLimits.MaxBytes)
+	x.out = raw
+	if err != nil {
+		return err
+	}
+	if !expectsAnswer(x) && x.reply.Status < 300 {
+		x.out = x.out[:0] // nothing is owed but the status
+		return p.write(ctx, x)
+	}
+	if len(raw) == 0 || mediaType(x.reply.Header) != "application/json" {
+		return unexpectedReply(x.reply.Status)
+	}
+	m, err := p.reviewMessage(ctx, x, raw)
+	if err != nil {
+		return err
+	}
+	if x.reply.Status < 300 && !answers(m, x.msg) {
+		return rejectedReply("the reply answers another request")
+	}
+	x.out = m.Raw
+	return p.write(ctx, x)
+}
+
+// expectsAnswer reports whether a body is owed to the caller.
+func expectsAnswer(x *exchange) bool { return x.msg.Shape == portcullis.ShapeRequest }
+
+func answers(reply, request *portcullis.Message) bool {
+	switch reply.Shape {
+	case portcullis.ShapeResult, portcullis.ShapeError:
+		return mcp.SameID(reply.ID, request.ID)
+	}
+	return false
+}
+
+func readReply(r io.Reader, buf []byte, limit int64) ([]byte, error) {
+	for {
+		if len(buf) == cap(buf) {
+			buf = append(buf, 0)[:len(buf)]
+		}
+		n, err := r.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if int64(len(buf)) > limit {
+			return buf[:0], rejectedReply("reply over the size limit")
+		}
+		if err == io.EOF {
+			return buf, nil
+		}
+		if err != nil {
+			var e *portcullis.Error
+			if errors.As(err, &e) {
+				return buf[:0], err
+			}
+			return buf[:0], &portcullis.Error{Kind: portcullis.KindUpstream, Reason: "upstream_unavailable", Detail: "reading the reply", Err: err}
+		}
+	}
+}
+
+func rejectedReply(detail string) *portcullis.Error {
+	return &portcullis.Error{Kind: portcullis.KindUpstream, Reason: "reply_rejected", Public: "The upstream sent an invalid reply", Code: portcullis.CodeInternal, Detail: detail}
+}
+
+// unexpectedReply keeps the meaning of a status whose body is not a message.
+func unexpectedReply(status int) *portcullis.Error {
+	kind, ok := map[int]portcullis.Kind{
+		http.StatusBadRequest:            portcullis.KindMalformed,
+		http.StatusNotFound:              portcullis.KindNotFound,
+		http.StatusMethodNotAllowed:      portcullis.KindMethodNotAllowed,
+		http.StatusNotAcceptable:         portcullis.KindNotAcceptable,
+		http.StatusRequestEntityTooLarge: portcullis.KindTooLarge,
+		http.StatusUnsupportedMediaType:  portcullis.KindMediaType,
+		http.StatusTooManyRequests:       portcullis.KindRateLimited,
+	}[status]
+	if !ok {
+		return rejectedReply("reply of status " + strconv.Itoa(status) + " is not a JSON-RPC message")
+	}
+	return &portcullis.Error{Kind: kind, Reason: "upstream_refused", Detail: "upstream answered status " + strconv.Itoa(status)}
+}
+
+// reviewMessage gives one message of the upstream its one reading and takes it
+// through the route's review.
+func (p *pipeline) reviewMessage(ctx context.Context, x *exchange, raw []byte) (*portcullis.Message, error) {
+	parsed := &x.answer
+	if err := mcp.ParseInto(parsed, raw, x.route.replyLimits, portcullis.ToClient); err != nil {
+		return nil, rejectedReply(err.Error())
+	}
+	m := &parsed.Message
+	if m.Shape == portcullis.ShapeResult || m.Shape == portcullis.ShapeError {
+		if mcp.SameID(m.ID, x.msg.ID) {
+			m.Method, m.Target = x.msg.Method, x.msg.Target // what it answers
+		}
+		m.Version = x.msg.Version
+	}
+	if m.Shape == portcullis.ShapeError {
+		if masked, changed := mcp.MaskError(parsed, x.conn.RequestID); changed {
+			m.Raw = masked
+		}
+	}
+	var err error
+	for _, g := range p.review {
+		x.guard = g.Name()
+		if m, err = g.Inspect(ctx, x.who, m); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// write records the outcome and sends status, headers and x.out.
+func (p *pipeline) write(ctx context.Context, x *exchange) error {
+	outcome, reason := portcullis.OutcomeSuccess, ""
+	if x.reply.Status >= 400 {
+		outcome, reason = portcullis.OutcomeFailure, "upstream_refused"
+	}
+	if err := x.recordFinish(ctx, x.reply.Status, outcome, reason); err != nil {
+		return unrecorded(err)
+	}
+	h := x.conn.Reply
+	if len(x.out) == 0 {
+		h["Content-Length"] = zeroLength
+		if x.reply.Status == http.StatusNoContent {
+			delete(h, "Content-Length")
+		}
+		delete(h, "Content-Type")
+	} else {
+		h["Content-Length"] = []string{strconv.Itoa(len(x.out))}
+		h["Content-Type"] = jsonType
+	}
+	if len(x.out) > slowWriteSize {
+		rc := http.NewResponseController(x.w)
+		if err := rc.SetWriteDeadline(time.Now().Add(x.route.writeTimeout)); err == nil {
+			defer clearDeadline(rc.SetWriteDeadline)
+		}
+	}
+	x.status, x.wrote = x.reply.Status, true
+	x.w.WriteHeader(x.status)
+	n, err := x.w.Write(x.out)
+	x.sent += int64(n)
+	if err != nil {
+		return &portcullis.Error{Kind: portcullis.KindInternal, Reason: "client_closed", Detail: "writing the reply", Err: err}
+	}
+	return nil
+}
+
+// slowWriteSize is the reply size, in bytes, that may not fit the socket's
+// buffer and so needs a write deadline.
+const slowWriteSize = 16 << 10

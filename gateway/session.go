@@ -1,0 +1,102 @@
+package gateway
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"github.com/portcullis-dev/portcullis"
+)
+
+// Sealer turns an upstream's session id into one that is worth nothing to
+// anyone but the principal who opened the session, on the route where it was
+// opened. The id is encrypted and authenticated (AES-256-GCM, random nonce)
+// with route and principal as associated data; nothing is stored, so nothing
+// grows, and any replica with the key can open it. It answers session replay
+// across routes (GHSA-mvgg-jvj2-4frq) and the demand of MCP's security
+// practices that a session be bound to its user.
+//
+// A Sealer is safe for concurrent use.
+type Sealer struct {
+	aead cipher.AEAD
+	life time.Duration
+	now  func() time.Time
+}
+
+// sessionLife is how long a sealed id opens. Upstreams end idle sessions long
+// before; this bounds what a stolen id and a stolen key together are good for.
+const sessionLife = 7 * 24 * time.Hour
+
+// maxSessionID bounds the id an upstream may hand out, in bytes.
+const maxSessionID = 512
+
+// NewSealer returns a Sealer for a 32-byte key.
+func NewSealer(key []byte) (*Sealer, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, fmt.Errorf("session key: %w", err)
+	}
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		return nil, fmt.Errorf("session key: %w", err)
+	}
+	return &Sealer{aead: aead, life: sessionLife, now: time.Now}, nil
+}
+
+func sessionBinding(route, principal string) []byte {
+	b := make([]byte, 0, 64)
+	b = append(b, "portcullis session v1\x00"...)
+	b = binary.AppendUvarint(b, uint64(len(route)))
+	b = append(b, route...)
+	return append(b, principal...)
+}
+
+// Seal returns the id the caller sees.
+func (s *Sealer) Seal(id, route, principal string) (string, error) {
+	if id == "" || len(id) > maxSessionID || !visibleASCII(id) {
+		return "", &portcullis.Error{Kind: portcullis.KindUpstream, Reason: "reply_rejected", Detail: "upstream session id is not visible ASCII of a sane length"}
+	}
+	plain := binary.BigEndian.AppendUint64(make([]byte, 0, 8+len(id)), uint64(s.now().Unix()))
+	plain = append(plain, id...)
+	return base64.RawURLEncoding.EncodeToString(s.aead.Seal(nil, nil, plain, sessionBinding(route, principal))), nil
+}
+
+// Open returns the upstream's id, or the refusal "not found": a foreign, a
+// forged, an expired and an unknown session look alike.
+func (s *Sealer) Open(sealed, route, principal string) (string, error) {
+	if len(sealed) > 2*maxSessionID {
+		return "", sessionNotFound("session id too long")
+	}
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
+	if err != nil {
+		return "", sessionNotFound("session id is not one of ours")
+	}
+	plain, err := s.aead.Open(nil, nil, raw, sessionBinding(route, principal))
+	if err != nil || len(plain) < 9 {
+		return "", sessionNotFound("session id is foreign or forged")
+	}
+	age := s.now().Sub(time.Unix(int64(binary.BigEndian.Uint64(plain)), 0)) //nolint:gosec // our own seconds
+	if age > s.life {
+		return "", sessionNotFound("session id is too old")
+	}
+	return string(plain[8:]), nil
+}
+
+func sessionNotFound(detail string) *portcullis.Error {
+	return &portcullis.Error{
+		Kind: portcullis.KindNotFound, Reason: "not_found", Public: "Session not found",
+		Event: portcullis.EventUnauthorizedAccess, Detail: detail,
+	}
+}
+
+func visibleASCII(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] < 0x21 || s[i] > 0x7e {
+			return false
+		}
+	}
+	return true
+}

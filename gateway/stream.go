@@ -1,0 +1,145 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/protocol/sse"
+)
+
+// deliverStream passes a stream on event by event: each is read, reviewed,
+// written and flushed before the next is read. The outcome is recorded before
+// the event that answers the call is sent.
+func (p *pipeline) deliverStream(ctx context.Context, x *exchange) error {
+	rc := http.NewResponseController(x.w)
+	defer clearDeadline(rc.SetWriteDeadline)
+	x.conn.Reply["X-Accel-Buffering"] = noBuffering
+	x.status, x.wrote = http.StatusOK, true
+	x.w.WriteHeader(x.status)
+	if err := p.flush(x, rc, nil); err != nil {
+		return err
+	}
+	events := sse.NewReader(x.reply.Body, int(x.route.replyLimits.MaxBytes))
+	for {
+		ev, err := events.Next()
+		if err == io.EOF {
+			return x.streamEnd(ctx)
+		}
+		if err != nil {
+			return streamBroken(ctx, err)
+		}
+		out, err := p.reviewEvent(ctx, x, ev)
+		if err != nil {
+			return err
+		}
+		if err := p.flush(x, rc, out); err != nil {
+			return err
+		}
+	}
+}
+
+// streamEnd writes the outcome of a stream that ended without an answer: a
+// listening stream, or one whose answer the caller will resume for.
+func (x *exchange) streamEnd(ctx context.Context) error {
+	if err := x.recordFinish(ctx, x.status, portcullis.OutcomeSuccess, "stream_ended"); err != nil {
+		return unrecorded(err)
+	}
+	return nil
+}
+
+func streamBroken(ctx context.Context, err error) error {
+	var e *portcullis.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	if ctx.Err() != nil {
+		return &portcullis.Error{Kind: portcullis.KindInternal, Reason: "client_closed", Detail: "the caller left the stream"}
+	}
+	if errors.Is(err, sse.ErrTooLarge) {
+		return rejectedReply("stream event over the size limit")
+	}
+	return &portcullis.Error{Kind: portcullis.KindUpstream, Reason: "upstream_unavailable", Detail: "reading the stream", Err: err}
+}
+
+// reviewEvent returns the bytes to send for one event: the upstream's own
+// where review changed nothing.
+func (p *pipeline) reviewEvent(ctx context.Context, x *exchange, ev *sse.Event) ([]byte, error) {
+	if len(ev.Data) == 0 { // a comment, or the event that only carries an id to resume from
+		return ev.Raw, nil
+	}
+	if err := p.stillWelcome(ctx, x); err != nil {
+		return nil, err
+	}
+	m, err := p.reviewMessage(ctx, x, ev.Data)
+	if err != nil {
+		return nil, err
+	}
+	if m.Shape == portcullis.ShapeResult || m.Shape == portcullis.ShapeError {
+		if x.msg.Shape == portcullis.ShapeRequest {
+			if !answers(m, x.msg) {
+				return nil, rejectedReply("the stream answers another request")
+			}
+			if x.recorded {
+				return nil, rejectedReply("the stream answers twice")
+			}
+			if err := x.recordFinish(ctx, x.status, portcullis.OutcomeSuccess, ""); err != nil {
+				return nil, unrecorded(err)
+			}
+		}
+	}
+	if len(m.Raw) == len(ev.Data) && &m.Raw[0] == &ev.Data[0] {
+		return ev.Raw, nil
+	}
+	x.out = sse.AppendEvent(x.out[:0], &sse.Event{Type: ev.Type, ID: ev.ID, HasID: ev.HasID, Retry: ev.Retry, Data: m.Raw})
+	return x.out, nil
+}
+
+// stillWelcome asks again who the caller is before more is told: a key revoked
+// or contained while a stream runs ends the stream at its next message.
+func (p *pipeline) stillWelcome(ctx context.Context, x *exchange) error {
+	x.guard = x.prover.Name()
+	who, err := x.prover.Authenticate(ctx, &x.conn)
+	if err != nil {
+		return err
+	}
+	if who.ID != x.who.ID {
+		return &portcullis.Error{Kind: portcullis.KindUnauthenticated, Reason: "unauthenticated", Detail: "the credential now names another principal"}
+	}
+	for _, g := range p.contain {
+		x.guard = g.Name()
+		if err := g.CheckContained(ctx, &x.conn, who); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// flush sends b at once, within the route's write timeout: a caller that does
+// not read loses the stream instead of holding memory.
+func (p *pipeline) flush(x *exchange, rc *http.ResponseController, b []byte) error {
+	err := rc.SetWriteDeadline(time.Now().Add(x.route.writeTimeout))
+	if err != nil && !isUnsupported(err) {
+		return clientGone(err)
+	}
+	n, err := x.w.Write(b)
+	x.sent += int64(n)
+	if err != nil {
+		return clientGone(err)
+	}
+	if err := rc.Flush(); err != nil {
+		return clientGone(err)
+	}
+	return nil
+}
+
+func clientGone(err error) *portcullis.Error {
+	return &portcullis.Error{Kind: portcullis.KindInternal, Reason: "client_closed", Detail: "writing the stream", Err: err}
+}
+
+// isUnsupported reports whether a connection has no deadlines or flushing, as
+// in-process ones do not.
+func isUnsupported(err error) bool { return errors.Is(err, http.ErrNotSupported) }

@@ -1,0 +1,210 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway"
+	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
+)
+
+// Keys is what the API needs of key management; *apikey.Service has it.
+type Keys interface {
+	Create(ctx context.Context, req apikey.CreateRequest) (apikey.Created, error)
+	List(ctx context.Context, page apikey.Page) ([]apikey.View, error)
+	Show(ctx context.Context, id string) (apikey.View, error)
+	Revoke(ctx context.Context, id, reason string, by portcullis.Actor) (apikey.View, error)
+	Verify(ctx context.Context, text string) (apikey.Verification, error)
+}
+
+// Process is what the API needs of the running gateway.
+type Process interface {
+	Status(ctx context.Context) Status
+	Maintenance() Maintenance
+	SetMaintenance(ctx context.Context, m Maintenance, by portcullis.Actor) error
+	Pipeline() []gateway.RoutePipeline
+	Config() (map[string]any, error) // secrets masked
+	Reload(ctx context.Context) (Reloaded, error)
+}
+
+// Status is what the gateway says of itself.
+type Status struct {
+	Version     string       `json:"version" doc:"Version of the binary"`
+	StartedAt   string       `json:"started_at" doc:"RFC 3339, UTC"`
+	URL         string       `json:"url,omitempty" doc:"Public listener; empty when only the command line is served"`
+	AdminURL    string       `json:"admin_url,omitempty" doc:"Admin listener"`
+	Ready       bool         `json:"ready"`
+	Failing     []string     `json:"failing,omitempty" doc:"Parts that are not ready"`
+	Maintenance Maintenance  `json:"maintenance"`
+	Routes      []RouteState `json:"routes"`
+}
+
+// RouteState is one route as it is served.
+type RouteState struct {
+	Name     string `json:"name"`
+	Path     string `json:"path"`
+	Upstream string `json:"upstream"`
+}
+
+// Maintenance is the state of the maintenance switch.
+type Maintenance struct {
+	On         bool   `json:"on"`
+	Reason     string `json:"reason,omitempty" maxLength:"200" doc:"For the audit log; callers do not see it"`
+	RetryAfter int    `json:"retry_after_seconds,omitempty" minimum:"0" maximum:"86400" doc:"Sent to callers as Retry-After"`
+}
+
+// Reloaded is the result of a reload.
+type Reloaded struct {
+	Changed []string `json:"changed" doc:"Fields that changed"`
+}
+
+// New returns the handler of the API.
+func New(version string, log *slog.Logger, keys Keys, p Process, metrics http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	conf := huma.DefaultConfig("Portcullis admin API", version)
+	conf.OpenAPIPath, conf.DocsPath, conf.SchemasPath = "/api/v1/openapi", "", ""
+	conf.CreateHooks = nil // no $schema members in replies
+	api := humago.New(mux, conf)
+	s := &server{log}
+	s.registerKeys(api, keys)
+	s.registerProcess(api, p)
+	mux.Handle("GET /metrics", metrics)
+	return mux
+}
+
+type server struct{ log *slog.Logger }
+
+// internal logs a failure and tells the caller nothing of it.
+func (s *server) internal(ctx context.Context, err error) error {
+	s.log.ErrorContext(ctx, "admin call failed", "error", err)
+	return huma.Error500InternalServerError("internal error")
+}
+
+// actor is the principal on whose behalf the call runs.
+func actor(ctx context.Context) portcullis.Actor {
+	who := gateway.PrincipalFrom(ctx)
+	return portcullis.Actor{ID: who.ID, Method: who.Method, KeyID: who.KeyID}
+}
+
+type keyID struct {
+	ID string `path:"id" minLength:"32" maxLength:"32" pattern:"^[0-9a-f]{32}$" doc:"Id of the key"`
+}
+
+type body[T any] struct{ Body T }
+
+func (s *server) registerKeys(api huma.API, keys Keys) {
+	huma.Register(api, huma.Operation{OperationID: "create-key", Method: http.MethodPost, Path: "/api/v1/keys", Summary: "Create a key; the reply is the only place that shows it", DefaultStatus: http.StatusCreated},
+		func(ctx context.Context, in *body[CreateKey]) (*body[apikey.Revealed], error) {
+			req, err := in.Body.request()
+			if err != nil {
+				return nil, huma.Error422UnprocessableEntity(err.Error())
+			}
+			req.By = actor(ctx)
+			made, err := keys.Create(ctx, req)
+			if err != nil {
+				return nil, s.keyError(ctx, err)
+			}
+			return &body[apikey.Revealed]{made.Reveal()}, nil
+		})
+	huma.Register(api, huma.Operation{OperationID: "list-keys", Method: http.MethodGet, Path: "/api/v1/keys", Summary: "List keys, oldest first"},
+		func(ctx context.Context, in *struct {
+			After string `query:"after" doc:"Id of the last key seen"`
+			Limit int    `query:"limit" minimum:"0" maximum:"10000" doc:"0 = all"`
+		}) (*body[[]apikey.View], error) {
+			list, err := keys.List(ctx, apikey.Page{After: in.After, Limit: in.Limit})
+			if err != nil {
+				return nil, s.keyError(ctx, err)
+			}
+			if list == nil {
+				list = []apikey.View{}
+			}
+			return &body[[]apikey.View]{list}, nil
+		})
+	huma.Register(api, huma.Operation{OperationID: "show-key", Method: http.MethodGet, Path: "/api/v1/keys/{id}", Summary: "Show a key"},
+		func(ctx context.Context, in *keyID) (*body[apikey.View], error) {
+			v, err := keys.Show(ctx, in.ID)
+			if err != nil {
+				return nil, s.keyError(ctx, err)
+			}
+			return &body[apikey.View]{v}, nil
+		})
+	huma.Register(api, huma.Operation{OperationID: "revoke-key", Method: http.MethodPost, Path: "/api/v1/keys/{id}/revoke", Summary: "Revoke a key, at once and for ever"},
+		func(ctx context.Context, in *struct {
+			keyID
+			Body struct {
+				Reason string `json:"reason" maxLength:"200" required:"false"`
+			}
+		}) (*body[apikey.View], error) {
+			v, err := keys.Revoke(ctx, in.ID, in.Body.Reason, actor(ctx))
+			if err != nil {
+				return nil, s.keyError(ctx, err)
+			}
+			return &body[apikey.View]{v}, nil
+		})
+	huma.Register(api, huma.Operation{OperationID: "verify-key", Method: http.MethodPost, Path: "/api/v1/keys/verify", Summary: "Say whether a key would be accepted, without using it"},
+		func(ctx context.Context, in *body[struct {
+			Key string `json:"key" maxLength:"200"`
+		}]) (*body[apikey.Verification], error) {
+			v, err := keys.Verify(ctx, in.Body.Key)
+			if err != nil {
+				return nil, s.keyError(ctx, err)
+			}
+			return &body[apikey.Verification]{v}, nil
+		})
+}
+
+func (s *server) keyError(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(err, apikey.ErrNotFound):
+		return huma.Error404NotFound("no such key")
+	case errors.Is(err, apikey.ErrInvalid):
+		return huma.Error422UnprocessableEntity(err.Error())
+	case errors.Is(err, apikey.ErrConflict):
+		return huma.Error409Conflict("the key was changed meanwhile")
+	}
+	return s.internal(ctx, err)
+}
+
+func (s *server) registerProcess(api huma.API, p Process) {
+	huma.Register(api, huma.Operation{OperationID: "status", Method: http.MethodGet, Path: "/api/v1/status", Summary: "What is running"},
+		func(ctx context.Context, _ *struct{}) (*body[Status], error) {
+			return &body[Status]{p.Status(ctx)}, nil
+		})
+	huma.Register(api, huma.Operation{OperationID: "pipeline", Method: http.MethodGet, Path: "/api/v1/pipeline", Summary: "The guards of each route, in order"},
+		func(context.Context, *struct{}) (*body[[]gateway.RoutePipeline], error) {
+			return &body[[]gateway.RoutePipeline]{p.Pipeline()}, nil
+		})
+	huma.Register(api, huma.Operation{OperationID: "config", Method: http.MethodGet, Path: "/api/v1/config", Summary: "The configuration in force, secrets masked"},
+		func(ctx context.Context, _ *struct{}) (*body[map[string]any], error) {
+			c, err := p.Config()
+			if err != nil {
+				return nil, s.internal(ctx, err)
+			}
+			return &body[map[string]any]{c}, nil
+		})
+	huma.Register(api, huma.Operation{OperationID: "reload", Method: http.MethodPost, Path: "/api/v1/config/reload", Summary: "Read the configuration file again"},
+		func(ctx context.Context, _ *struct{}) (*body[Reloaded], error) {
+			r, err := p.Reload(ctx)
+			if err != nil {
+				return nil, huma.Error422UnprocessableEntity(err.Error())
+			}
+			return &body[Reloaded]{r}, nil
+		})
+	huma.Register(api, huma.Operation{OperationID: "get-maintenance", Method: http.MethodGet, Path: "/api/v1/maintenance", Summary: "State of the maintenance switch"},
+		func(context.Context, *struct{}) (*body[Maintenance], error) {
+			return &body[Maintenance]{p.Maintenance()}, nil
+		})
+	huma.Register(api, huma.Operation{OperationID: "set-maintenance", Method: http.MethodPut, Path: "/api/v1/maintenance", Summary: "Refuse all calls with 503, or take them again"},
+		func(ctx context.Context, in *body[Maintenance]) (*body[Maintenance], error) {
+			if err := p.SetMaintenance(ctx, in.Body, actor(ctx)); err != nil {
+				return nil, s.internal(ctx, err)
+			}
+			return &body[Maintenance]{p.Maintenance()}, nil
+		})
+}

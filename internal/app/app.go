@@ -1,0 +1,264 @@
+// Package app is the process: it opens the data folder, builds the gateway
+// from the configuration, serves it, follows the configuration while it runs
+// and takes everything down again in the right order.
+//
+// An App is a value: New opens, Start serves, Wait blocks, Stop drains. Its
+// background tasks end with it. There is no state outside it.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway"
+	"github.com/portcullis-dev/portcullis/internal/admin"
+	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
+	"github.com/portcullis-dev/portcullis/internal/config"
+)
+
+// Options say what to run.
+type Options struct {
+	Version  string
+	Config   *config.Config
+	Source   *config.Source              // file that Config came from; nil = none
+	Adjust   func(*config.Config) error  // what the command line changes, applied after each reload
+	Getenv   func(string) (string, bool) // for ${ENV} in the configuration
+	DataDir  string
+	Log      *slog.Logger
+	FirstKey bool // make a key if there is none
+}
+
+// App is a gateway process. Its methods may be called from any goroutine;
+// Start and Stop once each.
+type App struct {
+	opts    Options
+	log     *slog.Logger
+	core    *core
+	started time.Time
+
+	public *gateway.Gateway
+	admin  *gateway.Gateway // admin listener
+	local  *gateway.Gateway // socket in the data folder
+
+	mu        sync.Mutex // guards what a reload replaces
+	cfg       *config.Config
+	table     *gateway.Table
+	upstreams upstreams
+	certs     certificates
+
+	publicAddr, adminAddr net.Addr
+	servers               []*http.Server
+	failed                chan error
+	reload                chan struct{}
+	tasks                 sync.WaitGroup
+	endTasks              context.CancelFunc
+	firstKey              string
+}
+
+// Endpoints is what a script needs to use a started gateway.
+type Endpoints struct {
+	URL      string `json:"url"`
+	AdminURL string `json:"admin_url"`
+	APIKey   string `json:"api_key,omitempty"`
+}
+
+// New opens the data folder and builds the gateway; nothing listens yet. The
+// data folder is locked until Stop.
+func New(ctx context.Context, opts Options) (_ *App, err error) {
+	c, err := openCore(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	a := &App{
+		opts: opts, log: opts.Log, core: c, started: time.Now(), cfg: opts.Config,
+		public: gateway.New(opts.Log), admin: gateway.New(opts.Log), local: gateway.New(opts.Log),
+		failed: make(chan error, 4), reload: make(chan struct{}, 1),
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.close(context.WithoutCancel(ctx)))
+		}
+	}()
+	if opts.FirstKey {
+		if err := a.makeFirstKey(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if err := a.use(opts.Config); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// firstKeyScopes are those of the key that a new data folder gets.
+var firstKeyScopes = [...]string{"tools:*", "prompts:*", "resources:*", "manage"}
+
+func (a *App) makeFirstKey(ctx context.Context) error {
+	have, err := a.core.keys.List(ctx, apikey.Page{Limit: 1})
+	if err != nil {
+		return fmt.Errorf("looking for keys: %w", err)
+	}
+	if len(have) > 0 {
+		return nil
+	}
+	made, err := a.core.keys.Create(ctx, apikey.CreateRequest{
+		Name: "first key", Scopes: firstKeyScopes[:], By: portcullis.Actor{ID: "portcullis", Method: "first_start"},
+	})
+	if err != nil {
+		return fmt.Errorf("making the first key: %w", err)
+	}
+	a.firstKey = made.Key.Reveal()
+	return nil
+}
+
+// use builds the data plane of a configuration and puts it into force.
+func (a *App) use(cfg *config.Config) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	ups, err := a.upstreams.next(cfg, a.log)
+	if err != nil {
+		return err
+	}
+	table, err := gateway.Build(cfg, a.deps(ups), a.table)
+	if err != nil {
+		ups.discard(a.upstreams)
+		return err
+	}
+	adminTable, err := gateway.BuildAdmin(cfg, a.adminDeps(cfg), a.adminHandler(), a.core.adminAuth(cfg)...)
+	if err != nil {
+		ups.discard(a.upstreams)
+		return err
+	}
+	localTable, err := gateway.BuildAdmin(cfg, a.adminDeps(cfg), a.adminHandler(), localOperator())
+	if err != nil {
+		ups.discard(a.upstreams)
+		return err
+	}
+	a.public.Use(table)
+	a.admin.Use(adminTable)
+	a.local.Use(localTable)
+	old := a.upstreams
+	a.cfg, a.table, a.upstreams = cfg, table, ups
+	a.tasks.Go(func() { old.retire(ups, cfg.Server.ShutdownGrace) })
+	return nil
+}
+
+func (a *App) adminHandler() http.Handler {
+	return admin.New(a.opts.Version, a.log, a.core.keys, a, a.core.metrics.Handler())
+}
+
+// Endpoints returns where the gateway listens. The key is there only in the
+// process that made it.
+func (a *App) Endpoints() Endpoints {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	e := Endpoints{APIKey: a.firstKey}
+	if a.publicAddr != nil {
+		scheme := "http"
+		if a.cfg.Server.TLS.Cert != "" {
+			scheme = "https"
+		}
+		path := "/"
+		if len(a.cfg.Routes) > 0 {
+			path = a.cfg.Routes[0].Path
+		}
+		e.URL = scheme + "://" + a.publicAddr.String() + path
+	}
+	if a.adminAddr != nil {
+		e.AdminURL = "http://" + a.adminAddr.String()
+	}
+	return e
+}
+
+// Wait blocks until ctx ends or a listener fails, then stops. It returns nil
+// after a clean stop.
+func (a *App) Wait(ctx context.Context) error {
+	var cause error
+	select {
+	case <-ctx.Done():
+	case cause = <-a.failed:
+	}
+	a.log.Info("stopping: no new calls, running ones may finish", "grace", a.cfg.Server.ShutdownGrace.String())
+	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.cfg.Server.ShutdownGrace)
+	defer cancel()
+	return errors.Join(cause, a.Stop(stopCtx))
+}
+
+// Stop drains: new calls are refused with 503, streams that only listen end,
+// running calls finish until ctx ends and are cut off then. The journal is
+// flushed last.
+func (a *App) Stop(ctx context.Context) error {
+	a.core.sw.Drain()
+	a.public.Drain()
+	a.admin.Drain()
+	a.local.Drain()
+	var wg sync.WaitGroup
+	for _, s := range a.servers {
+		wg.Go(func() {
+			if err := s.Shutdown(ctx); err != nil {
+				a.log.Warn("cutting off calls that outlast the grace period", "listener", s.Addr)
+				if cerr := s.Close(); cerr != nil {
+					a.log.Warn("closing a listener", "listener", s.Addr, "error", cerr)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if a.endTasks != nil {
+		a.endTasks()
+	}
+	a.mu.Lock()
+	a.upstreams.close(a.log)
+	a.mu.Unlock()
+	a.tasks.Wait()
+	flush := context.WithoutCancel(ctx)
+	a.note(flush, portcullis.EventGatewayStopped, "")
+	err := a.core.close(flush)
+	a.log.Info("stopped")
+	return err
+}
+
+// note records what the process itself does.
+func (a *App) note(ctx context.Context, t portcullis.EventType, reason string, details ...slog.Attr) {
+	e := &portcullis.Event{
+		Type: t, Severity: portcullis.SeverityInfo, Outcome: portcullis.OutcomeSuccess, Reason: reason,
+		Actor: portcullis.Actor{ID: "portcullis"}, Details: append(details, slog.String("version", a.opts.Version)),
+	}
+	if err := a.core.journal.Record(ctx, e); err != nil {
+		a.log.Error("writing the audit journal", "event", string(t), "error", err)
+	}
+}
+
+// readyParts says which parts are not ready.
+func (a *App) readyParts(ctx context.Context) []string {
+	var failing []string
+	if a.core.sw.Draining() {
+		failing = append(failing, "draining")
+	}
+	if a.core.sw.Maintenance().On {
+		failing = append(failing, "maintenance")
+	}
+	if err := a.core.journal.Healthy(); err != nil {
+		failing = append(failing, "journal")
+	}
+	if err := a.core.db.Ping(ctx); err != nil {
+		failing = append(failing, "store")
+	}
+	return failing
+}
+
+func hostOf(addr string) string {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return strings.Trim(addr, "[]")
+	}
+	return host
+}

@@ -1,0 +1,100 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/portcullis-dev/portcullis/gateway"
+	"github.com/portcullis-dev/portcullis/internal/admin"
+	"github.com/portcullis-dev/portcullis/internal/config"
+	"github.com/portcullis-dev/portcullis/internal/store/datadir"
+)
+
+// Connect returns a client of the admin API of a data folder and what ends it:
+// over the socket when a gateway runs, else served by this process while it
+// holds the folder's lock. Either way it is the same API.
+func Connect(ctx context.Context, opts Options) (*admin.Client, func() error, error) {
+	socket := filepath.Join(opts.DataDir, "admin.sock")
+	if client, err := admin.Dial(ctx, socket); err == nil {
+		return client, func() error { return nil }, nil
+	}
+	a, err := openLocal(ctx, opts)
+	var locked *datadir.LockedError
+	if errors.As(err, &locked) { // a gateway is starting: its socket comes in a moment
+		client, derr := dialSoon(ctx, socket)
+		if derr != nil {
+			return nil, nil, err
+		}
+		return client, func() error { return nil }, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	client, err := admin.Dial(ctx, a.core.dir.AdminSocket())
+	if err != nil {
+		return nil, nil, errors.Join(err, a.Stop(ctx))
+	}
+	return client, func() error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		return a.Stop(ctx)
+	}, nil
+}
+
+// openLocal serves the socket and nothing else: no route, no listener.
+func openLocal(ctx context.Context, opts Options) (*App, error) {
+	cfg := *opts.Config
+	cfg.Routes = nil
+	opts.Config, opts.Source, opts.quiet = &cfg, nil, true
+	a, err := New(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	l, err := a.listenSocket()
+	if err != nil {
+		return nil, errors.Join(err, a.Stop(ctx))
+	}
+	a.serve("socket", l, a.local)
+	return a, nil
+}
+
+func dialSoon(ctx context.Context, socket string) (*admin.Client, error) {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	limit := time.After(5 * time.Second)
+	for {
+		if client, err := admin.Dial(ctx, socket); err == nil {
+			return client, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-limit:
+			return nil, errors.New("the gateway does not open its admin socket")
+		case <-tick.C:
+		}
+	}
+}
+
+// Pipelines builds the routes of a configuration without a data folder and
+// lists their guards.
+func Pipelines(cfg *config.Config) ([]gateway.RoutePipeline, error) {
+	table, err := gateway.Build(cfg, gateway.Deps{}, nil)
+	if err != nil {
+		return nil, fmt.Errorf("building the routes: %w", err)
+	}
+	return table.Pipelines(), nil
+}
+
+// Init makes the data folder and, if it has no key, the first one, which it
+// returns.
+func Init(ctx context.Context, opts Options) (string, error) {
+	a, err := openLocal(ctx, opts)
+	if err != nil {
+		return "", err
+	}
+	return a.firstKey, a.Stop(ctx)
+}

@@ -1,0 +1,185 @@
+package app
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net/http"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway"
+	"github.com/portcullis-dev/portcullis/internal/audit/journal"
+	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
+	"github.com/portcullis-dev/portcullis/internal/authz/scope"
+	"github.com/portcullis-dev/portcullis/internal/config"
+	"github.com/portcullis-dev/portcullis/internal/edge"
+	"github.com/portcullis-dev/portcullis/internal/obs"
+	"github.com/portcullis-dev/portcullis/internal/store/datadir"
+	"github.com/portcullis-dev/portcullis/internal/store/sqlite"
+)
+
+// Purposes for which keys are derived from the data folder's root key. To
+// change one invalidates what was made with it.
+const (
+	purposePepper  = "apikey/pepper/v1"
+	purposeSession = "gateway/session/v1"
+)
+
+// core is what a data folder holds, opened under its lock.
+type core struct {
+	dir     *datadir.Dir
+	db      *sqlite.DB
+	journal *journal.Journal
+	keys    *apikey.Service
+	sealer  *gateway.Sealer
+	sw      *edge.Switch
+	metrics *obs.Metrics
+}
+
+func openCore(ctx context.Context, opts Options) (_ *core, err error) {
+	c := &core{sw: new(edge.Switch), metrics: obs.NewMetrics(opts.Version)}
+	if c.dir, err = datadir.Open(opts.DataDir); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.close(context.WithoutCancel(ctx)))
+		}
+	}()
+	if err = c.dir.Lock(); err != nil {
+		return nil, err
+	}
+	if c.db, err = sqlite.Open(ctx, databasePath(c.dir, opts.Config.Store.URL)); err != nil {
+		return nil, err
+	}
+	jcfg := journal.Default()
+	jcfg.Durability, jcfg.OnFailure = opts.Config.Audit.Durability, opts.Config.Audit.OnFailure
+	if c.journal, err = journal.Open(c.dir.AuditDir(), jcfg, journal.Options{
+		Environment: opts.Config.Server.Environment, Service: "portcullis", Log: opts.Log, Observer: c.metrics.Journal(),
+	}); err != nil {
+		return nil, err
+	}
+	if err = c.openKeys(opts); err != nil {
+		return nil, err
+	}
+	sessionKey, err := c.dir.Derive(purposeSession, 32)
+	if err != nil {
+		return nil, err
+	}
+	if c.sealer, err = gateway.NewSealer(sessionKey); err != nil {
+		return nil, err
+	}
+	return c, c.restoreSwitch(ctx)
+}
+
+func (c *core) openKeys(opts Options) error {
+	pepper, err := c.dir.Derive(purposePepper, 32)
+	if err != nil {
+		return err
+	}
+	id := opts.Config.Identity
+	c.keys, err = apikey.New(apikey.Options{
+		Config: id.APIKey, Store: c.db.APIKeys(), Recorder: c.journal, Pepper: pepper,
+		ValidateScope: scope.Validate, CacheTTL: id.CacheTTL, Log: opts.Log,
+	})
+	return err
+}
+
+// databasePath resolves "sqlite:FILE" against the data folder.
+func databasePath(d *datadir.Dir, url string) string {
+	file := strings.TrimPrefix(url, "sqlite:")
+	if filepath.IsAbs(file) {
+		return file
+	}
+	return filepath.Join(d.Path(), file)
+}
+
+func (c *core) close(ctx context.Context) error {
+	var errs []error
+	if c.keys != nil {
+		errs = append(errs, c.keys.Flush(ctx))
+	}
+	if c.journal != nil {
+		errs = append(errs, c.journal.Close(ctx))
+	}
+	if c.db != nil {
+		errs = append(errs, c.db.Close())
+	}
+	if c.dir != nil {
+		errs = append(errs, c.dir.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// adminAuth is who may use the admin listener: keys, and for scraping the
+// token of the configuration.
+func (c *core) adminAuth(cfg *config.Config) []portcullis.Authenticator {
+	auth := []portcullis.Authenticator{c.keys.Authenticator()}
+	if token := cfg.Telemetry.MetricsToken.Reveal(); token != "" {
+		auth = append(auth, scrapeToken{sha256.Sum256([]byte(token))})
+	}
+	return auth
+}
+
+// scrapeToken admits a Prometheus scraper, and to /metrics only.
+type scrapeToken struct{ sum [sha256.Size]byte }
+
+func (scrapeToken) Name() string { return "metrics_token" }
+
+func (s scrapeToken) Authenticate(_ context.Context, c *portcullis.Conn) (portcullis.Principal, error) {
+	got, ok := strings.CutPrefix(c.HTTP.Header.Get("Authorization"), "Bearer ")
+	sum := sha256.Sum256([]byte(got))
+	if !ok || subtle.ConstantTimeCompare(sum[:], s.sum[:]) != 1 {
+		return portcullis.Principal{}, portcullis.ErrNoCredentials
+	}
+	return portcullis.Principal{ID: "metrics-scraper", Method: "metrics_token", Scopes: []string{gateway.ScopeMetrics}}, nil
+}
+
+// operator is whoever can open the socket in the data folder: its rights
+// (0600 in a folder of 0700) are the credential.
+type operator struct{ who portcullis.Principal }
+
+func localOperator() portcullis.Authenticator {
+	name := "unknown"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	return operator{portcullis.Principal{ID: "local:" + name, Name: name, Method: "socket", Scopes: []string{scope.Manage}}}
+}
+
+func (operator) Name() string { return "socket" }
+
+func (o operator) Authenticate(context.Context, *portcullis.Conn) (portcullis.Principal, error) {
+	return o.who, nil
+}
+
+// ready answers /health and /ready.
+func (a *App) probes() http.Handler {
+	mux := http.NewServeMux()
+	answer := func(w http.ResponseWriter, status int, body string) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		if _, err := w.Write([]byte(body)); err != nil {
+			a.log.Debug("answering a probe", "error", err)
+		}
+	}
+	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, `{"status":"healthy"}`)
+	})
+	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+		defer cancel()
+		if failing := a.readyParts(ctx); len(failing) > 0 {
+			answer(w, http.StatusServiceUnavailable, fmt.Sprintf(`{"status":"unready","failing":["%s"]}`, strings.Join(failing, `","`)))
+			return
+		}
+		answer(w, http.StatusOK, `{"status":"ready"}`)
+	})
+	return mux
+}

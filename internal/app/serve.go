@@ -1,0 +1,239 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway"
+	"github.com/portcullis-dev/portcullis/internal/config"
+	"github.com/portcullis-dev/portcullis/internal/edge"
+)
+
+// certificates follows the certificate files of the public listener.
+type certificates struct{ loader *edge.Certificate }
+
+// Start opens all listeners, or none, and serves.
+func (a *App) Start(ctx context.Context) (err error) {
+	cfg := a.opts.Config
+	public, err := a.listenPublic(cfg)
+	if err != nil {
+		return err
+	}
+	listeners := []net.Listener{public}
+	defer func() {
+		if err != nil {
+			for _, l := range listeners {
+				err = errors.Join(err, l.Close())
+			}
+			err = errors.Join(err, a.Stop(ctx))
+		}
+	}()
+	var adminListener net.Listener
+	if cfg.Server.AdminListen != "" {
+		if adminListener, err = net.Listen("tcp", cfg.Server.AdminListen); err != nil {
+			return fmt.Errorf("opening the admin listener: %w", err)
+		}
+		listeners = append(listeners, adminListener)
+	}
+	socket, err := a.listenSocket()
+	if err != nil {
+		return err
+	}
+	a.mu.Lock()
+	a.publicAddr = public.Addr()
+	if adminListener != nil {
+		a.adminAddr = adminListener.Addr()
+	}
+	a.mu.Unlock()
+	if err = a.use(cfg); err != nil { // again: the names the gateway answers to hold the real ports now
+		return err
+	}
+	a.serve("public", public, a.public)
+	if adminListener != nil {
+		a.serve("admin", adminListener, a.admin)
+	}
+	a.serve("socket", socket, a.local)
+	a.background(ctx)
+	a.note(ctx, portcullis.EventGatewayStarted, "")
+	a.log.Info("serving", "url", a.Endpoints().URL, "admin", a.Endpoints().AdminURL, "version", a.opts.Version)
+	return nil
+}
+
+func (a *App) listenPublic(cfg *config.Config) (net.Listener, error) {
+	l, err := net.Listen("tcp", cfg.Server.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("opening the listener: %w", err)
+	}
+	lim := cfg.Server.Limits
+	l = edge.LimitListener(l, lim.MaxConnections, lim.MaxConnectionsPerAddress)
+	if cfg.Server.TLS.Cert == "" {
+		return l, nil
+	}
+	t := cfg.Server.TLS
+	cert, err := edge.LoadCertificate(edge.TLSConfig{Cert: t.Cert, Key: t.Key, MinVersion: t.MinVersion, Reload: t.Reload}, a.log)
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	a.certs.loader = cert
+	return tls.NewListener(l, cert.ServerConfig()), nil
+}
+
+// listenSocket opens the socket in the data folder. One that is there belongs
+// to a process that is gone: the folder's lock is ours.
+func (a *App) listenSocket() (net.Listener, error) {
+	path := a.core.dir.AdminSocket()
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("replacing the admin socket: %w", err)
+	}
+	old := syscall.Umask(0o177) // the socket is born 0600
+	l, err := net.Listen("unix", path)
+	syscall.Umask(old)
+	if err != nil {
+		return nil, fmt.Errorf("opening the admin socket: %w", err)
+	}
+	return l, nil
+}
+
+// serve runs one HTTP server until Stop.
+func (a *App) serve(name string, l net.Listener, h *gateway.Gateway) {
+	lim := a.opts.Config.Server.Limits
+	s := &http.Server{
+		Addr: name, Handler: h,
+		ReadHeaderTimeout: lim.HeaderTimeout,
+		IdleTimeout:       lim.IdleTimeout,
+		MaxHeaderBytes:    int(lim.HeaderBytes),
+		ErrorLog:          slog.NewLogLogger(a.log.With("listener", name).Handler(), slog.LevelDebug),
+	}
+	a.servers = append(a.servers, s)
+	a.tasks.Go(func() {
+		if err := s.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			a.failed <- fmt.Errorf("serving %s: %w", name, err)
+		}
+	})
+}
+
+// background starts the tasks that live as long as the process.
+func (a *App) background(ctx context.Context) {
+	ctx, a.endTasks = context.WithCancel(context.WithoutCancel(ctx))
+	a.tasks.Go(func() {
+		if err := a.core.keys.Run(ctx); err != nil {
+			a.log.Error("writing last-used times", "error", err)
+		}
+	})
+	a.tasks.Go(func() { a.followMetrics(ctx) })
+	if a.certs.loader != nil {
+		a.tasks.Go(func() { a.certs.loader.Run(ctx) })
+	}
+	if a.opts.Source != nil {
+		a.tasks.Go(func() { a.followConfig(ctx) })
+	}
+}
+
+// followMetrics refreshes the gauges that nobody pushes.
+func (a *App) followMetrics(ctx context.Context) {
+	tick := time.NewTicker(5 * time.Second)
+	defer tick.Stop()
+	for {
+		a.refreshMetrics()
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (a *App) refreshMetrics() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for name, up := range a.upstreams {
+		s := up.stats()
+		a.core.metrics.Upstream(name, s.open, s.children, s.sessions)
+	}
+	a.core.metrics.RateLimitKeys(a.table.RateLimitKeys())
+	if a.certs.loader != nil {
+		a.core.metrics.CertificateExpiry(a.certs.loader.NotAfter())
+	}
+}
+
+// followConfig takes new configurations into force, on SIGHUP and when the
+// file changes. An invalid one changes nothing.
+func (a *App) followConfig(ctx context.Context) {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	ask := make(chan struct{}, 1)
+	a.tasks.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-hup:
+				if a.certs.loader != nil {
+					a.certs.loader.Reload()
+				}
+			case <-a.reload:
+			}
+			select {
+			case ask <- struct{}{}:
+			default: // a look is due already
+			}
+		}
+	})
+	config.Watcher{
+		Path: a.opts.Source.Path, Getenv: a.opts.Getenv, Since: a.opts.Source, Reload: ask,
+		OnChange: func(cfg *config.Config, _ *config.Source) {
+			if _, err := a.apply(ctx, cfg); err != nil {
+				a.rejected(ctx, err)
+			}
+		},
+		OnError: func(err error) { a.rejected(ctx, err) },
+	}.Run(ctx)
+}
+
+func (a *App) rejected(ctx context.Context, err error) {
+	a.core.metrics.Reloaded(false)
+	a.log.ErrorContext(ctx, "configuration not taken, the running one stays in force", "error", err)
+}
+
+// apply puts a valid configuration into force and records each change.
+func (a *App) apply(ctx context.Context, cfg *config.Config) ([]config.Change, error) {
+	if a.opts.Adjust != nil {
+		if err := a.opts.Adjust(cfg); err != nil {
+			return nil, err
+		}
+	}
+	a.mu.Lock()
+	old := a.cfg
+	a.mu.Unlock()
+	changes := config.Diff(old, cfg)
+	if err := a.use(cfg); err != nil {
+		return nil, err
+	}
+	a.core.metrics.Reloaded(true)
+	for _, c := range changes {
+		a.note(ctx, portcullis.EventConfigChanged, "", slog.String("field", c.Field), slog.String("old", c.Old), slog.String("new", c.New))
+	}
+	if needsRestart(old, cfg) {
+		a.log.Warn("listeners, store and audit settings take effect at the next start")
+	}
+	a.log.Info("configuration reloaded", "changes", len(changes))
+	return changes, nil
+}
+
+// needsRestart reports whether settings changed that only New and Start read.
+func needsRestart(old, cfg *config.Config) bool {
+	return old.Server.Listen != cfg.Server.Listen || old.Server.AdminListen != cfg.Server.AdminListen ||
+		old.Server.TLS != cfg.Server.TLS || old.Server.Limits != cfg.Server.Limits ||
+		old.Store != cfg.Store || old.Audit != cfg.Audit || old.Identity != cfg.Identity
+}

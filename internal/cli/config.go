@@ -1,0 +1,173 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/portcullis-dev/portcullis/internal/app"
+	"github.com/portcullis-dev/portcullis/internal/config"
+)
+
+func (c *cli) config() *cobra.Command {
+	return group("config", "Check and show the configuration", c.configValidate(), c.configShow(), c.configSchema())
+}
+
+// loadConfig reads the configuration file, or takes the defaults where there
+// is none.
+func (c *cli) loadConfig() (*config.Config, *config.Source, error) {
+	path, err := config.Find(c.configPath, c.env)
+	if errors.Is(err, config.ErrNotFound) {
+		return config.Default(), nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	cfg, src, err := config.Load(path, c.env)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, w := range src.Warnings {
+		fmt.Fprintln(c.err, "warning:", w)
+	}
+	return cfg, src, nil
+}
+
+func (c *cli) configValidate() *cobra.Command {
+	return &cobra.Command{
+		Use: "validate", Short: "Check the configuration file; exit code 2 if it is not valid", Args: none,
+		Example: "  portcullis config validate --config portcullis.toml",
+		RunE: func(*cobra.Command, []string) error {
+			cfg, src, err := c.loadConfig()
+			if err != nil {
+				return err
+			}
+			if src == nil {
+				return usagef("config validate: no configuration file found")
+			}
+			if _, err := app.Pipelines(cfg); err != nil {
+				return usageError{err}
+			}
+			if c.json() {
+				return c.printJSON(map[string]any{"valid": true, "file": src.Path, "routes": len(cfg.Routes)})
+			}
+			return c.printf("%s is valid: %d route(s)\n", src.Path, len(cfg.Routes))
+		},
+	}
+}
+
+func (c *cli) configShow() *cobra.Command {
+	return &cobra.Command{
+		Use: "show", Short: "Print the configuration in force, secrets masked", Args: none,
+		Example: "  portcullis config show --output json",
+		RunE: func(*cobra.Command, []string) error {
+			cfg, _, err := c.loadConfig()
+			if err != nil {
+				return err
+			}
+			if !c.json() {
+				return c.printf("%s", cfg.Masked())
+			}
+			b, err := cfg.MaskedJSON()
+			if err != nil {
+				return err
+			}
+			return c.printJSON(json.RawMessage(b))
+		},
+	}
+}
+
+func (c *cli) configSchema() *cobra.Command {
+	return &cobra.Command{
+		Use: "schema", Short: "Print the JSON Schema of the configuration file", Args: none,
+		Example: "  portcullis config schema > portcullis.schema.json",
+		RunE: func(*cobra.Command, []string) error {
+			b, err := config.Schema()
+			if err != nil {
+				return err
+			}
+			return c.printf("%s\n", b)
+		},
+	}
+}
+
+func (c *cli) init() *cobra.Command {
+	var force bool
+	var upstream string
+	cmd := &cobra.Command{
+		Use: "init [-- COMMAND ARGS…]", Short: "Write a commented portcullis.toml and make the data folder and the first key",
+		Example: `  portcullis init --upstream http://localhost:3000/mcp
+  portcullis init -- npx -y @modelcontextprotocol/server-filesystem /srv/docs`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 && cmd.ArgsLenAtDash() != 0 {
+				return usagef("init: put the command behind \"--\"")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			path := c.configPath
+			if path == "" {
+				path = config.FileName
+			}
+			cfg := config.Default()
+			if upstream != "" && len(args) > 0 {
+				return usagef("init: give --upstream or a command, not both")
+			}
+			if upstream != "" || len(args) > 0 {
+				if err := single(cfg, upstream, args); err != nil {
+					return err
+				}
+			}
+			if err := writeNew(path, cfg.Commented(), force); err != nil {
+				return err
+			}
+			return c.initData(cmd, cfg, path)
+		},
+	}
+	cmd.Flags().BoolVar(&force, "force", false, "replace a configuration file that is there")
+	cmd.Flags().StringVar(&upstream, "upstream", "", "`URL` of the MCP server to protect")
+	return cmd
+}
+
+// writeNew writes a file that must not be there yet, whole or not at all.
+func writeNew(path, text string, force bool) error {
+	if _, err := os.Lstat(path); err == nil && !force {
+		return usagef("%s is there already: --force replaces it", path)
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".portcullis-*.toml")
+	if err != nil {
+		return fmt.Errorf("writing the configuration: %w", err)
+	}
+	_, werr := tmp.WriteString(text)
+	err = errors.Join(werr, tmp.Sync(), tmp.Close())
+	if err == nil {
+		err = os.Rename(tmp.Name(), path)
+	}
+	if err != nil {
+		return fmt.Errorf("writing the configuration: %w", errors.Join(err, os.Remove(tmp.Name())))
+	}
+	return nil
+}
+
+func (c *cli) initData(cmd *cobra.Command, cfg *config.Config, path string) error {
+	opts := c.options(cfg, nil)
+	opts.FirstKey = true
+	key, err := app.Init(cmd.Context(), opts)
+	if err != nil {
+		return err
+	}
+	if c.json() {
+		return c.printJSON(map[string]string{"config": path, "data": c.dataDir, "key": key})
+	}
+	if err := c.printf("wrote %s\nmade  %s\n", path, c.dataDir); err != nil {
+		return err
+	}
+	if key == "" {
+		return c.printf("\nThe data folder has keys already; `portcullis key create` makes another.\n")
+	}
+	return c.printf("\n  %s\n\nThis is the first key; it may do everything, also administer, and is shown only now.\nNext: edit %s and run `portcullis serve`.\n", key, path)
+}

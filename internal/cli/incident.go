@@ -1,0 +1,57 @@
+package cli
+
+import (
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/portcullis-dev/portcullis/internal/admin"
+)
+
+func (c *cli) incident() *cobra.Command {
+	return group("incident", "Contain trouble", c.maintenance())
+}
+
+func (c *cli) maintenance() *cobra.Command {
+	var m admin.Maintenance
+	var retry time.Duration
+	cmd := &cobra.Command{
+		Use: "maintenance on|off|status", Short: "Refuse all calls with 503, or take them again",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 || args[0] != "on" && args[0] != "off" && args[0] != "status" {
+				return usagef("incident maintenance: want on, off or status")
+			}
+			return nil
+		},
+		Example: `  portcullis incident maintenance on --reason "database move" --retry-after 10m
+  portcullis incident maintenance off`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.withAdmin(cmd.Context(), func(a *admin.Client) error {
+				m.On, m.RetryAfter = args[0] == "on", int(retry/time.Second)
+				state, err := m, error(nil)
+				if args[0] == "status" {
+					state, err = a.Maintenance(cmd.Context())
+				} else {
+					state, err = a.SetMaintenance(cmd.Context(), m)
+				}
+				if err != nil {
+					return err
+				}
+				return c.showMaintenance(state)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&m.Reason, "reason", "", "why, for the audit log")
+	cmd.Flags().DurationVar(&retry, "retry-after", 5*time.Minute, "when callers may come back")
+	return cmd
+}
+
+func (c *cli) showMaintenance(m admin.Maintenance) error {
+	if c.json() {
+		return c.printJSON(m)
+	}
+	if !m.On {
+		return c.printf("maintenance is off: calls are taken\n")
+	}
+	return c.printf("maintenance is on: all calls are refused with 503 (retry after %s)\n", time.Duration(m.RetryAfter)*time.Second)
+}

@@ -1,0 +1,170 @@
+// Package cli is the command line: verbs, flags, help, output and exit codes.
+// It decides nothing else; what a verb does lives in the packages below.
+//
+// Exit codes: 0 ok, 1 failed, 2 usage or configuration, 3 a verification said
+// no. Results go to standard output, everything said about them to standard
+// error.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/portcullis-dev/portcullis/internal/config"
+)
+
+// Exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+	exitNo     = 3
+)
+
+// errNo is a verification that said no: the output has told why.
+var errNo = errors.New("verification failed")
+
+// usageError is a mistake in how a verb was called.
+type usageError struct{ err error }
+
+func (e usageError) Error() string { return e.err.Error() }
+func (e usageError) Unwrap() error { return e.err }
+
+func usagef(format string, a ...any) error { return usageError{fmt.Errorf(format, a...)} }
+
+// cli carries what all verbs share.
+type cli struct {
+	version string
+	out     io.Writer
+	err     io.Writer
+	in      io.Reader
+	env     func(string) (string, bool)
+
+	configPath string
+	dataDir    string
+	output     string
+}
+
+// Run runs one command line and returns the exit code.
+func Run(ctx context.Context, version string, args []string, in io.Reader, out, errOut io.Writer) int {
+	c := &cli{version: version, in: in, out: out, err: errOut, env: os.LookupEnv}
+	root := c.root()
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errOut)
+	err := root.ExecuteContext(ctx)
+	return c.exitCode(err)
+}
+
+func (c *cli) exitCode(err error) int {
+	var usage usageError
+	var conf config.Errors
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errNo):
+		return exitNo
+	case errors.As(err, &usage):
+		fmt.Fprintf(c.err, "portcullis: %v\nRun 'portcullis --help', or the verb with --help.\n", err)
+		return exitUsage
+	case errors.As(err, &conf):
+		fmt.Fprintln(c.err, err)
+		return exitUsage
+	}
+	fmt.Fprintln(c.err, "portcullis:", err)
+	return exitFailed
+}
+
+func (c *cli) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "portcullis",
+		Short: "The hardened front door for AI agents",
+		Long: `Portcullis stands in front of an MCP server and lets in only what you allow:
+authentication, per-tool rules, rate limits, strict validation and an audit log.`,
+		Example: `  portcullis serve --upstream http://localhost:3000/mcp
+  portcullis serve -- npx -y @modelcontextprotocol/server-filesystem ~/docs
+  portcullis key create --name ci --scopes tools:search
+  portcullis audit tail --follow`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("unknown verb %q", args[0])
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	f := root.PersistentFlags()
+	f.StringVar(&c.configPath, "config", "", "configuration `file` (default ./portcullis.toml, then the user's configuration folder)")
+	f.StringVar(&c.dataDir, "data", "./.portcullis", "data `folder`")
+	f.StringVar(&c.output, "output", "text", "output `format`: text or json")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+		if c.output != "text" && c.output != "json" {
+			return usagef("--output %q: want text or json", c.output)
+		}
+		return nil
+	}
+	root.AddCommand(c.serve(), c.init(), c.demo(), c.key(), c.audit(), c.config(), c.pipeline(), c.incident(), c.chronicle(), c.versionCmd())
+	return root
+}
+
+// none is the argument rule of verbs that take none.
+func none(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("unexpected argument %q", args[0])
+	}
+	return nil
+}
+
+// one is the argument rule of verbs that take exactly one.
+func one(what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return usagef("want one argument: %s", what)
+		}
+		return nil
+	}
+}
+
+// group is a verb that only holds others.
+func group(use, short string, verbs ...*cobra.Command) *cobra.Command {
+	g := &cobra.Command{
+		Use: use, Short: short,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("unknown verb %q of %s", args[0], use)
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	for _, v := range verbs {
+		if v.Example != "" && g.Example == "" {
+			g.Example = v.Example
+		}
+	}
+	g.AddCommand(verbs...)
+	return g
+}
+
+func (c *cli) versionCmd() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version", Args: none,
+		Example: "  portcullis version --output json",
+		RunE: func(*cobra.Command, []string) error {
+			if c.json() {
+				return c.printJSON(map[string]string{"version": c.version})
+			}
+			return c.printf("portcullis %s\n", c.version)
+		},
+	}
+}
