@@ -1,5 +1,7 @@
 package jsonrpc
 
+import "bytes"
+
 // Iter walks the members of an object or the elements of an array that
 // [Reader.Read] accepted, without reading their insides twice or building
 // anything. On other input it ends early and sets Bad.
@@ -116,14 +118,17 @@ func (it *Iter) value() Value {
 
 // skipString returns the offset behind the string at i, or -1.
 func skipString(b []byte, i int) (end int, escaped bool) {
-	for i++; i < len(b); i++ {
-		switch b[i] {
-		case '"':
-			return i + 1, escaped
-		case '\\':
-			escaped = true
-			i++
+	for i++; i < len(b); {
+		quote := bytes.IndexByte(b[i:], '"')
+		if quote < 0 {
+			break
 		}
+		slash := bytes.IndexByte(b[i:i+quote], '\\')
+		if slash < 0 {
+			return i + quote + 1, escaped
+		}
+		escaped = true
+		i += slash + 2
 	}
 	return -1, false
 }

@@ -3,7 +3,6 @@ package jsonrpc
 import (
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 )
@@ -27,6 +26,10 @@ type Members struct {
 	closed bool // no other names
 	slots  int  // one more than the highest slot, those inside included
 }
+
+// maxUnusual bounds the bytes of a name beyond visible ASCII, so that comparing
+// spellings stays cheap; a longer one counts as a spelling of what it hides.
+const maxUnusual = 256
 
 // NewMembers returns the description of an object with these members. Other
 // names are let through if they are not spellings of these.
@@ -70,8 +73,10 @@ func (m *Members) Variant(name []byte) bool {
 		}
 	}
 	if !simple {
-		s := skeleton(string(name))
-		return m.folded[s] && m.find(name) == nil
+		if len(name) > maxUnusual {
+			return true
+		}
+		return m.folded[skeleton(string(name))] && m.find(name) == nil
 	}
 	if len(name) >= len(m.byLen) {
 		return false
@@ -107,7 +112,7 @@ func equalFoldASCII(a string, b []byte) bool {
 func skeleton(name string) string {
 	var b strings.Builder
 	for _, r := range norm.NFKD.String(name) {
-		if r <= ' ' || r == utf8.RuneError || unicode.In(r, unicode.Mn, unicode.Me, unicode.Cc, unicode.Cf, unicode.Z,
+		if r <= ' ' || r >= 0x7f && unicode.In(r, unicode.Mn, unicode.Me, unicode.Cc, unicode.Cf, unicode.Z,
 			unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point) {
 			continue
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"testing"
@@ -186,6 +187,7 @@ func TestRefused(t *testing.T) {
 		"params circled letters":  {request(`{"ⓝame":"b"}`), invalid, "other spelling"},
 		"params bold letters":     {request(`{"𝐧ame":"b"}`), invalid, "other spelling"},
 		"params Kelvin sign":      {request(`{"tas` + "\u212a" + `_id":"b"}`), invalid, "other spelling"},
+		"params long and unusual": {request(`{"` + strings.Repeat("é", 129) + `":"b"}`), invalid, "other spelling"},
 		"params refused spelling": {request(`{"task_id":"b"}`), invalid, "other spelling"},
 		"params folded _META":     {request(`{"_META":{}}`), invalid, "other spelling"},
 		"error Code":              {`{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"m","Code":2}}`, invalid, "other spelling"},
@@ -363,6 +365,50 @@ func TestManyMembers(t *testing.T) {
 	body := `{"jsonrpc":"2.0","id":1,"result":[` + b.String()[1:] + `,{` + manyNames(100_000) + `}]}`
 	if _, _, err := read(body, lim); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Random objects, small and large, nested and in a row: a message is refused
+// exactly if jsontext finds a name twice.
+func TestDuplicatesLikeJSONText(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	var object func(depth int) string
+	object = func(depth int) string {
+		var b strings.Builder
+		b.WriteByte('{')
+		count := rng.IntN(60) >> rng.IntN(4)
+		for i := range count {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			name := strconv.Itoa(rng.IntN(count * count * 8))
+			if rng.IntN(4) == 0 {
+				name = `\u003` + name[:1] + name[1:]
+			}
+			fmt.Fprintf(&b, `"%s":`, name)
+			if depth > 0 && rng.IntN(8) == 0 {
+				b.WriteString(object(depth - 1))
+			} else {
+				b.WriteByte('0')
+			}
+		}
+		return b.String() + "}"
+	}
+	refused := 0
+	for range 3000 {
+		body := request(`{"arguments":` + object(4) + `}`)
+		_, _, err := read(body, jsonrpc.DefaultReplyLimits())
+		_, want := jsontext.NewDecoder(strings.NewReader(body)).ReadValue()
+		if (err == nil) != (want == nil) {
+			t.Fatalf("%s: %v, but jsontext: %v", body, err, want)
+		}
+		if err != nil {
+			checkRefusal(t, err, portcullis.KindMalformed, portcullis.CodeInvalidRequest, "duplicate")
+			refused++
+		}
+	}
+	if refused < 500 || refused > 2500 {
+		t.Errorf("%d of 3000 have duplicates: the test tests little", refused)
 	}
 }
 

@@ -20,6 +20,19 @@ const (
 	CodeElicitationRequired = -32042 // 2025-11-25
 )
 
+// UnknownMethod is the refusal of a method that the revision in force does not
+// define: "it MUST respond with 404 Not Found and a JSON-RPC error with code
+// -32601" (2026-07-28, Streamable HTTP).
+func UnknownMethod() *portcullis.Error {
+	return &portcullis.Error{
+		Kind:   portcullis.KindNotFound,
+		Code:   portcullis.CodeMethodNotFound,
+		Reason: "method_not_found",
+		Event:  portcullis.EventInputRejected,
+		Detail: "method is not of the protocol revision in force",
+	}
+}
+
 // AppendErrorResponse appends the JSON-RPC error that e is to a caller:
 //
 //	{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"Too many requests",

@@ -48,6 +48,14 @@ func TestAppendErrorResponse(t *testing.T) {
 	}
 }
 
+func TestUnknownMethod(t *testing.T) {
+	e := mcp.UnknownMethod()
+	got := string(mcp.AppendErrorResponse(nil, []byte("1"), e, "r"))
+	if e.Kind.Status() != 404 || !strings.Contains(got, `"code":-32601,"message":"Method not found"`) {
+		t.Errorf("%d %s", e.Kind.Status(), got)
+	}
+}
+
 func TestEveryKindHasASentence(t *testing.T) {
 	for kind := portcullis.KindInternal; kind <= portcullis.KindPreflight; kind++ {
 		got := string(mcp.AppendErrorResponse(nil, []byte("1"), &portcullis.Error{Kind: kind}, "r"))

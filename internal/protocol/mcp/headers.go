@@ -26,6 +26,12 @@ const (
 	sentinelEnd   = "?="
 )
 
+// underscored are second spellings of the fields: servers that pass fields on
+// as variables (CGI, WSGI) read them as the same, which makes two of one.
+var underscored = [...]string{
+	"Mcp_method", "Mcp_name", "Mcp_protocol_version", "Mcp_protocol-Version", "Mcp-Protocol_version",
+}
+
 // CheckHeaders holds the headers of the POST that carried p to its body, and
 // sets p.Version to the revision in force ("" for an initialize request without
 // a header, whose revision the server will choose).
@@ -47,12 +53,18 @@ const (
 // is of 2025-03-26 (2025-11-25, Protocol Version Header).
 //
 // The error is a *portcullis.Error with status 400: code -32020 and reason
-// "header_mismatch" if a field is missing, repeated, malformed or unequal; code
+// "header_mismatch" if a field is missing, repeated, malformed, unequal or
+// spelled with underscores; code
 // -32022 and reason "unsupported_version", with the data that the
 // specification shows, if both agree on a revision that is unknown; code
 // -32602 for a modern request without a version in _meta; code -32600 for a
 // modern response.
 func CheckHeaders(h http.Header, p *Parsed) error {
+	for _, field := range underscored {
+		if present(h, field) {
+			return mismatch("field name with an underscore that stands for a hyphen")
+		}
+	}
 	header, ok := single(h, HeaderVersion)
 	if !ok {
 		return mismatch("repeated or malformed " + HeaderVersion)

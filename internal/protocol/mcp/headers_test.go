@@ -94,6 +94,8 @@ func TestCheckHeadersRefuses(t *testing.T) {
 		"other name":               {echo, header(v, "2026-07-28", "Mcp-Method", "tools/call", "Mcp-Name", "ech"), mismatch, "header_mismatch", "Mcp-Name differs"},
 		"name in other case":       {echo, header(v, "2026-07-28", "Mcp-Method", "tools/call", "Mcp-Name", "Echo"), mismatch, "header_mismatch", "Mcp-Name differs"},
 		"two names":                {echo, header(v, "2026-07-28", "Mcp-Method", "tools/call", "Mcp-Name", "echo", "Mcp-Name", "echo"), mismatch, "header_mismatch", "repeated"},
+		"name with underscore":     {echo, header(v, "2026-07-28", "Mcp-Method", "tools/call", "Mcp-Name", "echo", "MCP_NAME", "evil"), mismatch, "header_mismatch", "underscore"},
+		"version with underscores": {call("ping", `{}`), header("mcp_protocol_version", "2026-07-28"), mismatch, "header_mismatch", "underscore"},
 		"raw UTF-8 name":           {modern("tools/call", `"name":"é"`), header(v, "2026-07-28", "Mcp-Method", "tools/call", "Mcp-Name", "é"), mismatch, "header_mismatch", "malformed"},
 		"bad base64":               {echo, header(v, "2026-07-28", "Mcp-Method", "tools/call", "Mcp-Name", "=?base64?ZWNobw=?="), mismatch, "header_mismatch", "malformed"},
 		"base64 not canonical":     {echo, header(v, "2026-07-28", "Mcp-Method", "tools/call", "Mcp-Name", "=?base64?ZWNobx==?="), mismatch, "header_mismatch", "malformed"},
