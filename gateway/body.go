@@ -17,7 +17,7 @@ func (x *exchange) readBody() error {
 	if r.Method != http.MethodPost || r.Body == nil || r.Body == http.NoBody {
 		return nil
 	}
-	limit := x.route.limits.MaxBytes
+	limit := int64(x.route.limits.MaxBytes)
 	if r.ContentLength > limit {
 		return tooLarge()
 	}

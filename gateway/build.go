@@ -99,13 +99,21 @@ func newBuilder(cfg *config.Config, d Deps) (*builder, error) {
 		return nil, fmt.Errorf("server.allowed_hosts: %w", err)
 	}
 	b := &builder{Deps: d, cfg: cfg, resolver: resolver, filter: filter, hosts: hosts}
-	if b.https, err = edge.NewHTTPS(cfg.Server.HTTPS.Require, listen[0], cfg.Server.HTTPS.Hostname); err != nil {
+	if b.https, err = edge.NewHTTPS(httpsMode(cfg.Server.HTTPS), listen[0], cfg.Server.HTTPS.Hostname); err != nil {
 		return nil, fmt.Errorf("server.https: %w", err)
 	}
 	if b.Draining == nil {
 		b.Draining = context.Background()
 	}
 	return b, nil
+}
+
+// httpsMode is the guard's word for the setting.
+func httpsMode(h config.HTTPS) string {
+	if h.Require {
+		return edge.HTTPSAlways
+	}
+	return edge.HTTPSNever
 }
 
 // client finds out where a request comes from.
@@ -269,7 +277,7 @@ func newCORS(c config.CORS) (*edge.CORS, error) {
 }
 
 func limitsOf(c config.MessageLimits, l jsonrpc.Limits) jsonrpc.Limits {
-	l.MaxBytes, l.MaxDepth, l.MaxArray, l.MaxMembers, l.MaxString = int64(c.Bytes), c.Depth, c.Array, c.Array, c.String
+	l.MaxBytes, l.MaxDepth, l.MaxArray, l.MaxMembers, l.MaxString = int(c.Bytes), c.Depth, c.Array, c.Array, c.String
 	return l
 }
 

@@ -51,7 +51,7 @@ func names[G interface{ Name() string }](guards []G) []string {
 func (t *Table) RateLimitKeys() int {
 	n := 0
 	for _, rt := range t.order {
-		n += rt.rate.Stats().Keys
+		n += rt.rate.Stats().Live
 	}
 	return n
 }

@@ -110,17 +110,28 @@ func peer(r *http.Request) netip.AddrPort {
 
 func (g *Gateway) serve(x *exchange) {
 	ctx := x.conn.HTTP.Context()
-	done := x.route.metrics.Begin()
+	x.route.metrics.Begin()
 	err := g.runSafely(ctx, x)
 	if err != nil {
 		g.refuse(ctx, x, err)
 	}
-	done(x.action.Method, x.status, time.Since(x.conn.Received))
+	x.route.metrics.Observe(x.action.Method, x.status, outcomeOf(x, err), time.Since(x.conn.Received))
 	broken := err != nil && x.wrote
 	x.release()
 	if broken {
 		panic(http.ErrAbortHandler) // half a reply must not look like a whole one
 	}
+}
+
+// outcomeOf classifies a call for the metrics.
+func outcomeOf(x *exchange, err error) obs.Outcome {
+	switch {
+	case err == nil:
+		return obs.Succeeded
+	case x.intended:
+		return obs.Failed
+	}
+	return obs.Refused
 }
 
 // runSafely turns a panic of any guard into a refusal: a guard that cannot

@@ -90,7 +90,7 @@ func (p *pipeline) sealSession(x *exchange) error {
 
 // deliverWhole passes on a reply that is one message, or none.
 func (p *pipeline) deliverWhole(ctx context.Context, x *exchange) error {
-	raw, err := readReply(x.reply.Body, x.out[:0], x.route.replyLimits.MaxBytes)
+	raw, err := readReply(x.reply.Body, x.out[:0], int64(x.route.replyLimits.MaxBytes))
 	x.out = raw
 	if err != nil {
 		return err

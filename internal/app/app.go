@@ -13,8 +13,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
@@ -22,6 +22,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
 	"github.com/portcullis-dev/portcullis/internal/config"
+	"github.com/portcullis-dev/portcullis/internal/edge"
 )
 
 // Options say what to run.
@@ -52,7 +53,9 @@ type App struct {
 	cfg       *config.Config
 	table     *gateway.Table
 	upstreams upstreams
-	certs     certificates
+	certs     *edge.Certificates // of the public listener; nil without TLS
+
+	maintenance atomic.Pointer[admin.Maintenance] // with the reason, which callers do not see
 
 	publicAddr, adminAddr net.Addr
 	servers               []*http.Server
@@ -92,6 +95,9 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 			return nil, err
 		}
 	}
+	if err := a.restoreMaintenance(ctx); err != nil {
+		return nil, err
+	}
 	if err := a.use(opts.Config); err != nil {
 		return nil, err
 	}
@@ -123,21 +129,21 @@ func (a *App) makeFirstKey(ctx context.Context) error {
 func (a *App) use(cfg *config.Config) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	ups, err := a.upstreams.next(cfg, a.log)
+	ups, err := a.upstreams.next(cfg, a.opts.Version, a.log)
 	if err != nil {
 		return err
 	}
-	table, err := gateway.Build(cfg, a.deps(ups), a.table)
-	if err != nil {
-		ups.discard(a.upstreams)
-		return err
-	}
-	adminTable, err := gateway.BuildAdmin(cfg, a.adminDeps(cfg), a.adminHandler(), a.core.adminAuth(cfg)...)
+	table, err := gateway.Build(cfg, a.deps(ups, a.publicAddr), a.table)
 	if err != nil {
 		ups.discard(a.upstreams)
 		return err
 	}
-	localTable, err := gateway.BuildAdmin(cfg, a.adminDeps(cfg), a.adminHandler(), localOperator())
+	adminTable, err := gateway.BuildAdmin(cfg, a.deps(nil, a.adminAddr), a.adminHandler(), false, a.core.adminAuth(cfg)...)
+	if err != nil {
+		ups.discard(a.upstreams)
+		return err
+	}
+	localTable, err := gateway.BuildAdmin(cfg, a.deps(nil, nil), a.adminHandler(), true, localOperator())
 	if err != nil {
 		ups.discard(a.upstreams)
 		return err
@@ -149,6 +155,19 @@ func (a *App) use(cfg *config.Config) error {
 	a.cfg, a.table, a.upstreams = cfg, table, ups
 	a.tasks.Go(func() { old.retire(ups, cfg.Server.ShutdownGrace) })
 	return nil
+}
+
+// deps are what guards need beside the configuration.
+func (a *App) deps(ups upstreams, addr net.Addr) gateway.Deps {
+	d := gateway.Deps{
+		Log: a.log, Metrics: a.core.metrics, Recorder: a.core.journal, APIKeys: a.core.keys.Authenticator(),
+		Sealer: a.core.sealer, Switch: &a.core.sw, Probes: a.probes(),
+		Upstream: func(route string) portcullis.Upstream { return ups[route] },
+	}
+	if addr != nil {
+		d.Listen = []string{addr.String()}
+	}
+	return d
 }
 
 func (a *App) adminHandler() http.Handler {
@@ -192,11 +211,14 @@ func (a *App) Wait(ctx context.Context) error {
 	return errors.Join(cause, a.Stop(stopCtx))
 }
 
+// drainRetry is when a caller who was turned away at a shutdown may try again.
+const drainRetry = 5 * time.Second
+
 // Stop drains: new calls are refused with 503, streams that only listen end,
 // running calls finish until ctx ends and are cut off then. The journal is
 // flushed last.
 func (a *App) Stop(ctx context.Context) error {
-	a.core.sw.Drain()
+	a.core.sw.Drain(drainRetry)
 	a.public.Drain()
 	a.admin.Drain()
 	a.local.Drain()
@@ -243,7 +265,7 @@ func (a *App) readyParts(ctx context.Context) []string {
 	if a.core.sw.Draining() {
 		failing = append(failing, "draining")
 	}
-	if a.core.sw.Maintenance().On {
+	if a.core.sw.Maintenance() {
 		failing = append(failing, "maintenance")
 	}
 	if err := a.core.journal.Healthy(); err != nil {
@@ -253,12 +275,4 @@ func (a *App) readyParts(ctx context.Context) []string {
 		failing = append(failing, "store")
 	}
 	return failing
-}
-
-func hostOf(addr string) string {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return strings.Trim(addr, "[]")
-	}
-	return host
 }

@@ -7,9 +7,12 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway"
 	"github.com/portcullis-dev/portcullis/internal/admin"
+	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
 	"github.com/portcullis-dev/portcullis/internal/config"
+	"github.com/portcullis-dev/portcullis/internal/edge"
 	"github.com/portcullis-dev/portcullis/internal/store/datadir"
 )
 
@@ -48,7 +51,7 @@ func Connect(ctx context.Context, opts Options) (*admin.Client, func() error, er
 func openLocal(ctx context.Context, opts Options) (*App, error) {
 	cfg := *opts.Config
 	cfg.Routes = nil
-	opts.Config, opts.Source, opts.quiet = &cfg, nil, true
+	opts.Config, opts.Source = &cfg, nil
 	a, err := New(ctx, opts)
 	if err != nil {
 		return nil, err
@@ -79,10 +82,19 @@ func dialSoon(ctx context.Context, socket string) (*admin.Client, error) {
 	}
 }
 
+// describedKeys stands for the key authenticator where only its name is asked.
+type describedKeys struct{}
+
+func (describedKeys) Name() string { return apikey.Method }
+
+func (describedKeys) Authenticate(context.Context, *portcullis.Conn) (portcullis.Principal, error) {
+	return portcullis.Principal{}, errors.New("described only")
+}
+
 // Pipelines builds the routes of a configuration without a data folder and
 // lists their guards.
 func Pipelines(cfg *config.Config) ([]gateway.RoutePipeline, error) {
-	table, err := gateway.Build(cfg, gateway.Deps{}, nil)
+	table, err := gateway.Build(cfg, gateway.Deps{Switch: new(edge.Switch), APIKeys: describedKeys{}}, nil)
 	if err != nil {
 		return nil, fmt.Errorf("building the routes: %w", err)
 	}

@@ -38,12 +38,12 @@ type core struct {
 	journal *journal.Journal
 	keys    *apikey.Service
 	sealer  *gateway.Sealer
-	sw      *edge.Switch
+	sw      edge.Switch
 	metrics *obs.Metrics
 }
 
 func openCore(ctx context.Context, opts Options) (_ *core, err error) {
-	c := &core{sw: new(edge.Switch), metrics: obs.NewMetrics(opts.Version)}
+	c := &core{metrics: obs.NewMetrics(obs.Build{Version: opts.Version})}
 	if c.dir, err = datadir.Open(opts.DataDir); err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func openCore(ctx context.Context, opts Options) (_ *core, err error) {
 	if c.sealer, err = gateway.NewSealer(sessionKey); err != nil {
 		return nil, err
 	}
-	return c, c.restoreSwitch(ctx)
+	return c, nil
 }
 
 func (c *core) openKeys(opts Options) error {
@@ -85,7 +85,7 @@ func (c *core) openKeys(opts Options) error {
 	}
 	id := opts.Config.Identity
 	c.keys, err = apikey.New(apikey.Options{
-		Config: id.APIKey, Store: c.db.APIKeys(), Recorder: c.journal, Pepper: pepper,
+		Config: apikey.Config{Prefix: id.APIKey.Prefix + "_", Schedule: apikey.Default().Schedule}, Store: c.db.APIKeys(), Recorder: c.journal, Pepper: pepper,
 		ValidateScope: scope.Validate, CacheTTL: id.CacheTTL, Log: opts.Log,
 	})
 	return err

@@ -11,7 +11,6 @@ import (
 	"github.com/portcullis-dev/portcullis/gateway"
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/config"
-	"github.com/portcullis-dev/portcullis/internal/edge"
 )
 
 // App is what the admin API controls.
@@ -37,8 +36,8 @@ func (a *App) Status(ctx context.Context) admin.Status {
 // outlives a restart.
 const settingMaintenance = "maintenance"
 
-func (c *core) restoreSwitch(ctx context.Context) error {
-	text, ok, err := c.db.GetSetting(ctx, settingMaintenance)
+func (a *App) restoreMaintenance(ctx context.Context) error {
+	text, ok, err := a.core.db.GetSetting(ctx, settingMaintenance)
 	if err != nil || !ok {
 		return err
 	}
@@ -46,18 +45,25 @@ func (c *core) restoreSwitch(ctx context.Context) error {
 	if err := json.Unmarshal([]byte(text), &m); err != nil {
 		return fmt.Errorf("reading the maintenance switch: %w", err)
 	}
-	c.setSwitch(m)
+	a.turn(m)
 	return nil
 }
 
-func (c *core) setSwitch(m admin.Maintenance) {
-	c.sw.SetMaintenance(edge.Maintenance{On: m.On, Reason: m.Reason, RetryAfter: time.Duration(m.RetryAfter) * time.Second})
+func (a *App) turn(m admin.Maintenance) {
+	a.maintenance.Store(&m)
+	if m.On {
+		a.core.sw.SetMaintenance(time.Duration(m.RetryAfter) * time.Second)
+	} else {
+		a.core.sw.ClearMaintenance()
+	}
 }
 
 // Maintenance implements admin.Process.
 func (a *App) Maintenance() admin.Maintenance {
-	m := a.core.sw.Maintenance()
-	return admin.Maintenance{On: m.On, Reason: m.Reason, RetryAfter: int(m.RetryAfter / time.Second)}
+	if m := a.maintenance.Load(); m != nil {
+		return *m
+	}
+	return admin.Maintenance{}
 }
 
 // SetMaintenance implements admin.Process: stored, recorded, in force.
@@ -69,7 +75,7 @@ func (a *App) SetMaintenance(ctx context.Context, m admin.Maintenance, by portcu
 	if err := a.core.db.SetSetting(ctx, settingMaintenance, string(text)); err != nil {
 		return fmt.Errorf("storing the maintenance switch: %w", err)
 	}
-	a.core.setSwitch(m)
+	a.turn(m)
 	e := &portcullis.Event{Type: portcullis.EventMaintenanceOff, Severity: portcullis.SeverityWarn, Outcome: portcullis.OutcomeSuccess, Actor: by, Reason: m.Reason}
 	if m.On {
 		e.Type = portcullis.EventMaintenanceOn
@@ -106,7 +112,7 @@ func (a *App) Reload(ctx context.Context) (admin.Reloaded, error) {
 	}
 	cfg, _, err := config.Load(a.opts.Source.Path, a.opts.Getenv)
 	if err != nil {
-		a.core.metrics.Reloaded(false)
+		a.core.metrics.Reloaded(err)
 		return admin.Reloaded{}, err
 	}
 	changes, err := a.apply(ctx, cfg)

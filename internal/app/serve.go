@@ -17,10 +17,8 @@ import (
 	"github.com/portcullis-dev/portcullis/gateway"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
+	"github.com/portcullis-dev/portcullis/internal/ipfilter"
 )
-
-// certificates follows the certificate files of the public listener.
-type certificates struct{ loader *edge.Certificate }
 
 // Start opens all listeners, or none, and serves.
 func (a *App) Start(ctx context.Context) (err error) {
@@ -74,18 +72,23 @@ func (a *App) listenPublic(cfg *config.Config) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the listener: %w", err)
 	}
-	lim := cfg.Server.Limits
-	l = edge.LimitListener(l, lim.MaxConnections, lim.MaxConnectionsPerAddress)
-	if cfg.Server.TLS.Cert == "" {
-		return l, nil
-	}
-	t := cfg.Server.TLS
-	cert, err := edge.LoadCertificate(edge.TLSConfig{Cert: t.Cert, Key: t.Key, MinVersion: t.MinVersion, Reload: t.Reload}, a.log)
+	proxies, err := ipfilter.ParsePrefixes(cfg.Server.TrustedProxies)
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	a.certs.loader = cert
-	return tls.NewListener(l, cert.ServerConfig()), nil
+	limited, err := edge.NewLimitListener(l, limits(cfg), proxies.Contains)
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	if cfg.Server.TLS.Cert == "" {
+		return limited, nil
+	}
+	t := cfg.Server.TLS
+	a.certs, err = edge.NewCertificates(edge.TLSConfig{Cert: t.Cert, Key: t.Key, MinVersion: t.MinVersion, Reload: t.Reload}, a.log, nil)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("server.tls: %w", err), l.Close())
+	}
+	return tls.NewListener(limited, a.certs.Config()), nil
 }
 
 // listenSocket opens the socket in the data folder. One that is there belongs
@@ -104,16 +107,21 @@ func (a *App) listenSocket() (net.Listener, error) {
 	return l, nil
 }
 
+// limits are those of the listeners.
+func limits(cfg *config.Config) edge.Limits {
+	l, c := edge.DefaultLimits(), cfg.Server.Limits
+	l.ReadHeaderTimeout, l.BodyTimeout, l.IdleTimeout = c.HeaderTimeout, c.BodyTimeout, c.IdleTimeout
+	l.MaxHeaderBytes, l.MaxConns, l.MaxConnsPerAddress = int(c.HeaderBytes), c.MaxConnections, c.MaxConnectionsPerAddress
+	return l
+}
+
 // serve runs one HTTP server until Stop.
 func (a *App) serve(name string, l net.Listener, h *gateway.Gateway) {
-	lim := a.opts.Config.Server.Limits
 	s := &http.Server{
 		Addr: name, Handler: h,
-		ReadHeaderTimeout: lim.HeaderTimeout,
-		IdleTimeout:       lim.IdleTimeout,
-		MaxHeaderBytes:    int(lim.HeaderBytes),
-		ErrorLog:          slog.NewLogLogger(a.log.With("listener", name).Handler(), slog.LevelDebug),
+		ErrorLog: slog.NewLogLogger(a.log.With("listener", name).Handler(), slog.LevelDebug),
 	}
+	limits(a.opts.Config).Configure(s)
 	a.servers = append(a.servers, s)
 	a.tasks.Go(func() {
 		if err := s.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
@@ -131,8 +139,12 @@ func (a *App) background(ctx context.Context) {
 		}
 	})
 	a.tasks.Go(func() { a.followMetrics(ctx) })
-	if a.certs.loader != nil {
-		a.tasks.Go(func() { a.certs.loader.Run(ctx) })
+	if a.certs != nil {
+		a.tasks.Go(func() {
+			if err := a.certs.Run(ctx); err != nil {
+				a.log.Error("following the certificate files", "error", err)
+			}
+		})
 	}
 	if a.opts.Source != nil {
 		a.tasks.Go(func() { a.followConfig(ctx) })
@@ -157,12 +169,10 @@ func (a *App) refreshMetrics() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for name, up := range a.upstreams {
-		s := up.stats()
-		a.core.metrics.Upstream(name, s.open, s.children, s.sessions)
+		up.observe(a.core.metrics, name)
 	}
-	a.core.metrics.RateLimitKeys(a.table.RateLimitKeys())
-	if a.certs.loader != nil {
-		a.core.metrics.CertificateExpiry(a.certs.loader.NotAfter())
+	if a.certs != nil {
+		a.core.metrics.CertificateExpiry("public", a.certs.NotAfter())
 	}
 }
 
@@ -179,9 +189,7 @@ func (a *App) followConfig(ctx context.Context) {
 			case <-ctx.Done():
 				return
 			case <-hup:
-				if a.certs.loader != nil {
-					a.certs.loader.Reload()
-				}
+				a.reloadCertificates()
 			case <-a.reload:
 			}
 			select {
@@ -201,8 +209,17 @@ func (a *App) followConfig(ctx context.Context) {
 	}.Run(ctx)
 }
 
+func (a *App) reloadCertificates() {
+	if a.certs == nil {
+		return
+	}
+	if _, err := a.certs.Reload(); err != nil {
+		a.log.Error("keeping the certificate in use", "error", err)
+	}
+}
+
 func (a *App) rejected(ctx context.Context, err error) {
-	a.core.metrics.Reloaded(false)
+	a.core.metrics.Reloaded(err)
 	a.log.ErrorContext(ctx, "configuration not taken, the running one stays in force", "error", err)
 }
 
@@ -220,7 +237,7 @@ func (a *App) apply(ctx context.Context, cfg *config.Config) ([]config.Change, e
 	if err := a.use(cfg); err != nil {
 		return nil, err
 	}
-	a.core.metrics.Reloaded(true)
+	a.core.metrics.Reloaded(nil)
 	for _, c := range changes {
 		a.note(ctx, portcullis.EventConfigChanged, "", slog.String("field", c.Field), slog.String("old", c.Old), slog.String("new", c.New))
 	}

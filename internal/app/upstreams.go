@@ -5,13 +5,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"path"
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/config"
+	"github.com/portcullis-dev/portcullis/internal/obs"
 	"github.com/portcullis-dev/portcullis/internal/upstream/bridge"
+	"github.com/portcullis-dev/portcullis/internal/upstream/dial"
 	"github.com/portcullis-dev/portcullis/internal/upstream/direct"
 	"github.com/portcullis-dev/portcullis/internal/upstream/legacysse"
 	"github.com/portcullis-dev/portcullis/internal/upstream/stdio"
@@ -26,13 +29,11 @@ type upstream struct {
 	settings string
 	close    func(context.Context) error
 	describe string
-	stats    func() upstreamStats
+	observe  func(m *obs.Metrics, route string) // refreshes the gauges
 }
 
-type upstreamStats struct{ open, children, sessions int }
-
 // next returns the upstreams of a configuration, taking over from u.
-func (u upstreams) next(cfg *config.Config, log *slog.Logger) (upstreams, error) {
+func (u upstreams) next(cfg *config.Config, version string, log *slog.Logger) (upstreams, error) {
 	out := upstreams{}
 	for i := range cfg.Routes {
 		rt := &cfg.Routes[i]
@@ -44,7 +45,7 @@ func (u upstreams) next(cfg *config.Config, log *slog.Logger) (upstreams, error)
 			out[rt.Name] = old
 			continue
 		}
-		made, err := newUpstream(rt, log.With("route", rt.Name))
+		made, err := newUpstream(rt, version, log.With("route", rt.Name))
 		if err != nil {
 			out.discard(u)
 			return nil, fmt.Errorf("route %q: %w", rt.Name, err)
@@ -66,12 +67,12 @@ func upstreamSettings(rt *config.Route) (string, error) {
 	return string(b), nil
 }
 
-func newUpstream(rt *config.Route, log *slog.Logger) (*upstream, error) {
+func newUpstream(rt *config.Route, version string, log *slog.Logger) (*upstream, error) {
 	switch {
 	case len(rt.Command) > 0:
-		return newCommand(rt, log)
+		return newCommand(rt, version, log)
 	case usesSSE(rt):
-		return newLegacy(rt, log)
+		return newLegacy(rt, version, log)
 	}
 	cfg := direct.Default()
 	cfg.URL, cfg.Timeout = rt.Upstream, rt.Timeout
@@ -81,8 +82,8 @@ func newUpstream(rt *config.Route, log *slog.Logger) (*upstream, error) {
 	}
 	return &upstream{
 		Upstream: client, describe: rt.Upstream,
-		close: func(context.Context) error { return client.Close() },
-		stats: func() upstreamStats { return upstreamStats{open: client.Stats().Open} },
+		close:   func(context.Context) error { return client.Close() },
+		observe: func(m *obs.Metrics, route string) { m.Upstream(route).Open.Set(float64(client.Stats().Open)) },
 	}, nil
 }
 
@@ -104,38 +105,51 @@ func bridgeConfig(rt *config.Route) bridge.Config {
 	return c
 }
 
-func newCommand(rt *config.Route, log *slog.Logger) (*upstream, error) {
+func newCommand(rt *config.Route, version string, log *slog.Logger) (*upstream, error) {
 	c := stdio.Default()
 	c.Command, c.Dir, c.Env, c.PassEnv = rt.Command, rt.Dir, rt.Env, rt.PassEnv
 	c.MaxMessage = int(rt.ReplyLimits.Bytes)
-	starter, err := stdio.New(c, log)
+	launcher, err := stdio.New(c, log)
 	if err != nil {
 		return nil, err
 	}
-	return newBridge(rt, starter, rt.Command[0], log)
+	open := func(ctx context.Context) (bridge.Conn, error) { return asConn(launcher.Start(ctx)) }
+	return newBridge(rt, open, rt.Command[0], version, log)
 }
 
-func newLegacy(rt *config.Route, log *slog.Logger) (*upstream, error) {
+func newLegacy(rt *config.Route, version string, log *slog.Logger) (*upstream, error) {
 	c := legacysse.Default()
 	c.URL = rt.Upstream
-	starter, err := legacysse.New(c)
+	c.MaxMessage = int(rt.ReplyLimits.Bytes)
+	dialer := dial.Dialer{Timeout: 10 * time.Second}
+	transport := &http.Transport{
+		DialContext:           dialer.DialContext,
+		ResponseHeaderTimeout: rt.Timeout, MaxIdleConnsPerHost: 64, IdleConnTimeout: 4 * time.Second,
+	}
+	d, err := legacysse.New(c, transport, log)
 	if err != nil {
 		return nil, err
 	}
-	return newBridge(rt, starter, rt.Upstream, log)
+	open := func(ctx context.Context) (bridge.Conn, error) { return asConn(d.Dial(ctx)) }
+	return newBridge(rt, open, rt.Upstream, version, log)
 }
 
-func newBridge(rt *config.Route, starter bridge.Starter, describe string, log *slog.Logger) (*upstream, error) {
-	b, err := bridge.New(bridgeConfig(rt), starter, log)
+// asConn keeps a nil pointer from becoming a connection that is not nil.
+func asConn[C bridge.Conn](c C, err error) (bridge.Conn, error) {
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func newBridge(rt *config.Route, open bridge.Opener, describe, version string, log *slog.Logger) (*upstream, error) {
+	b, err := bridge.New(bridgeConfig(rt), bridge.Options{Open: open, Log: log, Version: version})
 	if err != nil {
 		return nil, err
 	}
 	return &upstream{
 		Upstream: b, describe: describe, close: b.Close,
-		stats: func() upstreamStats {
-			s := b.Stats()
-			return upstreamStats{children: s.Children, sessions: s.Sessions}
-		},
+		observe: func(m *obs.Metrics, route string) { m.Bridge(route).Children.Set(float64(b.Stats().Children)) },
 	}, nil
 }
 
