@@ -2,7 +2,6 @@ package bridge
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"log/slog"
 	"strconv"
@@ -28,11 +27,16 @@ type call struct {
 	forever bool // no time limit: a subscription
 	level   int  // log messages of this severity and above are wanted; 0 = none
 	rounds  int  // how often it was sent again with the user's input
-	digest  [sha256.Size]byte
 
-	mu     sync.Mutex // guards the two below where they change: see input.go
-	x      *exchange  // who waits; nil for the bridge's own calls and parked ones
-	parked *parked
+	mu sync.Mutex
+	x  *exchange // who waits; nil for the bridge's own calls, and when nobody does now
+}
+
+// hand makes another exchange, or none, wait for the call.
+func (cl *call) hand(x *exchange) {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	cl.x = x
 }
 
 // exchange returns who waits for the call, if anyone.

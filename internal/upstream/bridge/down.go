@@ -51,8 +51,8 @@ func (d *down) initializeResult(params []byte) []byte {
 	if info == nil {
 		info = []byte(`{"name":"upstream","version":"unknown"}`)
 	}
-	out, err := edit([]byte("{}"), change{"protocolVersion", version}, change{"capabilities", capabilities},
-		change{"serverInfo", info}, change{"instructions", get(d.found, "instructions")})
+	out, err := edit([]byte("{}"), set("protocolVersion", version), set("capabilities", capabilities),
+		set("serverInfo", info), set("instructions", get(d.found, "instructions")))
 	if err != nil {
 		return []byte("{}")
 	}
@@ -79,12 +79,12 @@ func (d *down) forward(ctx context.Context, cl *call, raw []byte) error {
 	d.mu.Lock()
 	level := d.level
 	d.mu.Unlock()
-	full, err := editAt(raw, []string{"params", "_meta"}, d.s.b.meta(d.client, d.can, level)...)
+	full, err := editAt(raw, []string{"params", "_meta"}, d.s.r.host.meta(d.client, d.can, level)...)
 	if err != nil {
 		return errInvalid(portcullis.CodeInvalidRequest, "malformed", "The message cannot be forwarded.")
 	}
 	cl.answer = d.answered
-	return d.s.child.submit(ctx, cl, func(id []byte) ([]byte, error) { return edit(full, change{"id", id}) })
+	return d.s.child.submit(ctx, cl, func(id []byte) ([]byte, error) { return edit(full, set("id", id)) })
 }
 
 func (d *down) setLevel(x *exchange, m *portcullis.Message) {
@@ -147,7 +147,7 @@ func (d *down) subscribe() {
 	var want []change
 	for _, kind := range []string{"tools", "prompts", "resources"} {
 		if isTrue(get(d.found, "capabilities", kind, "listChanged")) {
-			want = append(want, change{kind + "ListChanged", []byte("true")})
+			want = append(want, set(kind+"ListChanged", []byte("true")))
 		}
 	}
 	if len(d.uris) > 0 {
@@ -158,7 +158,7 @@ func (d *down) subscribe() {
 			}
 			list = append(list, quote(uri)...)
 		}
-		want = append(want, change{"resourceSubscriptions", append(list, ']')})
+		want = append(want, set("resourceSubscriptions", append(list, ']')))
 	}
 	if d.listen != nil {
 		d.s.child.cancel(d.listen, "replaced")
@@ -171,9 +171,9 @@ func (d *down) subscribe() {
 	if err != nil {
 		return
 	}
-	params, err := editAt([]byte("{}"), []string{"_meta"}, d.s.b.meta(d.client, d.can, nil)...)
+	params, err := editAt([]byte("{}"), []string{"_meta"}, d.s.r.host.meta(d.client, d.can, nil)...)
 	if err == nil {
-		params, err = edit(params, change{"notifications", filter})
+		params, err = edit(params, set("notifications", filter))
 	}
 	if err != nil {
 		return
@@ -182,7 +182,7 @@ func (d *down) subscribe() {
 		method: "subscriptions/listen", forever: true,
 		answer: func(*call, message) {}, failed: func(*call, *portcullis.Error) {},
 	}
-	ctx, cancel := context.WithTimeout(d.s.child.life, d.s.b.cfg.ProbeTimeout)
+	ctx, cancel := context.WithTimeout(d.s.child.life, d.s.r.host.cfg.ProbeTimeout)
 	defer cancel()
 	if d.s.child.submit(ctx, cl, func(id []byte) ([]byte, error) { return rpc(id, cl.method, params), nil }) == nil {
 		d.listen = cl
@@ -199,7 +199,7 @@ func (d *down) heard(c *child, m message) {
 		raw := m.raw
 		if get(m.params, "_meta", metaSubscription) != nil {
 			var err error
-			if raw, err = editAt(raw, []string{"params", "_meta"}, change{metaSubscription, nil}); err != nil {
+			if raw, err = editAt(raw, []string{"params", "_meta"}, drop(metaSubscription)); err != nil {
 				return
 			}
 		}
@@ -217,12 +217,12 @@ func (d *down) answered(cl *call, m message) {
 		d.question(cl, m.result)
 		return
 	}
-	result, err := edit(m.result, change{"resultType", nil})
+	result, err := edit(m.result, drop("resultType"))
 	if err != nil {
 		cl.x.refuse(errUnavailable("reading the reply", err))
 		return
 	}
-	raw, err := edit(m.raw, change{"id", cl.x.id}, change{"result", result})
+	raw, err := edit(m.raw, set("id", cl.x.id), set("result", result))
 	if err != nil {
 		cl.x.refuse(errUnavailable("reading the reply", err))
 		return
@@ -249,12 +249,12 @@ func (d *down) question(cl *call, result []byte) {
 		cl.x.refuse(errBusy("upstream_busy", "upstream asks to be called again", time.Second))
 		return
 	}
-	if cl.rounds++; cl.rounds > maxRounds || len(list) > d.s.b.cfg.MaxPending {
+	if cl.rounds++; cl.rounds > maxRounds || len(list) > d.s.r.host.cfg.MaxPending {
 		cl.x.refuse(errUnavailable("upstream asks for input too often", nil))
 		return
 	}
 	r := &round{d: d, cl: cl, state: get(result, "requestState"), open: len(list)}
-	r.timer = time.AfterFunc(d.s.b.cfg.InputTimeout, func() { cl.x.refuse(errTimeout("client did not give the input in time")) })
+	r.timer = time.AfterFunc(d.s.r.host.cfg.InputTimeout, func() { cl.x.refuse(errTimeout("client did not give the input in time")) })
 	object := get(result, "inputRequests")
 	for _, f := range list {
 		ask := object[f.start:f.end]
@@ -281,7 +281,7 @@ func (r *round) answer(name string, m message) {
 	r.mu.Lock()
 	r.open--
 	r.denied = r.denied || m.result == nil
-	r.given = append(r.given, change{name, m.result})
+	r.given = append(r.given, set(name, m.result))
 	last := r.open == 0
 	r.mu.Unlock()
 	if !last {
@@ -295,10 +295,10 @@ func (r *round) answer(name string, m message) {
 	responses, err := edit([]byte("{}"), r.given...)
 	raw := r.cl.raw
 	if err == nil {
-		raw, err = editAt(raw, []string{"params"}, change{"inputResponses", responses}, change{"requestState", r.state})
+		raw, err = editAt(raw, []string{"params"}, set("inputResponses", responses), set("requestState", r.state))
 	}
 	if err == nil {
-		err = r.d.s.child.submit(r.d.s.child.life, r.cl, func(id []byte) ([]byte, error) { return edit(raw, change{"id", id}) })
+		err = r.d.s.child.submit(r.d.s.child.life, r.cl, func(id []byte) ([]byte, error) { return edit(raw, set("id", id)) })
 	}
 	if err != nil {
 		r.cl.x.refuse(asError(err))

@@ -21,14 +21,15 @@ const (
 // parked is a call whose server waits for input while no client waits for the
 // call. The client that got the requestState has it.
 type parked struct {
-	call  *call
-	state string
-	open  []question // in the hands of the client
-	later []question // asked meanwhile
-	count int        // questions so far, for their names
-	final *message   // the answer, if the server did not wait
-	fail  *portcullis.Error
-	timer *time.Timer
+	call   *call
+	digest [sha256.Size]byte
+	state  string
+	open   []question // in the hands of the client
+	later  []question // asked meanwhile
+	count  int        // questions so far, for their names
+	final  *message   // the answer, if the server did not wait
+	fail   *portcullis.Error
+	timer  *time.Timer
 }
 
 // question is a request of the server for input.
@@ -41,16 +42,16 @@ type question struct {
 
 // digest identifies what a call asks for: its method and its parameters but
 // for those of the round. A retry must have the same.
-func digest(m *portcullis.Message) [sha256.Size]byte {
-	params, err := edit(m.Params, change{"_meta", nil}, change{"inputResponses", nil}, change{"requestState", nil})
+func digest(method string, params []byte) [sha256.Size]byte {
+	rest, err := edit(params, drop("_meta"), drop("inputResponses"), drop("requestState"))
 	if err != nil {
-		params = m.Params
+		rest = params
 	}
-	value := jsontext.Value(slices.Clone(params))
+	value := jsontext.Value(slices.Clone(rest))
 	if value.Canonicalize() != nil {
-		value = params
+		value = rest
 	}
-	return sha256.Sum256(append(append([]byte(m.Method), 0), value...))
+	return sha256.Sum256(append(append([]byte(method), 0), value...))
 }
 
 // mayAsk reports whether results of a method may ask for input.
@@ -72,65 +73,71 @@ func (u *up) question(c *child, m message) {
 		c.post(rpcError(m.id, portcullis.CodeRefused, "The request belongs to no single call.", "ambiguous_request"))
 		return
 	}
+	u.mu.Lock()
 	cl := list[0]
-	q := question{id: m.id, method: m.method, params: m.params}
-	cl.mu.Lock()
-	if cl.x == nil {
-		full := cl.parked == nil || len(cl.parked.later)+len(cl.parked.open) >= maxQuestions
-		if !full {
-			cl.parked.later = append(cl.parked.later, q)
-		}
-		cl.mu.Unlock()
-		if full {
-			c.post(rpcError(m.id, portcullis.CodeRefused, "Too many requests are open.", "too_many_requests"))
-		}
-		return
-	}
-	if !u.park(cl, []question{q}) {
-		cl.mu.Unlock()
+	x := cl.exchange()
+	raw := u.pose(cl, x, question{id: m.id, method: m.method, params: m.params})
+	u.mu.Unlock()
+	switch {
+	case raw == nil:
 		c.post(rpcError(m.id, portcullis.CodeRefused, "Too many requests are open.", "too_many_requests"))
-		return
+	case x != nil:
+		x.finish(rpcResult(x.id, raw))
 	}
-	x, raw := cl.x, cl.parked.result()
-	cl.x = nil
-	cl.mu.Unlock()
-	x.finish(rpcResult(x.id, raw))
 }
 
-// park makes a call wait for questions to be answered; cl.mu is held.
-func (u *up) park(cl *call, list []question) bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.closed || len(u.parked) >= maxParked || !u.sh.lease.hold() {
-		return false
+// pose parks a call with a question and returns the result that carries it. A
+// question to a call that is parked already waits for the next round. Nil
+// means that there is no room. u.mu is held.
+func (u *up) pose(cl *call, x *exchange, q question) []byte {
+	if x == nil {
+		p := u.asked[cl]
+		if p == nil || len(p.later)+len(p.open) >= maxQuestions {
+			return nil
+		}
+		p.later = append(p.later, q)
+		return []byte{}
 	}
-	p := cl.parked
+	p := u.park(cl, []question{q})
 	if p == nil {
-		p = &parked{}
-		cl.parked = p
+		return nil
+	}
+	cl.hand(nil)
+	return p.result()
+}
+
+// park makes a call wait for questions to be answered; u.mu is held. It
+// returns nil when too many wait.
+func (u *up) park(cl *call, list []question) *parked {
+	if u.closed || len(u.parked) >= maxParked || !u.sh.lease.hold() {
+		return nil
+	}
+	p := u.asked[cl]
+	if p == nil {
+		p = &parked{call: cl, digest: digest(cl.method, get(cl.raw, "params"))}
+		u.asked[cl] = p
 	}
 	for i := range list {
 		p.count++
 		list[i].name = "input-" + strconv.Itoa(p.count)
 	}
-	p.open, p.state = list, token()
-	p.call = cl
-	state := p.state
-	p.timer = time.AfterFunc(u.sh.b.cfg.InputTimeout, func() { u.lapse(state) })
+	state := token()
+	p.open, p.state = list, state
+	p.timer = time.AfterFunc(u.sh.p.host.cfg.InputTimeout, func() { u.lapse(state) })
 	u.parked[state] = p
-	return true
+	return p
 }
 
 // result is the InputRequiredResult for the open questions.
 func (p *parked) result() []byte {
 	var asks []change
 	for _, q := range p.open {
-		ask, _ := edit([]byte("{}"), change{"method", quote(q.method)}, change{"params", q.params}) // of valid parts
-		asks = append(asks, change{q.name, ask})
+		ask, _ := edit([]byte("{}"), set("method", quote(q.method)), set("params", q.params)) // of valid parts
+		asks = append(asks, set(q.name, ask))
 	}
 	requests, _ := edit([]byte("{}"), asks...)
-	out, _ := edit([]byte("{}"), change{"resultType", quote("input_required")},
-		change{"inputRequests", requests}, change{"requestState", quote(p.state)})
+	out, _ := edit([]byte("{}"), set("resultType", quote("input_required")),
+		set("inputRequests", requests), set("requestState", quote(p.state)))
 	return out
 }
 
@@ -150,7 +157,7 @@ func (u *up) unpark(state string) *parked {
 // lapse gives up on a client that did not come back.
 func (u *up) lapse(state string) {
 	if p := u.unpark(state); p != nil {
-		u.sh.child.cancel(p.call, "no input in time")
+		u.withdraw(p.call, "no input in time")
 	}
 }
 
@@ -163,27 +170,12 @@ func (u *up) resume(ctx context.Context, x *exchange, m *portcullis.Message, sta
 		return nil, invalid
 	}
 	cl := p.call
-	if cl.digest != digest(m) {
-		u.sh.child.cancel(cl, "request state used for another call")
+	if p.digest != digest(m.Method, m.Params) {
+		u.withdraw(cl, "request state used for another call")
 		return nil, invalid
 	}
-	cl.mu.Lock()
-	given := p.open
-	p.open = nil
+	given, raw := u.rejoin(p, x)
 	final, fail := p.final, p.fail
-	again := final == nil && fail == nil && len(p.later) > 0
-	var raw []byte
-	if again {
-		later := p.later
-		p.later = nil
-		if again = u.park(cl, later); again {
-			raw = p.result()
-		}
-	}
-	if !again {
-		cl.x = x
-	}
-	cl.mu.Unlock()
 	if final != nil {
 		u.answered(cl, *final)
 	} else if fail != nil {
@@ -196,7 +188,7 @@ func (u *up) resume(ctx context.Context, x *exchange, m *portcullis.Message, sta
 		}
 		if final == nil {
 			if err := u.sh.child.send(ctx, reply); err != nil {
-				u.sh.child.cancel(cl, "client has gone")
+				u.withdraw(cl, "client has gone")
 				return nil, err
 			}
 		}
@@ -207,19 +199,29 @@ func (u *up) resume(ctx context.Context, x *exchange, m *portcullis.Message, sta
 	return cl, nil
 }
 
+// rejoin ends the wait of a parked call: the exchange waits for it now, unless
+// the server has asked again meanwhile, which the returned result then says.
+func (u *up) rejoin(p *parked, x *exchange) (given []question, again []byte) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	given, p.open = p.open, nil
+	if later := p.later; p.final == nil && p.fail == nil && len(later) > 0 {
+		p.later = nil
+		if u.park(p.call, later) != nil {
+			return given, p.result()
+		}
+	}
+	p.call.hand(x)
+	return given, nil
+}
+
 // withdrawn is told that the server no longer wants an answer.
 func (u *up) withdrawn(id []byte) {
 	same := func(q question) bool { return idKey(q.id) == idKey(id) }
 	u.mu.Lock()
-	var list []*parked
+	defer u.mu.Unlock()
 	for _, p := range u.parked {
-		list = append(list, p)
-	}
-	u.mu.Unlock()
-	for _, p := range list {
-		p.call.mu.Lock()
 		p.open = slices.DeleteFunc(p.open, same)
 		p.later = slices.DeleteFunc(p.later, same)
-		p.call.mu.Unlock()
 	}
 }

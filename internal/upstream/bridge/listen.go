@@ -30,7 +30,7 @@ func (u *up) listen(ctx context.Context, x *exchange, m *portcullis.Message) (fu
 	for _, kind := range []string{"tools", "prompts", "resources"} {
 		if isTrue(get(want, kind+"ListChanged")) && isTrue(get(u.init, "capabilities", kind, "listChanged")) {
 			l.kinds[kind] = true
-			honoured = append(honoured, change{kind + "ListChanged", []byte("true")})
+			honoured = append(honoured, set(kind+"ListChanged", []byte("true")))
 		}
 	}
 	list := []byte("[")
@@ -46,16 +46,16 @@ func (u *up) listen(ctx context.Context, x *exchange, m *portcullis.Message) (fu
 		list = append(list, raw...)
 	}
 	if len(l.uris) > 0 {
-		honoured = append(honoured, change{"resourceSubscriptions", append(list, ']')})
+		honoured = append(honoured, set("resourceSubscriptions", append(list, ']')))
 	}
 	gone := func(error) { u.unlisten(l) }
 	if !u.enroll(l) {
 		gone(nil)
 		return nil, errBusy("too_many_subscriptions", "too many subscriptions to one upstream", 0)
 	}
-	filter, _ := edit([]byte("{}"), honoured...)                  // of valid parts
-	meta, _ := edit([]byte("{}"), change{metaSubscription, x.id}) // of valid parts
-	params, _ := edit([]byte("{}"), change{"_meta", meta}, change{"notifications", filter})
+	filter, _ := edit([]byte("{}"), honoured...)               // of valid parts
+	meta, _ := edit([]byte("{}"), set(metaSubscription, x.id)) // of valid parts
+	params, _ := edit([]byte("{}"), set("_meta", meta), set("notifications", filter))
 	x.note(rpc(nil, "notifications/subscriptions/acknowledged", params))
 	return gone, nil
 }
@@ -63,7 +63,7 @@ func (u *up) listen(ctx context.Context, x *exchange, m *portcullis.Message) (fu
 func (u *up) enroll(l *listener) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.closed || len(u.listeners) >= u.sh.b.cfg.MaxPending {
+	if u.closed || len(u.listeners) >= u.sh.p.host.cfg.MaxPending {
 		return false
 	}
 	u.listeners[l] = struct{}{}
@@ -85,7 +85,7 @@ func (u *up) unlisten(l *listener) {
 	ctx, cancel := u.bounded()
 	defer cancel()
 	for _, uri := range idle {
-		u.tell(ctx, "resources/unsubscribe", change{"uri", quote(uri)})
+		u.tell(ctx, "resources/unsubscribe", set("uri", quote(uri)))
 	}
 	l.x.shut()
 }
@@ -103,7 +103,7 @@ func (u *up) subscribe(ctx context.Context, uri string) bool {
 	if !first {
 		return true
 	}
-	params, _ := edit([]byte("{}"), change{"uri", quote(uri)}) // of valid parts
+	params, _ := edit([]byte("{}"), set("uri", quote(uri))) // of valid parts
 	m, err := u.sh.child.ask(ctx, func(id []byte) ([]byte, error) {
 		return rpc(id, "resources/subscribe", params), nil
 	})
@@ -132,7 +132,7 @@ func (u *up) changed(m message) {
 	}
 	u.mu.Unlock()
 	for _, l := range list {
-		if raw, err := editAt(m.raw, []string{"params", "_meta"}, change{metaSubscription, l.x.id}); err == nil {
+		if raw, err := editAt(m.raw, []string{"params", "_meta"}, set(metaSubscription, l.x.id)); err == nil {
 			l.x.note(raw)
 		}
 	}
@@ -140,7 +140,7 @@ func (u *up) changed(m message) {
 
 // finish is the graceful end that the server grants a subscription.
 func (l *listener) finish() {
-	meta, _ := edit([]byte("{}"), change{metaSubscription, l.x.id}) // of valid parts
-	result, _ := edit([]byte("{}"), change{"resultType", quote("complete")}, change{"_meta", meta})
+	meta, _ := edit([]byte("{}"), set(metaSubscription, l.x.id)) // of valid parts
+	result, _ := edit([]byte("{}"), set("resultType", quote("complete")), set("_meta", meta))
 	l.x.finish(rpcResult(l.x.id, result))
 }

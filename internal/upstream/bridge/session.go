@@ -13,7 +13,7 @@ import (
 
 // session is a client of 2025-11-25 or earlier and the server of its own.
 type session struct {
-	b         *Bridge
+	r         *registry
 	id        string
 	principal string
 	child     *child
@@ -44,7 +44,7 @@ func (s *session) request(ctx context.Context, pc *portcullis.Call) (*portcullis
 	}
 	key := idKey(m.ID)
 	cl := &call{method: m.Method, answer: s.answered, failed: refuse}
-	cl.x = newExchange(pc, get(m.Params, "_meta", "progressToken"), false, s.b.cfg.QueueBytes, func() { s.settle(key, cl) })
+	cl.x = newExchange(pc, get(m.Params, "_meta", "progressToken"), false, s.r.host.cfg.QueueBytes, func() { s.settle(key, cl) })
 	if err := s.admit(key, cl); err != nil {
 		s.lease.release()
 		return nil, err
@@ -54,13 +54,13 @@ func (s *session) request(ctx context.Context, pc *portcullis.Call) (*portcullis
 	if d := s.down.Load(); d != nil {
 		err = d.request(ctx, cl, m, raw)
 	} else {
-		err = s.child.submit(ctx, cl, func(id []byte) ([]byte, error) { return edit(raw, change{"id", id}) })
+		err = s.child.submit(ctx, cl, func(id []byte) ([]byte, error) { return edit(raw, set("id", id)) })
 	}
 	if err != nil {
 		cl.x.refuse(asError(err))
 		return nil, err
 	}
-	return cl.x.wait(ctx, s.b.cfg.KeepAlive, func(cause error) {
+	return cl.x.wait(ctx, s.r.host.cfg.KeepAlive, func(cause error) {
 		// A client that drops its connection has not cancelled its call; one
 		// whose time is up gets nothing from it any more.
 		if errors.Is(cause, context.DeadlineExceeded) && s.child.cancel(cl, "time limit") {
@@ -78,7 +78,7 @@ func (s *session) admit(key string, cl *call) error {
 		return errNoSession()
 	case s.calls[key] != nil:
 		return errInvalid(portcullis.CodeInvalidRequest, "duplicate_id", "A request with this id is in flight.")
-	case len(s.calls) >= s.b.cfg.MaxPending:
+	case len(s.calls) >= s.r.host.cfg.MaxPending:
 		return errBusy("too_many_calls", "too many calls in flight in one session", time.Second)
 	}
 	s.calls[key] = cl
@@ -102,7 +102,7 @@ func (s *session) settle(key string, cl *call) {
 func refuse(cl *call, err *portcullis.Error) { cl.x.refuse(err) }
 
 func (s *session) answered(cl *call, m message) {
-	raw, err := edit(m.raw, change{"id", cl.x.id})
+	raw, err := edit(m.raw, set("id", cl.x.id))
 	if err != nil {
 		cl.x.refuse(errUnavailable("reading the reply", err))
 		return
@@ -142,7 +142,7 @@ func (s *session) cancelled(ctx context.Context, m *portcullis.Message, raw []by
 		return nil
 	}
 	if id, ok := s.child.drop(cl); ok {
-		told, err := editAt(raw, []string{"params"}, change{"requestId", appendInt(id)})
+		told, err := editAt(raw, []string{"params"}, set("requestId", appendInt(id)))
 		if err == nil {
 			err = s.child.send(ctx, told)
 		}
@@ -171,7 +171,7 @@ func (s *session) response(ctx context.Context, pc *portcullis.Call) (*portculli
 		a.resolve(reply)
 		return emptyReply(http.StatusAccepted), nil
 	}
-	raw, err := edit(raw, change{"id", a.id})
+	raw, err := edit(raw, set("id", a.id))
 	if err == nil {
 		err = s.child.send(ctx, raw)
 	}
@@ -199,7 +199,7 @@ func (s *session) stream(ctx context.Context, pc *portcullis.Call) (*portcullis.
 		return nil, errNoSession()
 	}
 	c := s.box.open(header(pc, "Last-Event-ID"))
-	return streamReply(newBody(c, s.b.cfg.KeepAlive).until(ctx, func() {
+	return streamReply(newBody(c, s.r.host.cfg.KeepAlive).until(ctx, func() {
 		s.box.shut(c)
 		s.lease.release()
 	})), nil
@@ -227,7 +227,7 @@ func (s *session) ask(c *child, m message) {
 	key := idKey(m.id)
 	s.mu.Lock()
 	_, twice := s.asked[key]
-	full := twice || s.ended || len(s.asked) >= s.b.cfg.MaxPending
+	full := twice || s.ended || len(s.asked) >= s.r.host.cfg.MaxPending
 	if !full {
 		s.asked[key] = asked{id: m.id, x: x}
 	}
@@ -294,10 +294,10 @@ func (s *session) close(why string) {
 	if !first {
 		return
 	}
-	s.b.mu.Lock()
-	delete(s.b.sessions, s.id)
-	s.b.mu.Unlock()
-	s.b.log.Debug("session ended", "principal", s.principal, "why", why)
+	s.r.mu.Lock()
+	delete(s.r.open, s.id)
+	s.r.mu.Unlock()
+	s.r.host.log.Debug("session ended", "principal", s.principal, "why", why)
 	s.lease.end()
 	s.box.end()
 	s.child.stop()

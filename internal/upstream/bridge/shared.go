@@ -3,7 +3,6 @@ package bridge
 import (
 	"context"
 	"errors"
-	"net/http"
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
@@ -19,7 +18,7 @@ type sharedKey struct {
 
 // shared is a server of the stateless clients of one principal.
 type shared struct {
-	b     *Bridge
+	p     *pool
 	key   sharedKey
 	ready chan struct{} // closed when started, or when that failed
 	err   error         // read after ready
@@ -28,57 +27,16 @@ type shared struct {
 	up    *up // translates for a server with a handshake; else nil
 }
 
-// forwardStateless serves one request of a client of 2026-07-28 or later.
-func (b *Bridge) forwardStateless(ctx context.Context, pc *portcullis.Call) (*portcullis.Reply, error) {
-	m := pc.Message
-	switch m.Shape {
-	case portcullis.ShapeRequest:
-	case portcullis.ShapeNotification:
-		// A client of this era ends a call by closing its stream. A
-		// notification names a call by an id that other clients of the
-		// principal may use too, so nothing is done with it.
-		return emptyReply(http.StatusAccepted), nil
-	case portcullis.ShapeResult, portcullis.ShapeError:
-		return nil, errInvalid(portcullis.CodeInvalidRequest, "unknown_response", "No request with this id is open.")
-	default:
-		return nil, errMethod(http.MethodPost)
-	}
-	sh, err := b.attach(ctx, pc.Principal.ID, abilitiesOf(get(m.Params, "_meta", metaCapabilities)))
-	if err != nil {
-		return nil, err
-	}
-	x := newExchange(pc, get(m.Params, "_meta", "progressToken"), true, b.cfg.QueueBytes, sh.lease.release)
-	cl := &call{
-		method: m.Method, x: x, answer: sh.answered, failed: refuse,
-		forever: m.Method == "subscriptions/listen",
-		level:   severity(get(m.Params, "_meta", metaLogLevel)),
-	}
-	if sh.up != nil {
-		return sh.up.request(ctx, cl, m)
-	}
-	if cl.forever && !x.accepts {
-		x.shut()
-		return nil, errAccept()
-	}
-	raw := oneLine(m.Raw)
-	err = sh.child.submit(ctx, cl, func(id []byte) ([]byte, error) { return sh.renamed(raw, id, x) })
-	if err != nil {
-		x.refuse(asError(err))
-		return nil, err
-	}
-	return x.wait(ctx, b.cfg.KeepAlive, func(error) { sh.abandon(cl, x) })
-}
-
 // renamed is a request under the child's id, which is its progress token too:
 // two clients may have chosen the same ones.
 func (sh *shared) renamed(raw, id []byte, x *exchange) ([]byte, error) {
 	if x.token != nil {
 		var err error
-		if raw, err = editAt(raw, []string{"params", "_meta"}, change{"progressToken", id}); err != nil {
+		if raw, err = editAt(raw, []string{"params", "_meta"}, set("progressToken", id)); err != nil {
 			return nil, err
 		}
 	}
-	return edit(raw, change{"id", id})
+	return edit(raw, set("id", id))
 }
 
 // abandon ends a call whose client has closed its stream, which cancels it.
@@ -87,76 +45,27 @@ func (sh *shared) abandon(cl *call, x *exchange) {
 	x.shut()
 }
 
-// attach returns a running server of the principal, held for one call.
-func (b *Bridge) attach(ctx context.Context, principal string, can abilities) (*shared, error) {
-	for {
-		sh, err := b.enter(sharedKey{principal, can})
-		if err != nil {
-			return nil, err
-		}
-		select {
-		case <-sh.ready:
-		case <-ctx.Done():
-			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				return nil, errTimeout("upstream did not start in time")
-			}
-			return nil, ctx.Err()
-		}
-		if sh.err != nil {
-			return nil, sh.err
-		}
-		if sh.lease.hold() {
-			return sh, nil
-		}
-	}
-}
-
-// enter finds or begins a shared server.
-func (b *Bridge) enter(key sharedKey) (*shared, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.modern {
-		key.can = 0
-	}
-	if sh := b.shared[key]; sh != nil {
-		return sh, nil
-	}
-	if b.closed {
-		return nil, errBusy("shutting_down", "bridge is closing", time.Second)
-	}
-	sh := &shared{b: b, key: key, ready: make(chan struct{})}
-	sh.lease = newLease(b.cfg.IdleTimeout, sh.close)
-	b.shared[key] = sh
-	b.running.Add(1)
-	go func() {
-		defer b.running.Done()
-		sh.start()
-	}()
-	return sh, nil
-}
-
 // start runs for all who wait, so no caller's context bounds it. A server that
 // does not survive the question what it speaks is started once more and not
 // asked.
 func (sh *shared) start() {
 	sh.lease.hold()
-	ctx, cancel := context.WithTimeout(context.Background(), sh.b.cfg.StartTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), sh.p.host.cfg.StartTimeout)
 	defer cancel()
 	err := sh.try(ctx, true)
-	if err != nil && sh.child != nil && sh.child.life.Err() != nil && ctx.Err() == nil && !sh.b.isClosed() {
+	if err != nil && sh.child != nil && sh.child.life.Err() != nil && ctx.Err() == nil && !sh.p.host.refusing() {
 		err = sh.try(ctx, false)
 	}
 	if err != nil {
 		if errors.Is(err, context.DeadlineExceeded) {
-			sh.b.breaker.failed("", time.Now())
+			sh.p.host.breaker.failed("", time.Now())
 		}
 		sh.err = asError(err)
 		sh.close()
 		close(sh.ready)
 		return
 	}
-	sh.child.ready.Store(true)
-	sh.b.breaker.worked("")
+	sh.p.host.works(sh.child, sh.up == nil)
 	close(sh.ready)
 	sh.lease.release()
 	if sh.child.life.Err() != nil {
@@ -164,15 +73,9 @@ func (sh *shared) start() {
 	}
 }
 
-func (b *Bridge) isClosed() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.closed
-}
-
 func (sh *shared) try(ctx context.Context, ask bool) error {
 	sh.child = nil
-	c, err := sh.b.spawn(ctx, sh.key.principal, func(c *child) {
+	c, err := sh.p.host.spawn(ctx, sh.key.principal, func(c *child) {
 		c.heard = sh.heard
 		c.died = func() { sh.ended(c) }
 	})
@@ -180,31 +83,17 @@ func (sh *shared) try(ctx context.Context, ask bool) error {
 		return err
 	}
 	sh.child = c
-	found, err := sh.b.probe(ctx, c, sh.key.can, ask)
+	found, err := sh.p.host.probe(ctx, c, sh.key.can, ask)
 	if err != nil {
 		c.stop()
 		return err
 	}
 	if found.stateless {
-		sh.b.settleStateless(sh)
+		sh.p.rekey(sh)
 		return nil
 	}
 	sh.up = newUp(sh, found.result)
 	return nil
-}
-
-// settleStateless remembers that the server takes capabilities with each
-// request, so that one serves all clients of the principal.
-func (b *Bridge) settleStateless(sh *shared) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.modern = true
-	plain := sharedKey{principal: sh.key.principal}
-	if b.shared[sh.key] == sh && b.shared[plain] == nil {
-		delete(b.shared, sh.key)
-		sh.key = plain
-		b.shared[plain] = sh
-	}
 }
 
 // ended is told that a server has died or was ended. While it is starting,
@@ -219,11 +108,11 @@ func (sh *shared) ended(*child) {
 
 // close forgets the server and ends it.
 func (sh *shared) close() {
-	sh.b.mu.Lock()
-	if sh.b.shared[sh.key] == sh {
-		delete(sh.b.shared, sh.key)
+	sh.p.mu.Lock()
+	if sh.p.open[sh.key] == sh {
+		delete(sh.p.open, sh.key)
 	}
-	sh.b.mu.Unlock()
+	sh.p.mu.Unlock()
 	sh.lease.end()
 	select {
 	case <-sh.ready:
@@ -240,9 +129,9 @@ func (sh *shared) close() {
 
 // answered passes on a reply under the client's id.
 func (sh *shared) answered(cl *call, m message) {
-	raw, err := edit(m.raw, change{"id", cl.x.id})
+	raw, err := edit(m.raw, set("id", cl.x.id))
 	if err == nil && get(m.result, "_meta", metaSubscription) != nil {
-		raw, err = editAt(raw, []string{"result", "_meta"}, change{metaSubscription, cl.x.id})
+		raw, err = editAt(raw, []string{"result", "_meta"}, set(metaSubscription, cl.x.id))
 	}
 	if err != nil {
 		cl.x.refuse(errUnavailable("reading the reply", err))
@@ -293,7 +182,7 @@ func (sh *shared) progress(c *child, m message) {
 	if x == nil || x.token == nil {
 		return
 	}
-	if raw, err := editAt(m.raw, []string{"params"}, change{"progressToken", x.token}); err == nil {
+	if raw, err := editAt(m.raw, []string{"params"}, set("progressToken", x.token)); err == nil {
 		x.note(raw)
 	}
 }
@@ -316,7 +205,7 @@ func (sh *shared) subscribed(c *child, m message) {
 	if cl == nil {
 		return
 	}
-	if raw, err := editAt(m.raw, []string{"params", "_meta"}, change{metaSubscription, cl.x.id}); err == nil {
+	if raw, err := editAt(m.raw, []string{"params", "_meta"}, set(metaSubscription, cl.x.id)); err == nil {
 		cl.x.note(raw)
 	}
 }

@@ -17,6 +17,7 @@ type up struct {
 
 	mu        sync.Mutex
 	parked    map[string]*parked // calls that wait for input, by requestState
+	asked     map[*call]*parked  // calls in flight that have waited for input
 	listeners map[*listener]struct{}
 	watched   map[string]int // subscriptions per resource
 	level     int            // the log level the server was set to; 0 = not set
@@ -27,6 +28,7 @@ func newUp(sh *shared, init []byte) *up {
 	return &up{
 		sh: sh, init: init,
 		parked:    make(map[string]*parked),
+		asked:     make(map[*call]*parked),
 		listeners: make(map[*listener]struct{}),
 		watched:   make(map[string]int),
 	}
@@ -34,7 +36,7 @@ func newUp(sh *shared, init []byte) *up {
 
 // request serves one request, whose lease its exchange gives back.
 func (u *up) request(ctx context.Context, cl *call, m *portcullis.Message) (*portcullis.Reply, error) {
-	x, keep := cl.x, u.sh.b.cfg.KeepAlive
+	x, keep := cl.x, u.sh.p.host.cfg.KeepAlive
 	var err error
 	gone := func(error) { u.abandon(cl, x) }
 	switch cl.method {
@@ -65,16 +67,16 @@ func (u *up) request(ctx context.Context, cl *call, m *portcullis.Message) (*por
 
 // forward sends a request without what only a stateless server understands.
 func (u *up) forward(ctx context.Context, cl *call, m *portcullis.Message) error {
-	changes := []change{{metaVersion, nil}, {metaClient, nil}, {metaCapabilities, nil}, {metaLogLevel, nil}}
+	changes := []change{drop(metaVersion), drop(metaClient), drop(metaCapabilities), drop(metaLogLevel)}
 	raw, err := editAt(oneLine(m.Raw), []string{"params", "_meta"}, changes...)
 	if err == nil {
-		raw, err = editAt(raw, []string{"params"}, change{"inputResponses", nil})
+		raw, err = editAt(raw, []string{"params"}, drop("inputResponses"))
 	}
 	if err != nil {
 		return errInvalid(portcullis.CodeInvalidRequest, "malformed", "The message cannot be forwarded.")
 	}
 	u.verbose(ctx, cl.level)
-	cl.answer, cl.failed, cl.digest = u.answered, u.failed, digest(m)
+	cl.answer, cl.failed = u.answered, u.failed
 	return u.sh.child.submit(ctx, cl, func(id []byte) ([]byte, error) { return u.sh.renamed(raw, id, cl.x) })
 }
 
@@ -84,13 +86,13 @@ func (u *up) verbose(ctx context.Context, level int) {
 		return
 	}
 	u.mu.Lock()
-	set := u.level == 0 || level < u.level
-	if set {
+	lower := u.level == 0 || level < u.level
+	if lower {
 		u.level = level
 	}
 	u.mu.Unlock()
-	if set {
-		u.tell(ctx, "logging/setLevel", change{"level", quote(levels[level-1])})
+	if lower {
+		u.tell(ctx, "logging/setLevel", set("level", quote(levels[level-1])))
 	}
 }
 
@@ -102,28 +104,28 @@ func (u *up) tell(ctx context.Context, method string, params ...change) {
 	}
 	_, err = u.sh.child.asking(ctx, func(id []byte) ([]byte, error) { return rpc(id, method, object), nil })
 	if err != nil {
-		u.sh.b.log.Debug("telling the upstream", "method", method, "error", err)
+		u.sh.p.host.log.Debug("telling the upstream", "method", method, "error", err)
 	}
 }
 
 // discovered answers server/discover from what the server told at its
 // handshake. Its tasks are of a form that this protocol version does not know.
 func (u *up) discovered() []byte {
-	capabilities, err := edit(get(u.init, "capabilities"), change{"tasks", nil})
+	capabilities, err := edit(get(u.init, "capabilities"), drop("tasks"))
 	if err != nil {
 		capabilities = []byte("{}")
 	}
 	changes := []change{
-		{"resultType", quote("complete")},
-		{"supportedVersions", []byte(`["2026-07-28","2025-11-25","2025-06-18","2025-03-26"]`)},
-		{"capabilities", capabilities},
-		{"instructions", get(u.init, "instructions")},
-		{"ttlMs", []byte("0")},
-		{"cacheScope", quote("private")},
+		set("resultType", quote("complete")),
+		set("supportedVersions", []byte(`["2026-07-28","2025-11-25","2025-06-18","2025-03-26"]`)),
+		set("capabilities", capabilities),
+		set("instructions", get(u.init, "instructions")),
+		set("ttlMs", []byte("0")),
+		set("cacheScope", quote("private")),
 	}
 	if info := get(u.init, "serverInfo"); info != nil {
-		meta, _ := edit([]byte("{}"), change{metaServer, info}) // of valid parts
-		changes = append(changes, change{"_meta", meta})
+		meta, _ := edit([]byte("{}"), set(metaServer, info)) // of valid parts
+		changes = append(changes, set("_meta", meta))
 	}
 	out, _ := edit([]byte("{}"), changes...) // of valid parts
 	return out
@@ -146,20 +148,20 @@ const codeNoResource = -32002
 // client's id.
 func complete(method string, id []byte, m message) ([]byte, error) {
 	if m.err != nil {
-		changes := []change{{"id", id}}
+		changes := []change{set("id", id)}
 		if code, _ := number(get(m.err, "code")); code == codeNoResource {
-			e, err := edit(m.err, change{"code", appendInt(portcullis.CodeInvalidParams)})
+			e, err := edit(m.err, set("code", appendInt(portcullis.CodeInvalidParams)))
 			if err != nil {
 				return nil, err
 			}
-			changes = append(changes, change{"error", e})
+			changes = append(changes, set("error", e))
 		}
 		return edit(m.raw, changes...)
 	}
 	var add []change
 	missing := func(name string, value []byte) {
 		if get(m.result, name) == nil {
-			add = append(add, change{name, value})
+			add = append(add, set(name, value))
 		}
 	}
 	missing("resultType", quote("complete"))
@@ -171,7 +173,7 @@ func complete(method string, id []byte, m message) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return edit(m.raw, change{"id", id}, change{"result", result})
+	return edit(m.raw, set("id", id), set("result", result))
 }
 
 func (u *up) answered(cl *call, m message) {
@@ -196,19 +198,29 @@ func (u *up) failed(cl *call, err *portcullis.Error) {
 // owner returns the exchange that waits for a call. If none does, the call is
 // parked, and keep stores what came.
 func (u *up) owner(cl *call, keep func(*parked)) *exchange {
-	cl.mu.Lock()
-	defer cl.mu.Unlock()
-	if cl.x == nil && cl.parked != nil {
-		keep(cl.parked)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	x := cl.exchange()
+	if p := u.asked[cl]; p != nil && x == nil {
+		keep(p)
 	}
-	return cl.x
+	delete(u.asked, cl) // it will ask no more
+	return x
+}
+
+// withdraw ends a call that nobody wants any more.
+func (u *up) withdraw(cl *call, why string) {
+	u.mu.Lock()
+	delete(u.asked, cl)
+	u.mu.Unlock()
+	u.sh.child.cancel(cl, why)
 }
 
 // abandon ends a call whose client has closed its stream. One that is parked
 // by then, or that another request has taken over, goes on.
 func (u *up) abandon(cl *call, x *exchange) {
 	if cl.exchange() == x {
-		u.sh.child.cancel(cl, "client has gone")
+		u.withdraw(cl, "client has gone")
 	}
 	x.shut()
 }

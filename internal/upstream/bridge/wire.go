@@ -181,6 +181,12 @@ type change struct {
 	value []byte
 }
 
+// set is the change that gives a member a value; a nil value removes it.
+func set(name string, value []byte) change { return change{name, value} }
+
+// drop is the change that removes a member.
+func drop(name string) change { return change{name: name} }
+
 // edit returns obj with some members set or removed; the bytes of every other
 // member stay as they are.
 func edit(obj []byte, changes ...change) ([]byte, error) {
@@ -237,7 +243,7 @@ func editAt(obj []byte, path []string, changes ...change) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return edit(obj, change{path[0], inner})
+	return edit(obj, set(path[0], inner))
 }
 
 // quote returns s as a JSON string.
