@@ -23,6 +23,7 @@ const (
 const (
 	headerAPIKey        = "X-Api-Key" // canonical form of X-API-Key
 	headerAuthorization = "Authorization"
+	bearerScheme        = "bearer"
 	headerChallenge     = "Www-Authenticate"
 	challengeToken      = `Bearer realm="portcullis", error="invalid_token"`
 	challengeRequest    = `Bearer realm="portcullis", error="invalid_request"`
@@ -104,11 +105,10 @@ func (a *Authenticator) credential(h http.Header) (string, error) {
 // bearer returns the key in an Authorization field: a scheme in any case, one
 // space, and the key up to the end.
 func (a *Authenticator) bearer(field string) (string, error) {
-	const scheme = "bearer"
-	if len(field) <= len(scheme) || !strings.EqualFold(field[:len(scheme)], scheme) {
+	if len(field) <= len(bearerScheme) || !strings.EqualFold(field[:len(bearerScheme)], bearerScheme) {
 		return "", portcullis.ErrNoCredentials
 	}
-	if rest := field[len(scheme):]; rest[0] == ' ' && strings.HasPrefix(rest[1:], a.s.grammar.prefix) {
+	if rest := field[len(bearerScheme):]; rest[0] == ' ' && strings.HasPrefix(rest[1:], a.s.grammar.prefix) {
 		return rest[1:], nil
 	}
 	if a.bearsKey(field) {
@@ -119,9 +119,12 @@ func (a *Authenticator) bearer(field string) (string, error) {
 
 // bearsKey reports whether a field is a sloppily written Bearer key of ours.
 func (a *Authenticator) bearsKey(field string) bool {
-	const scheme = "bearer"
-	return len(field) > len(scheme) && strings.EqualFold(field[:len(scheme)], scheme) &&
-		strings.HasPrefix(strings.TrimLeft(field[len(scheme):], " \t"), a.s.grammar.prefix)
+	if len(field) <= len(bearerScheme) || !strings.EqualFold(field[:len(bearerScheme)], bearerScheme) {
+		return false
+	}
+	rest := field[len(bearerScheme):]
+	token := strings.TrimLeft(rest, " \t")
+	return len(token) < len(rest) && strings.HasPrefix(token, a.s.grammar.prefix)
 }
 
 // invalid is the one refusal for every key that is not accepted.
