@@ -1,8 +1,8 @@
 package jsonrpc
 
 import (
-	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 )
@@ -40,7 +40,7 @@ func NewMembers(members ...Member) *Members {
 			m.byLen = append(m.byLen, nil)
 		}
 		m.byLen[len(d.Name)] = append(m.byLen[len(d.Name)], d)
-		m.folded[skeleton(d.Name)] = true
+		m.folded[skeleton(d.Name, len(d.Name))] = true
 		m.slots = max(m.slots, d.Slot+1)
 		if d.Inside != nil {
 			m.slots = max(m.slots, d.Inside.slots)
@@ -76,7 +76,7 @@ func (m *Members) Variant(name []byte) bool {
 		if len(name) > maxUnusual {
 			return true
 		}
-		return m.folded[skeleton(string(name))] && m.find(name) == nil
+		return m.folded[skeleton(string(name), len(m.byLen))] && m.find(name) == nil
 	}
 	if len(name) >= len(m.byLen) {
 		return false
@@ -109,14 +109,38 @@ func equalFoldASCII(a string, b []byte) bool {
 // or a reader's eye may take for the same: compatibility forms decomposed
 // (NFKD), case folded the way any of the usual comparisons would, and without
 // marks, spaces, control, format and default-ignorable characters.
-func skeleton(name string) string {
-	var b strings.Builder
-	for _, r := range norm.NFKD.String(name) {
-		if r <= ' ' || r >= 0x7f && unicode.In(r, unicode.Mn, unicode.Me, unicode.Cc, unicode.Cf, unicode.Z,
-			unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point) {
+//
+// It returns "" as soon as the text is longer than longest: the name is none of
+// the protocol then, and some characters decompose into many.
+func skeleton(name string, longest int) string {
+	out := make([]byte, 0, len(name))
+	for i, r := range name {
+		if r < utf8.RuneSelf {
+			out = appendFolded(out, r)
 			continue
 		}
-		b.WriteRune(unicode.ToLower(unicode.ToUpper(r)))
+		decomposed := norm.NFKD.PropertiesString(name[i:]).Decomposition()
+		if decomposed == nil {
+			out = appendFolded(out, r)
+		}
+		for len(decomposed) > 0 {
+			d, n := utf8.DecodeRune(decomposed)
+			out = appendFolded(out, d)
+			decomposed = decomposed[n:]
+		}
+		if len(out) > longest {
+			return ""
+		}
 	}
-	return b.String()
+	return string(out)
+}
+
+// appendFolded appends a character in lower case if it is one that tells names
+// apart.
+func appendFolded(dst []byte, r rune) []byte {
+	if r <= ' ' || r >= 0x7f && unicode.In(r, unicode.Mn, unicode.Me, unicode.Cc, unicode.Cf, unicode.Z,
+		unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point) {
+		return dst
+	}
+	return utf8.AppendRune(dst, unicode.ToLower(unicode.ToUpper(r)))
 }
