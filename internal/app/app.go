@@ -95,6 +95,9 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 			return nil, err
 		}
 	}
+	if err := c.metrics.RateLimitKeys(a.rateLimitKeys); err != nil {
+		return nil, err
+	}
 	if err := a.restoreMaintenance(ctx); err != nil {
 		return nil, err
 	}
@@ -168,6 +171,15 @@ func (a *App) deps(ups upstreams, addr net.Addr) gateway.Deps {
 		d.Listen = []string{addr.String()}
 	}
 	return d
+}
+
+func (a *App) rateLimitKeys() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.table == nil {
+		return 0
+	}
+	return a.table.RateLimitKeys()
 }
 
 func (a *App) adminHandler() http.Handler {

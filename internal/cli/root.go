@@ -113,7 +113,7 @@ authentication, per-tool rules, rate limits, strict validation and an audit log.
 		}
 		return nil
 	}
-	root.AddCommand(c.serve(), c.init(), c.demo(), c.key(), c.audit(), c.config(), c.pipeline(), c.incident(), c.chronicle(), c.versionCmd())
+	root.AddCommand(c.serve(), c.init(), c.key(), c.audit(), c.config(), c.pipeline(), c.incident(), c.versionCmd())
 	return root
 }
 

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -112,8 +113,16 @@ func (c *cli) appOptions(adjust func(*config.Config) error) (app.Options, error)
 func (c *cli) options(cfg *config.Config, src *config.Source) app.Options {
 	return app.Options{
 		Version: c.version, Config: cfg, Source: src, Getenv: c.env, DataDir: c.dataDir,
-		Log: obs.NewLogger(c.err, cfg.Server.Log.Level, cfg.Server.Log.Format),
+		Log: obs.NewLogger(c.err, logLevel(cfg.Server.Log.Level), cfg.Server.Log.Format, obs.LogOptions{}),
 	}
+}
+
+func logLevel(name string) slog.Level {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(name)); err != nil {
+		return slog.LevelInfo // the configuration was validated: not reached
+	}
+	return l
 }
 
 // run serves until a signal asks to stop. ready is called when the gateway

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -87,7 +88,7 @@ func Start(t *testing.T, text string) *Gateway {
 	}
 	g.App, err = app.New(t.Context(), app.Options{
 		Version: "test", Config: cfg, Source: src, Getenv: os.LookupEnv, DataDir: g.DataDir,
-		Log: obs.NewLogger(g.Log, cfg.Server.Log.Level, cfg.Server.Log.Format), FirstKey: true,
+		Log: obs.NewLogger(g.Log, slog.LevelDebug, "json", obs.LogOptions{}), FirstKey: true,
 	})
 	if err != nil {
 		t.Fatalf("opening: %v", err)

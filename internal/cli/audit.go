@@ -1,0 +1,91 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/audit/journal"
+)
+
+func (c *cli) audit() *cobra.Command {
+	return group("audit", "Read the audit log", c.auditTail())
+}
+
+func (c *cli) auditTail() *cobra.Command {
+	var opts journal.TailOptions
+	var types []string
+	var since time.Duration
+	cmd := &cobra.Command{
+		Use: "tail", Short: "Print the newest events, and the next ones as they come", Args: none,
+		Example: `  portcullis audit tail -n 50
+  portcullis audit tail --follow --type AUTHZ_DENIED,INPUT_REJECTED
+  portcullis audit tail --request-id 01997d3e-… --output json`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			dir := filepath.Join(c.dataDir, "audit")
+			if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+				return usagef("audit tail: %q holds no audit log: name the data folder with --data", c.dataDir)
+			}
+			if since < 0 {
+				return usagef("audit tail: --since must be positive")
+			}
+			for _, t := range types {
+				opts.Filter.Types = append(opts.Filter.Types, portcullis.EventType(strings.ToUpper(t)))
+			}
+			if since > 0 {
+				opts.Filter.Since = time.Now().Add(-since)
+			}
+			damaged := false
+			opts.Damage = func(err error) error {
+				damaged = true
+				fmt.Fprintln(c.err, "portcullis: damaged:", err)
+				return nil
+			}
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			if err := c.tail(ctx, dir, opts); err != nil {
+				return err
+			}
+			if damaged {
+				return fmt.Errorf("%w: the audit log is damaged", errNo)
+			}
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.IntVarP(&opts.Last, "lines", "n", 20, "how many events to begin with; -1 = all")
+	f.BoolVarP(&opts.Follow, "follow", "f", false, "wait for more")
+	f.StringSliceVar(&types, "type", nil, "only events of these types")
+	f.StringVar(&opts.Filter.Actor, "actor", "", "only events of this principal or key id")
+	f.StringVar(&opts.Filter.RequestID, "request-id", "", "only events of this request")
+	f.DurationVar(&since, "since", 0, "only events of the last `duration`, such as 24h")
+	return cmd
+}
+
+func (c *cli) tail(ctx context.Context, dir string, opts journal.TailOptions) error {
+	return journal.Tail(ctx, dir, opts, func(l journal.Line, e portcullis.Event) error {
+		if c.json() {
+			return c.printf("%s\n", l.Entry)
+		}
+		who := e.Actor.ID
+		if e.Actor.IP.IsValid() {
+			who += "@" + e.Actor.IP.String()
+		}
+		what := strings.TrimSpace(e.Action + " " + e.Resource)
+		line := fmt.Sprintf("%s %-8s %-22s %-8s %-40s %s", e.Time.UTC().Format("2006-01-02T15:04:05.000Z"),
+			e.Severity, e.Type, e.Outcome, strings.TrimSpace(who), strings.TrimSpace(what+" "+e.Reason))
+		for _, d := range e.Details {
+			line += fmt.Sprintf(" %s=%v", d.Key, d.Value)
+		}
+		return c.printf("%s\n", printable(strings.TrimRight(line, " ")))
+	})
+}
