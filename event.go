@@ -27,6 +27,7 @@ const (
 	EventContentBlocked     EventType = "CONTENT_BLOCKED"
 	EventMaintenanceOn      EventType = "MAINTENANCE_ON"
 	EventMaintenanceOff     EventType = "MAINTENANCE_OFF"
+	EventCallRefused        EventType = "CALL_REFUSED" // refusals that no other type names
 	EventGatewayStarted     EventType = "GATEWAY_STARTED"
 	EventGatewayStopped     EventType = "GATEWAY_STOPPED"
 )

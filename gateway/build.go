@@ -129,7 +129,10 @@ func (b *builder) edgeGuards(cors *edge.CORS, rate *ratelimit.Set, body *edge.Bo
 	if err != nil {
 		return nil, err
 	}
-	guards := []portcullis.EdgeGuard{b.Switch, b.filter}
+	guards := []portcullis.EdgeGuard{b.Switch}
+	if b.filter != nil {
+		guards = append(guards, b.filter)
+	}
 	if b.https != nil {
 		guards = append(guards, b.https)
 	}
@@ -271,9 +274,7 @@ func newCORS(c config.CORS) (*edge.CORS, error) {
 	if len(c.Origins) == 0 {
 		return nil, nil
 	}
-	return edge.NewCORS(edge.CORSConfig{
-		Origins: c.Origins, Methods: c.Methods, Headers: c.Headers, Expose: c.Expose, Credentials: c.Credentials, MaxAge: c.MaxAge,
-	})
+	return edge.NewCORS(c.Guard())
 }
 
 func limitsOf(c config.MessageLimits, l jsonrpc.Limits) jsonrpc.Limits {

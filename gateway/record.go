@@ -78,10 +78,10 @@ func refusalEvent(e *portcullis.Error) portcullis.EventType {
 	if e.Event != "" {
 		return e.Event
 	}
-	if int(e.Kind) < len(refusalEvents) {
+	if int(e.Kind) < len(refusalEvents) && refusalEvents[e.Kind] != "" {
 		return refusalEvents[e.Kind]
 	}
-	return ""
+	return portcullis.EventCallRefused
 }
 
 // recordRefusal writes why a call was refused: the outcome if its intent is
@@ -90,11 +90,7 @@ func (x *exchange) recordRefusal(ctx context.Context, e *portcullis.Error) error
 	if x.intended {
 		return x.recordFinish(ctx, e.Kind.Status(), portcullis.OutcomeFailure, e.Reason)
 	}
-	t := refusalEvent(e)
-	if t == "" {
-		return nil
-	}
-	ev := x.describe(t, portcullis.SeverityWarn, portcullis.OutcomeFailure)
+	ev := x.describe(refusalEvent(e), portcullis.SeverityWarn, portcullis.OutcomeFailure)
 	ev.Reason = e.Reason
 	ev.Details = append(ev.Details, slog.String("phase", x.phase), slog.String("guard", x.guard), slog.Int("status", e.Kind.Status()))
 	if e.Detail != "" {

@@ -5,9 +5,13 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/portcullis-dev/portcullis/internal/authz/scope"
+	"github.com/portcullis-dev/portcullis/internal/authz/tool"
+	"github.com/portcullis-dev/portcullis/internal/edge"
+	"github.com/portcullis-dev/portcullis/internal/ratelimit"
 )
 
 // Route is one [[route]]: a server behind the gateway.
@@ -26,7 +30,7 @@ type Route struct {
 	Timeout        time.Duration     `toml:"timeout" doc:"How long the server may take to begin its answer."`
 	Auth           []string          `toml:"auth" list:"text" doc:"How callers prove who they are: api_key, or none together with insecure_no_auth."`
 	InsecureNoAuth bool              `toml:"insecure_no_auth" doc:"INSECURE: lets anyone call the route. Needed for auth = [\"none\"], so that it never happens by accident."`
-	Rate           []string          `toml:"rate" list:"text" doc:"Calls that one caller may make: number/time, such as 100/1m or 10/minute; all of them hold."`
+	Rate           []string          `toml:"rate" list:"text" doc:"Calls that may be made: a number and a time, such as 100/1m or 10/minute, then per address, key, route, tool or tool:NAME; all of them hold. Without \"per\" it is per key."`
 	Limits         MessageLimits     `toml:"limits" doc:"Limits on what callers send."`
 	ReplyLimits    MessageLimits     `toml:"reply_limits" doc:"Limits on what the server sends, for each message of a stream."`
 	Tools          Rules             `toml:"tools" doc:"Which tools may be called; tools/list shows only those."`
@@ -64,7 +68,7 @@ type CORS struct {
 
 // Headers is [route.headers].
 type Headers struct {
-	Profile   string            `toml:"profile" enum:"api|browser|none" doc:"Set of security headers: for an API, for pages that people open, or none."`
+	Profile   string            `toml:"profile" enum:"api|guide|helmet" doc:"Set of security headers: for an API, those of the hardening guide, or those that Helmet sends."`
 	Overrides map[string]string `toml:"overrides" example:"{ Referrer-Policy = \"same-origin\" }" doc:"Headers set instead of the profile's; an empty value removes one."`
 }
 
@@ -72,17 +76,17 @@ type Headers struct {
 func DefaultRoute() Route {
 	return Route{
 		Protocol: "mcp", Transport: "auto", Timeout: time.Minute, IdleTimeout: 10 * time.Minute, MaxChildren: 16,
-		Auth: []string{"api_key"}, Rate: []string{"100/1m"},
+		Auth: []string{"api_key"}, Rate: []string{"1000/1m per address", "100/1m per key"},
 		Limits:      MessageLimits{Bytes: 1 << 20, Depth: 10, Array: 1000, String: 100000},
 		ReplyLimits: MessageLimits{Bytes: 16 << 20, Depth: 64, Array: 100000, String: 8 << 20},
-		CORS: CORS{
-			Methods: []string{"GET", "POST", "DELETE"},
-			Headers: []string{"Content-Type", "Authorization", "X-API-Key", "X-Request-ID", "MCP-Protocol-Version", "Mcp-Session-Id", "Last-Event-ID"},
-			Expose:  []string{"Mcp-Session-Id", "X-Request-Id", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "Retry-After"},
-			MaxAge:  2 * time.Hour,
-		},
-		Headers: Headers{Profile: "api"},
+		CORS:        defaultCORS(),
+		Headers:     Headers{Profile: "api"},
 	}
+}
+
+func defaultCORS() CORS {
+	d := edge.DefaultCORS()
+	return CORS{Methods: d.Methods, Headers: d.Headers, Expose: d.Expose, MaxAge: d.MaxAge}
 }
 
 // Validate checks a route without its tables and without the other routes.
@@ -95,8 +99,8 @@ func (r Route) Validate() error {
 	errs = append(errs, r.checkServer()...)
 	errs = append(errs, r.checkAuth()...)
 	for i, rate := range r.Rate {
-		if !isRate(rate) {
-			errs = append(errs, fmt.Errorf(`rate[%d]: %q: want a number and a time such as "100/1m"`, i, rate))
+		if _, err := ratelimit.ParseRule(rate); err != nil {
+			errs = append(errs, fmt.Errorf("rate[%d]: %w", i, err))
 		}
 	}
 	errs = append(errs, between("timeout", r.Timeout, time.Millisecond, 24*time.Hour))
@@ -214,20 +218,6 @@ func routePath(p string) error {
 	return nil
 }
 
-// isRate accepts "100/1m", "10/minute" and "100/15m".
-func isRate(s string) bool {
-	number, period, ok := strings.Cut(s, "/")
-	n, err := strconv.ParseUint(number, 10, 31)
-	if !ok || err != nil || n == 0 {
-		return false
-	}
-	if slices.Contains([]string{"second", "minute", "hour", "day"}, period) {
-		return true
-	}
-	d, err := time.ParseDuration(period)
-	return err == nil && d > 0
-}
-
 // Validate checks the limits of a message.
 func (l MessageLimits) Validate() error {
 	return errors.Join(
@@ -236,47 +226,31 @@ func (l MessageLimits) Validate() error {
 	)
 }
 
-// Validate checks that every pattern and scope is a name.
+// Validate checks patterns and scopes by the rules of the guards that use them.
 func (r Rules) Validate() error {
-	var errs []error
-	for _, list := range []struct {
-		field string
-		names []string
-	}{{"allow", r.Allow}, {"deny", r.Deny}} {
-		for i, name := range list.names {
-			if strings.TrimSpace(name) == "" {
-				errs = append(errs, fmt.Errorf("%s[%d]: %q: want a name", list.field, i, name))
-			}
-		}
-	}
-	for name, scopes := range r.Scopes {
-		if name == "" || len(scopes) == 0 || slices.Contains(scopes, "") {
-			errs = append(errs, fmt.Errorf("scopes: %q: want a name with a list of scopes", name))
-		}
-	}
-	return errors.Join(errs...)
+	return errors.Join(tool.Config{Allow: r.Allow, Deny: r.Deny}.Validate(), scope.Config{Tools: r.Scopes}.Validate())
 }
 
-// Validate checks the origins.
+// Validate asks the guard that will use the settings.
 func (c CORS) Validate() error {
-	var errs []error
-	for i, o := range c.Origins {
-		u, err := url.Parse(o)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Scheme+"://"+u.Host != o {
-			errs = append(errs, fmt.Errorf(`origins[%d]: %q: want an origin such as "https://app.example.com"`, i, o))
-		}
+	if len(c.Origins) == 0 {
+		return nil
 	}
-	errs = append(errs, between("max_age", c.MaxAge, 0, 24*time.Hour))
-	return errors.Join(errs...)
+	return c.Guard().Validate()
 }
 
-// Validate checks that the overrides are header fields.
-func (h Headers) Validate() error {
-	var errs []error
-	for name, value := range h.Overrides {
-		if !isToken(name) || strings.ContainsAny(value, "\r\n\x00") {
-			errs = append(errs, fmt.Errorf("overrides: %q: want the name of a header with a value on one line", name))
-		}
+// Guard returns the settings as the CORS guard takes them.
+func (c CORS) Guard() edge.CORSConfig {
+	return edge.CORSConfig{
+		Origins: c.Origins, Methods: c.Methods, Headers: c.Headers, Expose: c.Expose,
+		Credentials: c.Credentials, MaxAge: c.MaxAge,
 	}
-	return errors.Join(errs...)
+}
+
+// Validate asks the writer of headers that will use the settings.
+func (h Headers) Validate() error {
+	if h.Profile == "" {
+		return nil // refused as an unknown word already
+	}
+	return edge.HeadersConfig{Profile: h.Profile, Set: h.Overrides}.Validate()
 }

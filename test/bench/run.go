@@ -217,7 +217,7 @@ func startGateway(o options, dir, upstream string) (*target, time.Duration, erro
 		return nil, 0, err
 	}
 	conf := filepath.Join(dir, "portcullis.toml")
-	text := fmt.Sprintf("[server]\nlisten = %q\nadmin_listen = %q\n\n[[route]]\nname = \"mcp\"\npath = \"/mcp\"\nupstream = \"http://%s/mcp\"\nrate = [\"100000000/1m per address\", \"100000000/1m per key\", \"100000000/1m per tool\"]\n\n[route.tools]\nallow = [\"search_*\"]\ndeny = [\"delete_*\"]\n", addr, admin, upstream)
+	text := fmt.Sprintf("[server]\nlisten = %q\nadmin_listen = %q\n\n[[route]]\nname = \"mcp\"\npath = \"/mcp\"\nupstream = \"http://%s/mcp\"\nrate = [\"1000000/1s per address\", \"1000000/1s per key\", \"1000000/1s per tool\"]\n\n[route.tools]\nallow = [\"search_*\"]\ndeny = [\"delete_*\"]\n", addr, admin, upstream)
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		return nil, 0, fmt.Errorf("writing the configuration: %w", err)
 	}

@@ -36,7 +36,7 @@ func TestKill(t *testing.T) {
 	dir := t.TempDir()
 	conf, data := filepath.Join(dir, "portcullis.toml"), filepath.Join(dir, "data")
 	addr := harness.FreeAddr(t)
-	text := fmt.Sprintf("[server]\nlisten = %q\nadmin_listen = \"\"\n[[route]]\nname = \"mcp\"\npath = \"/mcp\"\nupstream = %q\nrate = [\"10000000/1m per address\", \"10000000/1m per key\"]\n", addr, up.URL+"/mcp")
+	text := fmt.Sprintf("[server]\nlisten = %q\nadmin_listen = \"\"\n[[route]]\nname = \"mcp\"\npath = \"/mcp\"\nupstream = %q\nrate = [\"1000000/1s per address\", \"1000000/1s per key\"]\n", addr, up.URL+"/mcp")
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

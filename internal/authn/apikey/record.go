@@ -33,6 +33,16 @@ func (s Status) String() string {
 // Valid reports whether s is one of the statuses.
 func (s Status) Valid() bool { return s >= StatusActive && s <= StatusRevoked }
 
+// UnmarshalText reads the name.
+func (s *Status) UnmarshalText(text []byte) error {
+	parsed, err := ParseStatus(string(text))
+	if err != nil {
+		return err
+	}
+	*s = parsed
+	return nil
+}
+
 // MarshalText returns the name.
 func (s Status) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
