@@ -109,8 +109,12 @@ func TestLastUsed(t *testing.T) {
 	first := h.clock.now()
 	h.use(t, a)
 	h.use(t, b)
-	if !h.lastUsed(a).IsZero() {
-		t.Error("written before a flush")
+	h.use(t, a)
+	h.clock.advance(2 * time.Second)
+	h.use(t, a)
+	h.clock.advance(-2 * time.Second)
+	if !h.lastUsed(a).IsZero() || len(h.uses.pending) != 2 {
+		t.Errorf("before a flush: last used %s, %d pending for two keys", h.lastUsed(a), len(h.uses.pending))
 	}
 	flush := func(want error) {
 		t.Helper()
@@ -119,7 +123,7 @@ func TestLastUsed(t *testing.T) {
 		}
 	}
 	flush(nil)
-	if !h.lastUsed(a).Equal(first) || !h.lastUsed(b).Equal(first) {
+	if !h.lastUsed(a).Equal(first.Add(2*time.Second)) || !h.lastUsed(b).Equal(first) {
 		t.Errorf("last used %s, %s", h.lastUsed(a), h.lastUsed(b))
 	}
 	h.clock.advance(5 * time.Second)

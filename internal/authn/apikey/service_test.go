@@ -385,6 +385,30 @@ func TestLateAnswerIsNotCached(t *testing.T) {
 	}
 }
 
+// TestAcceptedMeanwhileIsNotCached revokes a key after the store's answer was
+// cached and before the secret is found right: that one call began earlier and
+// may pass, the next may not.
+func TestAcceptedMeanwhileIsNotCached(t *testing.T) {
+	h := newHarness(t)
+	c := h.create(t, CreateRequest{})
+	mac, done := h.mac, false
+	h.mac = func(secret *[32]byte) [32]byte {
+		if !done {
+			done = true
+			if _, err := h.Revoke(t.Context(), c.View.ID, "", portcullis.Actor{}); err != nil {
+				t.Errorf("Revoke: %v", err)
+			}
+		}
+		return mac(secret)
+	}
+	for round := range 2 {
+		_, v, err := h.check(t.Context(), c.Key.Reveal(), h.clock.now())
+		if err != nil || (round == 1 && v != refusedRevoked) {
+			t.Errorf("round %d: %s, %v", round, v, err)
+		}
+	}
+}
+
 // TestLifeOfAKey drives keys through random operations and a jumping clock,
 // and compares every check with what the stored record says.
 func TestLifeOfAKey(t *testing.T) {
