@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/authn/greeting"
 	"github.com/portcullis-dev/portcullis/internal/authz/scope"
 	"github.com/portcullis-dev/portcullis/internal/authz/tool"
 	"github.com/portcullis-dev/portcullis/internal/config"
@@ -20,6 +21,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
 	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
 	"github.com/portcullis-dev/portcullis/internal/ratelimit"
+	"github.com/portcullis-dev/portcullis/internal/session"
 )
 
 // Deps is what the guards of a table need beside the configuration.
@@ -28,7 +30,7 @@ type Deps struct {
 	Metrics  *obs.Metrics
 	Recorder portcullis.Recorder
 	APIKeys  portcullis.Authenticator
-	Sealer   *Sealer
+	Sealer   *session.Sealer
 	Switch   *edge.Switch
 	Upstream func(route string) portcullis.Upstream
 	Probes   http.Handler    // /health and /ready
@@ -183,7 +185,7 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	params := mcp.NewParamHeaders(maxTools, maxParamHeaders)
 	rt.pipe = &pipeline{
 		edge: guards, authn: b.authenticators(rc), authz: authz, record: b.Recorder,
-		decode: &mcpDecoder{limits: rt.limits, sealer: b.Sealer, params: params},
+		decode: mcp.NewDecoder(rt.limits, b.Sealer, params),
 		review: []portcullis.Inspector{&paramLearner{params}, &listFilter{rc.Name, authz}},
 	}
 	if g := rate.Caller(); g != nil {
@@ -206,13 +208,20 @@ const writeTimeout = 30 * time.Second
 
 func (b *builder) newRoute(name, path string, limits jsonrpc.Limits) *route {
 	rt := &route{
-		name: name, path: path, limits: limits, bodyTimeout: b.cfg.Server.Limits.BodyTimeout, writeTimeout: writeTimeout,
-		sealer: b.Sealer, greetings: new(greetings), draining: b.Draining,
+		name: name, path: path, limits: limits, body: bodyLimits(b.cfg.Server.Limits), writeTimeout: writeTimeout,
+		sealer: b.Sealer, greetings: new(greeting.Book), draining: b.Draining,
 	}
 	if b.Metrics != nil {
 		rt.metrics = b.Metrics.Route(name)
 	}
 	return rt
+}
+
+// bodyLimits are those on a caller who sends a body.
+func bodyLimits(c config.ServerLimits) edge.Limits {
+	l := edge.DefaultLimits()
+	l.BodyTimeout = c.BodyTimeout
+	return l
 }
 
 // authenticators returns those of a route in its order.

@@ -106,13 +106,13 @@ const (
 	firstRead = 4 << 10
 )
 
-// ReadBody reads the body of r, at most max bytes of it, and fails with a
-// [portcullis.Error]: [portcullis.KindTimeout] for a client that is too slow,
+// ReadBody reads the body of r, at most maxBytes of it, into dst, over what it
+// holds, or into a larger buffer. It fails with a [portcullis.Error]: [portcullis.KindTimeout] for a client that is too slow,
 // [portcullis.KindTooLarge] and [portcullis.KindMalformed] for one that went
 // away or sent less than it declared. It leaves no read deadline behind.
-func (l Limits) ReadBody(w http.ResponseWriter, r *http.Request, maxBytes int64) ([]byte, error) {
+func (l Limits) ReadBody(w http.ResponseWriter, r *http.Request, dst []byte, maxBytes int64) ([]byte, error) {
 	if r.Body == nil || r.ContentLength == 0 {
-		return nil, nil
+		return dst[:0], nil
 	}
 	if r.ContentLength > maxBytes {
 		return nil, reject(portcullis.KindTooLarge, "Request body too large", nil)
@@ -123,7 +123,10 @@ func (l Limits) ReadBody(w http.ResponseWriter, r *http.Request, maxBytes int64)
 	if r.ContentLength > 0 {
 		size = min(r.ContentLength+1, 64<<10)
 	}
-	buf := make([]byte, 0, size)
+	buf := dst[:0]
+	if int64(cap(buf)) < size {
+		buf = make([]byte, 0, size)
+	}
 	control := http.NewResponseController(w)
 	start := time.Now()
 	defer control.SetReadDeadline(time.Time{}) //nolint:errcheck // a connection that is gone has none
