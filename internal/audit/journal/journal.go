@@ -72,6 +72,8 @@ type Journal struct {
 	security  *securityLog
 }
 
+var _ portcullis.Recorder = (*Journal)(nil)
+
 // segment is a file of the journal that is written, or was until just now.
 type segment struct {
 	file  file
