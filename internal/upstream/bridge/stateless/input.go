@@ -61,16 +61,20 @@ func mayAsk(method string) bool {
 	return method == "tools/call" || method == "prompts/get" || method == "resources/read"
 }
 
-// question takes a request of the server. It belongs to the only call that it
-// can belong to; when there are several, nobody can know whose user is meant,
-// and the server is refused.
+// question takes a request of the server. It belongs to the only call in
+// flight that can have caused it. A call that waits for input already is taken
+// to cause another only when no call runs; when several could be meant, nobody
+// knows which client to ask, and the server is refused.
 func (u *up) question(c *link.Child, m wire.Message) {
 	ability, known := link.Need(m)
 	if !known || u.sh.key.can&ability != ability {
 		c.Post(wire.NewError(m.ID, portcullis.CodeMethodNotFound, "Method not found", ""))
 		return
 	}
-	list := c.Pending(func(cl *link.Call) bool { return mayAsk(cl.Method) })
+	list := c.Pending(func(cl *link.Call) bool { return mayAsk(cl.Method) && cl.Exchange() != nil })
+	if len(list) == 0 {
+		list = c.Pending(func(cl *link.Call) bool { return mayAsk(cl.Method) })
+	}
 	if len(list) != 1 {
 		c.Post(wire.NewError(m.ID, portcullis.CodeRefused, "The request belongs to no single call.", "ambiguous_request"))
 		return
