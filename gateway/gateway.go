@@ -67,6 +67,7 @@ type route struct {
 	sealer       *session.Sealer
 	greetings    *greeting.Book
 	metrics      *obs.Route
+	upstream     *obs.Upstream
 	draining     context.Context
 }
 
