@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/authn/anonymous"
 	"github.com/portcullis-dev/portcullis/internal/authn/greeting"
 	"github.com/portcullis-dev/portcullis/internal/authz/scope"
 	"github.com/portcullis-dev/portcullis/internal/authz/tool"
@@ -232,7 +232,7 @@ func (b *builder) authenticators(rc *config.Route) []portcullis.Authenticator {
 		case "api_key":
 			out = append(out, b.APIKeys)
 		case "none": // the configuration holds insecure_no_auth = true, or it would not be valid
-			out = append(out, anonymous{})
+			out = append(out, anonymous.Authenticator{})
 		}
 	}
 	return out
@@ -319,17 +319,3 @@ func (nowhere) Name() string { return "no_route" }
 func (nowhere) CheckConn(context.Context, *portcullis.Conn) error {
 	return &portcullis.Error{Kind: portcullis.KindNotFound, Reason: "not_found", Detail: "no route has this path"}
 }
-
-// anonymous lets anyone be someone, on routes that say so in a loud voice.
-type anonymous struct{}
-
-func (anonymous) Name() string { return "insecure_none" }
-
-func (anonymous) Authenticate(_ context.Context, c *portcullis.Conn) (portcullis.Principal, error) {
-	if !c.Client.IsValid() {
-		return portcullis.Principal{}, errors.New("anonymous caller without an address")
-	}
-	return portcullis.Principal{ID: "anonymous:" + c.Client.String(), Method: "none", Scopes: anonymousScopes()}, nil
-}
-
-func anonymousScopes() []string { return []string{"tools:*", "prompts:*", "resources:*"} }

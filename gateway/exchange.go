@@ -38,6 +38,7 @@ type exchange struct {
 	wrote    bool   // reply headers are out: no other status can be sent
 	status   int    // status sent to the caller
 	sent     int64  // bytes of reply body sent
+	due      int    // bytes that are sent next, once the outcome is recorded
 }
 
 // Pooled buffers above this size go back to the garbage collector, so that one

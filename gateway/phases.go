@@ -204,6 +204,9 @@ func (p *pipeline) send(ctx context.Context, c intendedCall) (answeredCall, erro
 	began := time.Now()
 	reply, err := p.forward.Forward(ctx, &x.call)
 	if err != nil {
+		if x.drained() {
+			err = &portcullis.Error{Kind: portcullis.KindUnavailable, Reason: "draining", Public: "Service is restarting", Detail: "opening a stream at shutdown", Err: err}
+		}
 		err = upstreamError(ctx, err)
 		x.route.upstreamFailed(ctx, err)
 		return answeredCall{}, err
@@ -241,6 +244,9 @@ func upstreamError(ctx context.Context, err error) error {
 func listens(m *portcullis.Message) bool {
 	return m.Shape == portcullis.ShapeStream || m.Method == "subscriptions/listen"
 }
+
+// drained reports whether the gateway ended the call because it shuts down.
+func (x *exchange) drained() bool { return listens(x.msg) && x.route.draining.Err() != nil }
 
 // endOnDrain returns a context that also ends when the gateway drains.
 func (x *exchange) endOnDrain(ctx context.Context) context.Context {

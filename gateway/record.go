@@ -60,7 +60,7 @@ func (x *exchange) recordFinish(ctx context.Context, status int, out portcullis.
 		slog.Int("status", status),
 		slog.Int64("duration_us", e.Time.Sub(x.conn.Received).Microseconds()),
 		slog.Int("bytes_in", len(x.body)),
-		slog.Int64("bytes_out", x.sent+int64(len(x.out))))
+		slog.Int64("bytes_out", x.sent+int64(x.due)))
 	return x.pipe.record.Record(context.WithoutCancel(ctx), e)
 }
 

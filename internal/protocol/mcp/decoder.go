@@ -54,7 +54,7 @@ func (d *Decoder) Decode(_ context.Context, c *portcullis.Conn, who portcullis.P
 	if err := d.params.Check(c.HTTP.Header, parsed); err != nil {
 		return m, err
 	}
-	if m.Method != "" && !Known(m.Version, m.Method) {
+	if m.Method != "" && !defined(m) {
 		return m, unknownMethod(m)
 	}
 	if m.Method == "subscriptions/listen" {
@@ -67,6 +67,13 @@ func (d *Decoder) Decode(_ context.Context, c *portcullis.Conn, who portcullis.P
 	}
 	m.Session, err = d.session(c, who)
 	return m, err
+}
+
+// defined reports whether the revision in force defines the method. A first
+// request may come without a header: the server is yet to choose a revision,
+// and initialize is all that can be said before it has.
+func defined(m *portcullis.Message) bool {
+	return Known(m.Version, m.Method) || m.Version == "" && m.Method == "initialize"
 }
 
 // decodeBodiless reads a GET that opens a stream and a DELETE that ends a
@@ -109,8 +116,7 @@ func (d *Decoder) session(c *portcullis.Conn, who portcullis.Principal) (string,
 // unknownMethod denies what the revision does not define. JSON-RPC calls it
 // -32601; the status is that of the stateless revision.
 func unknownMethod(m *portcullis.Message) *portcullis.Error {
-	return &portcullis.Error{
-		Kind: portcullis.KindNotFound, Reason: "method_not_found", Public: "Method not found",
-		Code: portcullis.CodeMethodNotFound, Event: portcullis.EventInputRejected, Detail: "method unknown in revision " + m.Version,
-	}
+	e := UnknownMethod()
+	e.Public, e.Detail = "Method not found", "method unknown in revision "+m.Version
+	return e
 }
