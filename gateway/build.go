@@ -33,9 +33,8 @@ type Deps struct {
 	Sealer   *session.Sealer
 	Switch   *edge.Switch
 	Upstream func(route string) portcullis.Upstream
-	Probes   http.Handler    // /health and /ready
-	Listen   []string        // addresses the listener really has
-	Draining context.Context // ends when the gateway drains
+	Probes   http.Handler // /health and /ready
+	Listen   []string     // addresses the listener really has
 }
 
 // builder holds what the routes of one table share.
@@ -103,9 +102,6 @@ func newBuilder(cfg *config.Config, d Deps) (*builder, error) {
 	b := &builder{Deps: d, cfg: cfg, resolver: resolver, filter: filter, hosts: hosts}
 	if b.https, err = edge.NewHTTPS(httpsMode(cfg.Server.HTTPS), listen[0], cfg.Server.HTTPS.Hostname); err != nil {
 		return nil, fmt.Errorf("server.https: %w", err)
-	}
-	if b.Draining == nil {
-		b.Draining = context.Background()
 	}
 	return b, nil
 }
@@ -209,7 +205,7 @@ const writeTimeout = 30 * time.Second
 func (b *builder) newRoute(name, path string, limits jsonrpc.Limits) *route {
 	rt := &route{
 		name: name, path: path, limits: limits, body: bodyLimits(b.cfg.Server.Limits), writeTimeout: writeTimeout,
-		sealer: b.Sealer, greetings: new(greeting.Book), draining: b.Draining,
+		sealer: b.Sealer, greetings: new(greeting.Book),
 	}
 	if b.Metrics != nil {
 		rt.metrics, rt.upstream = b.Metrics.Route(name), b.Metrics.Upstream(name)

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"net/http"
 	"sync"
 	"time"
@@ -16,6 +17,8 @@ type exchange struct {
 	pipe  *pipeline
 	route *route
 	w     http.ResponseWriter
+
+	draining context.Context // ends when the gateway drains
 
 	conn   portcullis.Conn
 	who    portcullis.Principal

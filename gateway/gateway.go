@@ -68,7 +68,6 @@ type route struct {
 	greetings    *greeting.Book
 	metrics      *obs.Route
 	upstream     *obs.Upstream
-	draining     context.Context
 }
 
 func (rt *route) refused(phase, guard, reason string) { rt.metrics.Refused(phase, guard, reason) }
@@ -97,6 +96,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		rt = t.fallback
 	}
 	x := newExchange(rt, w, r, id, now)
+	x.draining = g.draining
 	x.conn.Client, x.conn.Secure = client, secure
 	x.conn.Peer = peer(r)
 	g.serve(x)

@@ -246,12 +246,12 @@ func listens(m *portcullis.Message) bool {
 }
 
 // drained reports whether the gateway ended the call because it shuts down.
-func (x *exchange) drained() bool { return listens(x.msg) && x.route.draining.Err() != nil }
+func (x *exchange) drained() bool { return listens(x.msg) && x.draining.Err() != nil }
 
 // endOnDrain returns a context that also ends when the gateway drains.
 func (x *exchange) endOnDrain(ctx context.Context) context.Context {
 	ctx, cancel := context.WithCancel(ctx)
-	stop := context.AfterFunc(x.route.draining, cancel)
+	stop := context.AfterFunc(x.draining, cancel)
 	context.AfterFunc(ctx, func() { stop() })
 	return ctx
 }
