@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -198,8 +199,8 @@ func closedByPeer(c net.Conn) bool {
 func TestLimitListener(t *testing.T) {
 	limits := DefaultLimits()
 	limits.MaxConns, limits.MaxConnsPerAddress = 3, 2
-	exempt := false
-	l := must(NewLimitListener(listen(t), limits, func(netip.Addr) bool { return exempt }))(t)
+	var exempt atomic.Bool
+	l := must(NewLimitListener(listen(t), limits, func(netip.Addr) bool { return exempt.Load() }))(t)
 	defer l.Close()
 	accepted := make(chan net.Conn)
 	var wg sync.WaitGroup
@@ -232,7 +233,7 @@ func TestLimitListener(t *testing.T) {
 	client4 := open()
 	server4 := <-accepted
 
-	exempt = true // now counted in the total only
+	exempt.Store(true) // now counted in the total only
 	client5 := open()
 	server5 := <-accepted
 	over := open()
@@ -245,11 +246,11 @@ func TestLimitListener(t *testing.T) {
 	for _, c := range []net.Conn{server2, server4, server5, client1, client2, third, client4, client5, over} {
 		_ = c.Close()
 	}
+	_ = l.Close()
+	wg.Wait()
 	if l.Open() != 0 || len(l.byAddress) != 0 {
 		t.Errorf("%d open, %d addresses after all were closed", l.Open(), len(l.byAddress))
 	}
-	_ = l.Close()
-	wg.Wait()
 	if _, err := NewLimitListener(nil, Limits{}, nil); err == nil {
 		t.Error("no limits accepted")
 	}
