@@ -139,7 +139,9 @@ func writeBookmarks(path string, now time.Time) error {
 		Children  []node `json:"children,omitzero"`
 	}
 	added := func(days int) string { return strconv.FormatInt(chromeTime(now.AddDate(0, 0, -days)), 10) }
-	leaf := func(name, u string, days int) node { return node{Type: "url", Name: name, URL: u, DateAdded: added(days)} }
+	leaf := func(name, u string, days int) node {
+		return node{Type: "url", Name: name, URL: u, DateAdded: added(days)}
+	}
 	folder := func(name string, children ...node) node {
 		return node{Type: "folder", Name: name, DateAdded: added(days), Children: children}
 	}
