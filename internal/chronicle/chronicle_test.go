@@ -268,7 +268,7 @@ func TestBookmarksFileBesideNothing(t *testing.T) {
 		t.Errorf("%+v", b)
 	}
 	res, err = s.AvailableBookmarks(t.Context())
-	if b := must[chronicle.Browsers](t, res, err); len(b.Browsers) != 1 || b.Default != "brave:custom" {
+	if b := must[chronicle.Browsers](t, res, err); len(b.Browsers) != 1 || b.Default != "brave" {
 		t.Errorf("%+v", b)
 	}
 }
@@ -381,7 +381,7 @@ func TestWhichBrowserAnswers(t *testing.T) {
 	env := browser.Env{OS: "linux", Home: home}
 	s := newServer(t, nil, func(c *chronicle.Config) { c.Discover, c.Env = true, env })
 	for arg, want := range map[string]string{
-		"": "chrome:Default", "chrome": "chrome:Default", "Chrome:profile 1": "chrome:Profile 1", "EDGE": "edge:Default", "vivaldi": "vivaldi:Default",
+		"": "chrome", "chrome": "chrome", "chrome:Default": "chrome", "Chrome:profile 1": "chrome:Profile 1", "EDGE": "edge", "vivaldi": "vivaldi",
 	} {
 		res, err := s.BrowserStats(t.Context(), chronicle.Args{Browser: arg})
 		if got := must[chronicle.Stats](t, res, err).Browser; got != want {
@@ -401,7 +401,7 @@ func TestWhichBrowserAnswers(t *testing.T) {
 	}
 	def := newServer(t, nil, func(c *chronicle.Config) { c.Discover, c.Env, c.DefaultBrowser = true, env, "vivaldi" })
 	res, err := def.BrowserStats(t.Context(), chronicle.Args{})
-	if got := must[chronicle.Stats](t, res, err).Browser; got != "vivaldi:Default" {
+	if got := must[chronicle.Stats](t, res, err).Browser; got != "vivaldi" {
 		t.Errorf("default browser: %q", got)
 	}
 	none := newServer(t, nil)

@@ -116,7 +116,7 @@ func runRecent(_ context.Context, s *Server, c *call) (*Result, error) {
 }
 
 func runCount(_ context.Context, s *Server, c *call) (*Result, error) {
-	data := Count{Domain: c.Domain, Browser: s.id(c)}
+	data := Count{Domain: c.Domain, Browser: c.label}
 	for i := range c.hist.Pages {
 		if match.Under(c.hist.Pages[i].Host, c.Domain) {
 			data.Count += c.hist.Pages[i].Visits
@@ -134,7 +134,7 @@ func runTopDomains(_ context.Context, s *Server, c *call) (*Result, error) {
 			visits[p.Host] += p.Visits
 		}
 	}
-	data := TopDomains{Browser: s.id(c), Domains: make([]Domain, 0, len(visits))}
+	data := TopDomains{Browser: c.label, Domains: make([]Domain, 0, len(visits))}
 	for _, d := range slices.Sorted(maps.Keys(visits)) {
 		data.Domains = append(data.Domains, Domain{d, visits[d]})
 	}
@@ -203,7 +203,7 @@ func runByDomain(ctx context.Context, s *Server, c *call) (*Result, error) {
 }
 
 func runStats(_ context.Context, s *Server, c *call) (*Result, error) {
-	data := Stats{Browser: s.id(c), TotalEntries: len(c.hist.Pages), Truncated: c.hist.Truncated}
+	data := Stats{Browser: c.label, TotalEntries: len(c.hist.Pages), Truncated: c.hist.Truncated}
 	hosts := map[string]bool{}
 	var first, last history.Time
 	see := func(t history.Time) {
@@ -239,7 +239,7 @@ func runMostVisited(_ context.Context, s *Server, c *call) (*Result, error) {
 	}
 	match.Sort(hits, "visit_count")
 	hits = hits[:min(len(hits), c.Limit)]
-	data := TopPages{Browser: s.id(c), Pages: make([]TopPage, len(hits))}
+	data := TopPages{Browser: c.label, Pages: make([]TopPage, len(hits))}
 	items := make([]render.Item, len(hits))
 	for i, h := range hits {
 		data.Pages[i] = TopPage{h.Page.Title, h.Page.URL, h.Page.Visits}
@@ -258,7 +258,7 @@ func runExport(ctx context.Context, s *Server, c *call) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	data := Export{Browser: s.id(c), Format: c.Format, Count: len(hits)}
+	data := Export{Browser: c.label, Format: c.Format, Count: len(hits)}
 	if c.Format == "json" {
 		data.Entries = make([]Row, len(hits))
 		for i, h := range hits {
@@ -312,7 +312,7 @@ func runBrowsers(keep func(browser.Profile) bool) func(context.Context, *Server,
 		}
 		data := Browsers{Browsers: browserNames(ps), Profiles: make([]Profile, len(ps))}
 		if p, err := s.resolve(""); err == nil {
-			data.Default = s.clean.Text(p.ID())
+			data.Default = s.label(p)
 		}
 		for i, p := range ps {
 			data.Profiles[i] = Profile{p.Browser, s.clean.Text(p.Name), s.clean.Text(p.ID())}
@@ -328,10 +328,10 @@ func runBrowsers(keep func(browser.Profile) bool) func(context.Context, *Server,
 func runBookmarks(ctx context.Context, s *Server, c *call) (*Result, error) {
 	marks, err := s.bookmarks(ctx, c.profile)
 	if err != nil {
-		return nil, publicError("bookmarks of "+s.id(c), err)
+		return nil, publicError("bookmarks of "+c.label, err)
 	}
 	matches := match.Substring(c.Query)
-	data := Bookmarks{Browser: s.id(c), Bookmarks: []Bookmark{}}
+	data := Bookmarks{Browser: c.label, Bookmarks: []Bookmark{}}
 	var items []render.Item
 	for _, b := range marks {
 		if _, ok := matches(&history.Page{Title: b.Title, URL: b.URL}); !ok {
@@ -365,10 +365,10 @@ func (s *Server) bookmarks(ctx context.Context, p browser.Profile) ([]history.Bo
 
 func runDownloads(_ context.Context, s *Server, c *call) (*Result, error) {
 	if c.hist.DownloadsErr != nil {
-		return nil, publicError("downloads of "+s.id(c), c.hist.DownloadsErr)
+		return nil, publicError("downloads of "+c.label, c.hist.DownloadsErr)
 	}
 	matches := match.Substring(c.Query)
-	data := Downloads{Browser: s.id(c), Downloads: []Download{}}
+	data := Downloads{Browser: c.label, Downloads: []Download{}}
 	var items []render.Item
 	for _, d := range c.hist.Downloads {
 		if _, ok := matches(&history.Page{Title: d.File, URL: d.URL}); !ok {

@@ -25,7 +25,7 @@ type Row struct {
 	URL        string   `json:"url"`
 	Timestamp  *string  `json:"timestamp"` // RFC 3339; null when the browser does not know
 	VisitCount int64    `json:"visit_count"`
-	Score      *float64 `json:"score,omitempty"` // of a fuzzy search
+	Score      *float64 `json:"score,omitzero"` // of a fuzzy search
 }
 
 // Rows is the answer of the searches.
@@ -33,7 +33,7 @@ type Rows struct {
 	Browser   string `json:"browser"`
 	Results   []Row  `json:"results"`
 	Count     int    `json:"count"`
-	Truncated bool   `json:"truncated,omitempty"` // the oldest pages were not read (max_pages)
+	Truncated bool   `json:"truncated,omitzero"` // the oldest pages were not read (max_pages)
 }
 
 // Count is the answer of count_visits.
@@ -77,7 +77,7 @@ type Stats struct {
 	UniqueDomains int     `json:"unique_domains"`
 	FirstVisit    *string `json:"first_visit"`
 	LastVisit     *string `json:"last_visit"`
-	Truncated     bool    `json:"truncated,omitempty"`
+	Truncated     bool    `json:"truncated,omitzero"`
 }
 
 // Export is the answer of export_history; a CSV export has its entries in
@@ -124,8 +124,8 @@ type Download struct {
 	Filename  string  `json:"filename"`
 	URL       string  `json:"url"`
 	Timestamp *string `json:"timestamp"`
-	State     string  `json:"state,omitempty"`
-	Bytes     *int64  `json:"bytes,omitempty"`
+	State     string  `json:"state,omitzero"`
+	Bytes     *int64  `json:"bytes,omitzero"`
 }
 
 // Downloads is the answer of get_downloads.
@@ -163,7 +163,7 @@ func (s *Server) row(h match.Hit) Row {
 // rows makes the Result of a search.
 func (s *Server) rows(c *call, hits []match.Hit, heading, none string) (*Result, error) {
 	data := Rows{
-		Browser: s.id(c), Results: make([]Row, len(hits)), Count: len(hits), Truncated: c.hist.Truncated,
+		Browser: c.label, Results: make([]Row, len(hits)), Count: len(hits), Truncated: c.hist.Truncated,
 	}
 	items := make([]render.Item, len(hits))
 	for i, h := range hits {
@@ -181,8 +181,6 @@ func (s *Server) rows(c *call, hits []match.Hit, heading, none string) (*Result,
 		return render.Markdown(heading, items)
 	})
 }
-
-func (s *Server) id(c *call) string { return s.clean.Text(c.profile.ID()) }
 
 // answer writes data as JSON or, for any other format, with markdown.
 func answer(format string, data any, markdown func() string) (*Result, error) {

@@ -134,6 +134,19 @@ func (s *Server) resolve(arg string) (browser.Profile, error) {
 	return browser.Profile{}, &Error{Status: 404, Message: fmt.Sprintf("browser %q: no history found; %s", name, available)}
 }
 
+// label is the shortest browser argument that means p.
+func (s *Server) label(p browser.Profile) string {
+	for _, other := range s.profiles() {
+		if other.Browser == p.Browser {
+			if other.History == p.History {
+				return p.Browser
+			}
+			break
+		}
+	}
+	return s.clean.Text(p.ID())
+}
+
 func browserNames(ps []browser.Profile) []string {
 	names := []string{}
 	for _, p := range ps {
@@ -153,6 +166,7 @@ func regular(path string) bool {
 type call struct {
 	Args
 	profile browser.Profile
+	label   string           // "chrome", or "chrome:Profile 1" for one that is not the main profile
 	hist    *history.History // nil for queries that need none
 }
 
@@ -174,7 +188,8 @@ func (s *Server) run(ctx context.Context, q *query, a Args) (res *Result, err er
 		if c.profile, err = s.resolve(a.Browser); err != nil {
 			return nil, err
 		}
-		what = "history of " + s.clean.Text(c.profile.ID())
+		c.label = s.label(c.profile)
+		what = "history of " + c.label
 	}
 	if q.needs == needHistory {
 		if c.hist, err = s.cache.Get(ctx, c.profile.History); err != nil {
