@@ -48,21 +48,28 @@ func ParseHosts(list []string) (*Hosts, error) {
 
 // DefaultHosts returns the hosts under which a server that listens on listen
 // is reached by default: its own address, or the loopback names if it listens
-// on a loopback or on every address. public, when not empty, is added.
+// on a loopback or on every address. public, when not empty, is added. Port 0
+// stands for one that is not known yet: any port will do.
 func DefaultHosts(listen, public string) ([]string, error) {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {
 		return nil, fmt.Errorf("listen: %q: want host:port", listen)
 	}
+	authority := func(host string) string {
+		if port != "0" {
+			return net.JoinHostPort(host, port)
+		}
+		return strings.TrimSuffix(net.JoinHostPort(host, ""), ":")
+	}
 	var out []string
 	if a, err := netip.ParseAddr(host); err == nil && !a.IsLoopback() && !a.IsUnspecified() || err != nil && host != "" && host != "localhost" {
-		out = append(out, net.JoinHostPort(host, port))
+		out = append(out, authority(host))
 	} else {
 		for _, name := range []string{"127.0.0.1", "localhost", "::1"} {
-			out = append(out, net.JoinHostPort(name, port))
+			out = append(out, authority(name))
 		}
 		if err == nil && a.IsLoopback() && a.String() != "127.0.0.1" && a.String() != "::1" {
-			out = append(out, net.JoinHostPort(host, port))
+			out = append(out, authority(host))
 		}
 	}
 	if public != "" {
