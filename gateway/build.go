@@ -210,7 +210,7 @@ func (b *builder) newRoute(name, path string, limits jsonrpc.Limits) *route {
 		sealer: b.Sealer, greetings: new(greetings), draining: b.Draining,
 	}
 	if b.Metrics != nil {
-		rt.metrics = b.Metrics.Route(name)
+		rt.metrics, rt.upstream = b.Metrics.Route(name), b.Metrics.Upstream(name)
 	}
 	return rt
 }

@@ -64,6 +64,7 @@ type route struct {
 	sealer       *Sealer
 	greetings    *greetings
 	metrics      *obs.Route
+	upstream     *obs.Upstream
 	draining     context.Context
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/portcullis-dev/portcullis"
 )
@@ -200,12 +201,29 @@ func (p *pipeline) send(ctx context.Context, c intendedCall) (answeredCall, erro
 	if listens(x.msg) {
 		ctx = x.endOnDrain(ctx)
 	}
+	began := time.Now()
 	reply, err := p.forward.Forward(ctx, &x.call)
 	if err != nil {
-		return answeredCall{}, upstreamError(ctx, err)
+		err = upstreamError(ctx, err)
+		x.route.upstreamFailed(ctx, err)
+		return answeredCall{}, err
 	}
+	x.route.upstream.OK.Inc()
+	x.route.upstream.Answered(time.Since(began))
 	x.reply = reply
 	return answeredCall{x}, nil
+}
+
+func (rt *route) upstreamFailed(ctx context.Context, err error) {
+	var e *portcullis.Error
+	switch {
+	case ctx.Err() != nil:
+		rt.upstream.Canceled.Inc()
+	case errors.As(err, &e) && e.Kind == portcullis.KindUpstreamTimeout:
+		rt.upstream.Timeout.Inc()
+	default:
+		rt.upstream.Error.Inc()
+	}
 }
 
 // upstreamError keeps refusals of the upstream layer and turns everything else

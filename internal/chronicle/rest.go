@@ -149,9 +149,15 @@ func (s *Server) rest(q query) http.HandlerFunc {
 func restBody(res *Result) any {
 	switch d := res.Data.(type) {
 	case TopDomains:
-		return map[string]any{"browser": d.Browser, "domains": d.Domains}
+		return struct {
+			Browser string   `json:"browser"`
+			Domains []Domain `json:"domains"`
+		}{d.Browser, d.Domains}
 	case TopPages:
-		return map[string]any{"browser": d.Browser, "pages": d.Pages}
+		return struct {
+			Browser string    `json:"browser"`
+			Pages   []TopPage `json:"pages"`
+		}{d.Browser, d.Pages}
 	case Rows, Bookmarks, Downloads:
 		if res.MIME == "text/markdown" {
 			return map[string]string{"results": res.Text}

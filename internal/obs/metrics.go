@@ -154,13 +154,17 @@ type JournalMetrics struct {
 }
 
 func (m *Metrics) newJournalMetrics() *JournalMetrics {
-	return &JournalMetrics{
+	j := &JournalMetrics{
 		records:  m.counter("journal_records_total", "Audit records written.").WithLabelValues(),
 		bytes:    m.counter("journal_bytes_total", "Bytes of audit records written.").WithLabelValues(),
 		lost:     m.counter("journal_lost_total", "Events not recorded although their call passed.").WithLabelValues(),
 		syncs:    m.syncHistogram(),
 		failures: m.counter("journal_errors_total", "Failed operations of the audit journal.", "operation"),
 	}
+	for _, operation := range [...]string{"write", "sync", "rotate", "close"} {
+		j.failures.WithLabelValues(operation) // there before the first failure
+	}
+	return j
 }
 
 func (m *Metrics) syncHistogram() prometheus.Histogram {
@@ -181,7 +185,7 @@ func (j *JournalMetrics) Wrote(records, bytes int) {
 // Synced notes how long an fsync took.
 func (j *JournalMetrics) Synced(took time.Duration) { j.syncs.Observe(took.Seconds()) }
 
-// Failed counts a failed operation: "write", "sync", "rotate".
+// Failed counts a failed operation: "write", "sync", "rotate", "close".
 func (j *JournalMetrics) Failed(operation string) { j.failures.WithLabelValues(operation).Inc() }
 
 // Lost counts an event that was not recorded although its call passed.

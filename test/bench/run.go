@@ -260,10 +260,10 @@ func firstAnswer(t *target, begin time.Time) (time.Duration, error) {
 }
 
 const nginxConf = `daemon off; worker_processes 2; pid %[1]s/nginx.pid; error_log %[1]s/nginx.err; events { worker_connections 1024; }
-http { access_log %[1]s/nginx.log; client_body_temp_path %[1]s; proxy_temp_path %[1]s; fastcgi_temp_path %[1]s; uwsgi_temp_path %[1]s; scgi_temp_path %[1]s;
+http { keepalive_requests 1000000000; access_log %[1]s/nginx.log; client_body_temp_path %[1]s; proxy_temp_path %[1]s; fastcgi_temp_path %[1]s; uwsgi_temp_path %[1]s; scgi_temp_path %[1]s;
  map $http_x_api_key $who { default ""; "mcp_0" "bench"; }
  limit_req_zone $who zone=k:10m rate=1000000r/s;
- upstream up { server %[3]s; keepalive 128; }
+ upstream up { server %[3]s; keepalive 128; keepalive_requests 1000000000; }
  server { listen %[2]s; location / { if ($who = "") { return 401; } limit_req zone=k burst=1000000 nodelay;
   proxy_http_version 1.1; proxy_set_header Connection ""; proxy_pass http://up; } } }
 `

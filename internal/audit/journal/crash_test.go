@@ -8,11 +8,13 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/portcullis-dev/portcullis/auditlog"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 )
 
@@ -64,36 +66,31 @@ func recordForEver(dir string) error {
 // was acknowledged is in the journal and nothing keeps it from being read.
 func TestKilled(t *testing.T) {
 	dir := t.TempDir()
-	acknowledged := make(map[string]bool)
+	var acknowledged []string
+	var from Cursor // where the journal ended after the round before
 	torn, seed := 0, uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
-	total := 0
 	for round := range 50 {
-		for _, id := range killed(t, dir, 1+rng.IntN(400), rng.IntN(300)) {
-			acknowledged[id] = true
+		ids := killed(t, dir, 1+rng.IntN(400))
+		acknowledged = append(acknowledged, ids...)
+		from = wantRecorded(t, dir, from, ids)
+		if endsInHalfLine(t, dir) {
+			torn++
 		}
-		total = len(acknowledged)
-		if round%10 == 9 { // as a start after the crash would
-			j := openTest(t, dir, Default(), Options{})
-			closeTest(t, j)
-		}
-		missing := make(map[string]bool, total)
-		for id := range acknowledged {
-			missing[id] = true
-		}
-		torn += missingAfterCrash(t, dir, missing)
-		if len(missing) > 0 {
-			t.Fatalf("round %d: %d of %d acknowledged records are missing", round, len(missing), total)
+		if round%10 == 9 { // as a start after the crash does
+			closeTest(t, openTest(t, dir, Default(), Options{}))
 		}
 	}
-	t.Logf("%d acknowledged records, %d segments ended in half a line", total, torn)
+	t.Logf("%d acknowledged records, the journal ended in half a line %d times", len(acknowledged), torn)
+	wantRecorded(t, dir, Cursor{}, acknowledged)
 	wantSecurityLog(t, dir)
 }
 
 // killed runs the recording process and kills it once it has acknowledged n
-// records and then spun for a moment. It returns what was acknowledged.
-func killed(t *testing.T, dir string, n, spin int) []string {
+// records; it goes on until the signal meets it. It returns what was
+// acknowledged.
+func killed(t *testing.T, dir string, n int) []string {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), crashDir+"="+dir)
@@ -116,39 +113,57 @@ func killed(t *testing.T, dir string, n, spin int) []string {
 			break
 		}
 		ids = append(ids, strings.TrimSuffix(line, "\n"))
-		if len(ids) == n+spin {
+		if len(ids) == n {
 			if err := cmd.Process.Kill(); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
 	_ = cmd.Wait() // it was killed
-	if len(ids) < n+spin {
+	if len(ids) < n {
 		t.Fatalf("the process ended by itself after %d records", len(ids))
 	}
 	return ids
 }
 
-// missingAfterCrash deletes the ids of the journal from missing. It returns 1
-// if the journal ends in half a line.
-func missingAfterCrash(t *testing.T, dir string, missing map[string]bool) int {
+// wantRecorded fails unless the journal is readable from a cursor on and holds
+// the ids. It returns where the journal ends.
+func wantRecorded(t *testing.T, dir string, from Cursor, ids []string) Cursor {
 	t.Helper()
-	for _, id := range contents(t, dir) {
-		delete(missing, id)
+	missing := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		missing[id] = true
 	}
-	firsts, err := segments(dir + "/" + segmentDir)
+	for line, err := range All(dir, from) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := auditlog.ParseEntry(line.Entry)
+		if err != nil {
+			t.Fatal(err)
+		}
+		delete(missing, e.ID)
+		from = line.Next
+	}
+	if len(missing) > 0 {
+		t.Fatalf("%d of %d acknowledged records are missing", len(missing), len(ids))
+	}
+	return from
+}
+
+func endsInHalfLine(t *testing.T, dir string) bool {
+	t.Helper()
+	dir = filepath.Join(dir, segmentDir)
+	firsts, err := segments(dir)
 	if err != nil || len(firsts) == 0 {
 		t.Fatalf("segments %v, %v", firsts, err)
 	}
 	name := segmentName(firsts[len(firsts)-1])
-	scan, err := scanSegment(dir+"/"+segmentDir+"/"+name, name)
+	scan, err := scanSegment(filepath.Join(dir, name), name)
 	if err != nil || len(scan.damage) > 0 {
 		t.Fatalf("%v, damage %v", err, scan.damage)
 	}
-	if scan.torn {
-		return 1
-	}
-	return 0
+	return scan.torn
 }
 
 // wantSecurityLog fails unless security.log holds each security event of the

@@ -25,7 +25,7 @@ const EventLogDamaged portcullis.EventType = "AUDIT_LOG_DAMAGED"
 type Observer interface {
 	Wrote(records, bytes int)
 	Synced(took time.Duration)
-	Failed(operation string) // "write", "sync", "rotate"
+	Failed(operation string) // "write", "sync", "rotate", "close"
 	Lost()                   // an event not recorded although its call passed
 }
 
@@ -71,6 +71,8 @@ type Journal struct {
 	closeOnce sync.Once
 	security  *securityLog
 }
+
+var _ portcullis.Recorder = (*Journal)(nil)
 
 // segment is a file of the journal that is written, or was until just now.
 type segment struct {
@@ -189,6 +191,14 @@ func (j *Journal) Healthy() error {
 		return fmt.Errorf("audit journal: %s: %w", f.op, f.err)
 	}
 	return nil
+}
+
+// End returns where the next record will be written: what a consumer's cursor
+// is compared with to know how far behind it is. It waits for a write under way.
+func (j *Journal) End() Cursor {
+	j.writing.Lock()
+	defer j.writing.Unlock()
+	return Cursor{Segment: j.seg.first, Offset: j.seg.size, Seq: j.seg.next}
 }
 
 // Close refuses new records, waits for those under way, syncs and closes the

@@ -18,7 +18,10 @@ import (
 
 	portcullis "github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/auditlog"
+	"github.com/portcullis-dev/portcullis/internal/obs"
 )
+
+var _ Observer = (*obs.JournalMetrics)(nil)
 
 func openTest(t testing.TB, dir string, cfg Config, opts Options) *Journal {
 	t.Helper()

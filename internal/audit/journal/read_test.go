@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -77,6 +78,26 @@ func TestCursorsResume(t *testing.T) {
 		if err := new(Cursor).UnmarshalText([]byte(bad)); err == nil {
 			t.Errorf("cursor %q accepted", bad)
 		}
+	}
+}
+
+// TestEnd: the journal and its readers agree on where it ends.
+func TestEnd(t *testing.T) {
+	dir := spread(t, 9)
+	j := openTest(t, dir, Default(), Options{})
+	defer closeTest(t, j)
+	for range 3 {
+		var end Cursor
+		for line, err := range All(dir, Cursor{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			end = line.Next
+		}
+		if got := j.End(); got != end {
+			t.Errorf("journal ends at %+v, its reader at %+v", got, end)
+		}
+		mustRecord(t, j, call(""))
 	}
 }
 
@@ -369,5 +390,27 @@ func TestSecurityLogCannotBeWritten(t *testing.T) {
 	closeTest(t, openTest(t, dir, Default(), Options{}))
 	if got := securityIDs(t, dir); len(got) != 1 || got[0] != "a" {
 		t.Errorf("security.log holds %q", got)
+	}
+}
+
+// TestSecurityLogNotedLate: an event may be copied before the journal comes to
+// note it; it is not copied again.
+func TestSecurityLogNotedLate(t *testing.T) {
+	dir := spread(t, 12)
+	if err := os.Remove(filepath.Join(dir, securityName)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(dir, securityCursorName)); err != nil {
+		t.Fatal(err)
+	}
+	s := newSecurityLog(dir, slog.New(slog.DiscardHandler))
+	for _, seq := range []uint64{0, 3, 9} {
+		s.note(Cursor{Seq: seq})
+		if !s.copy(nil) {
+			t.Fatal("not copied")
+		}
+	}
+	if got := fmt.Sprint(securityIDs(t, dir)); got != "[0 3 6 9]" {
+		t.Errorf("security.log holds %s", got)
 	}
 }

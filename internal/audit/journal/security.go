@@ -40,8 +40,9 @@ func inSecurityLog(e *portcullis.Event) bool {
 // access records cost it nothing. The file is opened for each write: it may be
 // renamed away at any time.
 type securityLog struct {
-	dir string
-	log *slog.Logger
+	dir  string
+	log  *slog.Logger
+	done Cursor // up to which everything is copied; used by copy only
 
 	mu   sync.Mutex
 	from *Cursor // where the first event is that was not copied; nil if none
@@ -118,7 +119,11 @@ func (s *securityLog) copy(seen map[string]bool) bool {
 	if from == nil {
 		return true
 	}
+	if from.Seq < s.done.Seq { // it was copied before it was noted
+		from = &s.done
+	}
 	done, err := s.copyFrom(*from, seen)
+	s.done = done
 	if err == nil {
 		return true
 	}

@@ -5,10 +5,22 @@ import (
 	"log/slog"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/upstream/bridge/link"
+	"github.com/portcullis-dev/portcullis/internal/upstream/bridge/session"
+	"github.com/portcullis-dev/portcullis/internal/upstream/bridge/stateless"
 )
 
-// stateless is the first protocol revision without sessions.
-const stateless = "2026-07-28"
+// Config bounds a bridge.
+type Config = link.Config
+
+// Conn is a connection to one running server.
+type Conn = link.Conn
+
+// Opener starts a server.
+type Opener = link.Opener
+
+// Default returns the default configuration.
+func Default() Config { return link.Default() }
 
 // Options are what a bridge needs beside its configuration.
 type Options struct {
@@ -19,21 +31,21 @@ type Options struct {
 
 // Bridge is the upstream of one route. It is safe for concurrent use.
 type Bridge struct {
-	host     *host
-	sessions *registry
-	pool     *pool
+	host     *link.Host
+	sessions *session.Registry
+	pool     *stateless.Pool
 }
 
 var _ portcullis.Upstream = (*Bridge)(nil)
 
 // New returns a bridge that starts servers with opt.Open, or the error of
 // [Config.Validate].
-func New(cfg Config, opt Options) (*Bridge, error) {
+func New(cfg link.Config, opt Options) (*Bridge, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	h := newHost(cfg, opt.Open, opt.Log, opt.Version)
-	return &Bridge{host: h, sessions: newRegistry(h), pool: newPool(h)}, nil
+	h := link.NewHost(cfg, opt.Open, opt.Log, opt.Version)
+	return &Bridge{host: h, sessions: session.NewRegistry(h), pool: stateless.NewPool(h)}, nil
 }
 
 // Forward implements [portcullis.Upstream]. Its errors are *portcullis.Error,
@@ -43,10 +55,10 @@ func (b *Bridge) Forward(ctx context.Context, pc *portcullis.Call) (*portcullis.
 		return nil, &portcullis.Error{Kind: portcullis.KindForbidden, Reason: "forbidden",
 			Detail: "bridge called for nobody"}
 	}
-	if m := pc.Message; m.Version >= stateless && m.Method != "initialize" {
-		return b.pool.forward(ctx, pc)
+	if m := pc.Message; m.Version >= link.FirstStateless && m.Method != "initialize" {
+		return b.pool.Forward(ctx, pc)
 	}
-	return b.sessions.forward(ctx, pc)
+	return b.sessions.Forward(ctx, pc)
 }
 
 // Stats is a snapshot for metrics.
@@ -61,20 +73,20 @@ type Stats struct {
 
 // Stats returns how much is going on.
 func (b *Bridge) Stats() Stats {
-	n := b.host.counts()
+	n := b.host.Counts()
 	return Stats{
-		Children: n.children, Sessions: b.sessions.count(), Shared: b.pool.count(),
-		Pending: n.pending, Started: n.started, Crashed: n.crashed,
+		Children: n.Children, Sessions: b.sessions.Count(), Shared: b.pool.Count(),
+		Pending: n.Pending, Started: n.Started, Crashed: n.Crashed,
 	}
 }
 
 // Close ends every session and server. It returns when all are gone; when ctx
 // ends first the servers are killed, and its error is returned.
 func (b *Bridge) Close(ctx context.Context) error {
-	b.host.refuse()
-	b.sessions.close()
-	b.pool.close()
-	err := b.host.end(ctx)
-	b.pool.running.Wait() // short: no server is left to wait for
+	b.host.Refuse()
+	b.sessions.Close()
+	b.pool.Close()
+	err := b.host.End(ctx)
+	b.pool.Wait()
 	return err
 }

@@ -19,11 +19,11 @@
 // the handshake, answers server/discover and subscriptions/listen, completes
 // results, and turns a question of the server (elicitation, sampling, roots)
 // into an input_required result whose requestState, good once and for one
-// principal, leads back to the waiting call (up.go, input.go). For a client
+// principal, leads back to the waiting call (package stateless). For a client
 // with a session and a server without, it answers initialize, ping,
 // logging/setLevel and resources/subscribe, puts the client's identity and
 // capabilities into each request, and turns input_required into requests to
-// the client (down.go).
+// the client (package session).
 //
 // # What is bounded
 //

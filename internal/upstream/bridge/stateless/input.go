@@ -1,4 +1,4 @@
-package bridge
+package stateless
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/upstream/bridge/link"
+	"github.com/portcullis-dev/portcullis/internal/upstream/bridge/wire"
 )
 
 // Bounds on questions of servers.
@@ -21,13 +23,13 @@ const (
 // parked is a call whose server waits for input while no client waits for the
 // call. The client that got the requestState has it.
 type parked struct {
-	call   *call
+	call   *link.Call
 	digest [sha256.Size]byte
 	state  string
-	open   []question // in the hands of the client
-	later  []question // asked meanwhile
-	count  int        // questions so far, for their names
-	final  *message   // the answer, if the server did not wait
+	open   []question    // in the hands of the client
+	later  []question    // asked meanwhile
+	count  int           // questions so far, for their names
+	final  *wire.Message // the answer, if the server did not wait
 	fail   *portcullis.Error
 	timer  *time.Timer
 }
@@ -43,7 +45,7 @@ type question struct {
 // digest identifies what a call asks for: its method and its parameters but
 // for those of the round. A retry must have the same.
 func digest(method string, params []byte) [sha256.Size]byte {
-	rest, err := edit(params, drop("_meta"), drop("inputResponses"), drop("requestState"))
+	rest, err := wire.Edit(params, wire.Drop("_meta"), wire.Drop("inputResponses"), wire.Drop("requestState"))
 	if err != nil {
 		rest = params
 	}
@@ -59,37 +61,41 @@ func mayAsk(method string) bool {
 	return method == "tools/call" || method == "prompts/get" || method == "resources/read"
 }
 
-// question takes a request of the server. It belongs to the only call that it
-// can belong to; when there are several, nobody can know whose user is meant,
-// and the server is refused.
-func (u *up) question(c *child, m message) {
-	ability, known := need(m)
+// question takes a request of the server. It belongs to the only call in
+// flight that can have caused it. A call that waits for input already is taken
+// to cause another only when no call runs; when several could be meant, nobody
+// knows which client to ask, and the server is refused.
+func (u *up) question(c *link.Child, m wire.Message) {
+	ability, known := link.Need(m)
 	if !known || u.sh.key.can&ability != ability {
-		c.post(rpcError(m.id, portcullis.CodeMethodNotFound, "Method not found", ""))
+		c.Post(wire.NewError(m.ID, portcullis.CodeMethodNotFound, "Method not found", ""))
 		return
 	}
-	list := c.pending(func(cl *call) bool { return mayAsk(cl.method) })
+	list := c.Pending(func(cl *link.Call) bool { return mayAsk(cl.Method) && cl.Exchange() != nil })
+	if len(list) == 0 {
+		list = c.Pending(func(cl *link.Call) bool { return mayAsk(cl.Method) })
+	}
 	if len(list) != 1 {
-		c.post(rpcError(m.id, portcullis.CodeRefused, "The request belongs to no single call.", "ambiguous_request"))
+		c.Post(wire.NewError(m.ID, portcullis.CodeRefused, "The request belongs to no single call.", "ambiguous_request"))
 		return
 	}
 	u.mu.Lock()
 	cl := list[0]
-	x := cl.exchange()
-	raw := u.pose(cl, x, question{id: m.id, method: m.method, params: m.params})
+	x := cl.Exchange()
+	raw := u.pose(cl, x, question{id: m.ID, method: m.Method, params: m.Params})
 	u.mu.Unlock()
 	switch {
 	case raw == nil:
-		c.post(rpcError(m.id, portcullis.CodeRefused, "Too many requests are open.", "too_many_requests"))
+		c.Post(wire.NewError(m.ID, portcullis.CodeRefused, "Too many requests are open.", "too_many_requests"))
 	case x != nil:
-		x.finish(rpcResult(x.id, raw))
+		x.Finish(wire.NewResult(x.ID, raw))
 	}
 }
 
 // pose parks a call with a question and returns the result that carries it. A
 // question to a call that is parked already waits for the next round. Nil
 // means that there is no room. u.mu is held.
-func (u *up) pose(cl *call, x *exchange, q question) []byte {
+func (u *up) pose(cl *link.Call, x *link.Exchange, q question) []byte {
 	if x == nil {
 		p := u.asked[cl]
 		if p == nil || len(p.later)+len(p.open) >= maxQuestions {
@@ -102,42 +108,42 @@ func (u *up) pose(cl *call, x *exchange, q question) []byte {
 	if p == nil {
 		return nil
 	}
-	cl.hand(nil)
+	cl.Hand(nil)
 	return p.result()
 }
 
 // park makes a call wait for questions to be answered; u.mu is held. It
 // returns nil when too many wait.
-func (u *up) park(cl *call, list []question) *parked {
-	if u.closed || len(u.parked) >= maxParked || !u.sh.lease.hold() {
+func (u *up) park(cl *link.Call, list []question) *parked {
+	if u.closed || len(u.parked) >= maxParked || !u.sh.lease.Hold() {
 		return nil
 	}
 	p := u.asked[cl]
 	if p == nil {
-		p = &parked{call: cl, digest: digest(cl.method, get(cl.raw, "params"))}
+		p = &parked{call: cl, digest: digest(cl.Method, wire.Get(cl.Raw, "params"))}
 		u.asked[cl] = p
 	}
 	for i := range list {
 		p.count++
 		list[i].name = "input-" + strconv.Itoa(p.count)
 	}
-	state := token()
+	state := link.Token()
 	p.open, p.state = list, state
-	p.timer = time.AfterFunc(u.sh.p.host.cfg.InputTimeout, func() { u.lapse(state) })
+	p.timer = time.AfterFunc(u.sh.p.host.Cfg.InputTimeout, func() { u.lapse(state) })
 	u.parked[state] = p
 	return p
 }
 
 // result is the InputRequiredResult for the open questions.
 func (p *parked) result() []byte {
-	var asks []change
+	var asks []wire.Change
 	for _, q := range p.open {
-		ask, _ := edit([]byte("{}"), set("method", quote(q.method)), set("params", q.params)) // of valid parts
-		asks = append(asks, set(q.name, ask))
+		ask, _ := wire.Edit([]byte("{}"), wire.Set("method", wire.Quote(q.method)), wire.Set("params", q.params)) // of valid parts
+		asks = append(asks, wire.Set(q.name, ask))
 	}
-	requests, _ := edit([]byte("{}"), asks...)
-	out, _ := edit([]byte("{}"), set("resultType", quote("input_required")),
-		set("inputRequests", requests), set("requestState", quote(p.state)))
+	requests, _ := wire.Edit([]byte("{}"), asks...)
+	out, _ := wire.Edit([]byte("{}"), wire.Set("resultType", wire.Quote("input_required")),
+		wire.Set("inputRequests", requests), wire.Set("requestState", wire.Quote(p.state)))
 	return out
 }
 
@@ -149,7 +155,7 @@ func (u *up) unpark(state string) *parked {
 	u.mu.Unlock()
 	if p != nil {
 		p.timer.Stop()
-		u.sh.lease.release()
+		u.sh.lease.Release()
 	}
 	return p
 }
@@ -163,8 +169,8 @@ func (u *up) lapse(state string) {
 
 // resume gives a parked call the client's answers and the request that now
 // waits for it.
-func (u *up) resume(ctx context.Context, x *exchange, m *portcullis.Message, state string) (*call, error) {
-	invalid := errInvalid(portcullis.CodeInvalidParams, "request_state_invalid", "The request state is unknown or was used.")
+func (u *up) resume(ctx context.Context, x *link.Exchange, m *portcullis.Message, state string) (*link.Call, error) {
+	invalid := link.ErrInvalid(portcullis.CodeInvalidParams, "request_state_invalid", "The request state is unknown or was used.")
 	p := u.unpark(state)
 	if p == nil {
 		return nil, invalid
@@ -182,26 +188,26 @@ func (u *up) resume(ctx context.Context, x *exchange, m *portcullis.Message, sta
 		return nil, fail
 	}
 	for _, q := range given {
-		reply := rpcError(q.id, portcullis.CodeRefused, "The client did not give the input.", "input_refused")
-		if value := get(m.Params, "inputResponses", q.name); value != nil {
-			reply = rpcResult(q.id, value)
+		reply := wire.NewError(q.id, portcullis.CodeRefused, "The client did not give the input.", "input_refused")
+		if value := wire.Get(m.Params, "inputResponses", q.name); value != nil {
+			reply = wire.NewResult(q.id, value)
 		}
 		if final == nil {
-			if err := u.sh.child.send(ctx, reply); err != nil {
+			if err := u.sh.child.Send(ctx, reply); err != nil {
 				u.withdraw(cl, "client has gone")
 				return nil, err
 			}
 		}
 	}
 	if raw != nil {
-		x.finish(rpcResult(x.id, raw))
+		x.Finish(wire.NewResult(x.ID, raw))
 	}
 	return cl, nil
 }
 
 // rejoin ends the wait of a parked call: the exchange waits for it now, unless
 // the server has asked again meanwhile, which the returned result then says.
-func (u *up) rejoin(p *parked, x *exchange) (given []question, again []byte) {
+func (u *up) rejoin(p *parked, x *link.Exchange) (given []question, again []byte) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	given, p.open = p.open, nil
@@ -211,13 +217,13 @@ func (u *up) rejoin(p *parked, x *exchange) (given []question, again []byte) {
 			return given, p.result()
 		}
 	}
-	p.call.hand(x)
+	p.call.Hand(x)
 	return given, nil
 }
 
 // withdrawn is told that the server no longer wants an answer.
 func (u *up) withdrawn(id []byte) {
-	same := func(q question) bool { return idKey(q.id) == idKey(id) }
+	same := func(q question) bool { return wire.IDKey(q.id) == wire.IDKey(id) }
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for _, p := range u.parked {

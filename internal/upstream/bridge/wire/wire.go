@@ -1,4 +1,4 @@
-package bridge
+package wire
 
 import (
 	"bytes"
@@ -12,63 +12,66 @@ import (
 // errNotMessage says that bytes are no JSON-RPC 2.0 message.
 var errNotMessage = errors.New("not a JSON-RPC 2.0 message")
 
-// message is one JSON-RPC message of the upstream or of a client. Its parts
+// Message is one JSON-RPC message of the upstream or of a client. Its parts
 // are slices of raw.
-type message struct {
-	raw    []byte
-	id     []byte // nil for notifications
-	method string // "" for replies
-	params []byte // nil if absent
-	result []byte
-	err    []byte
+type Message struct {
+	Raw    []byte
+	ID     []byte // nil for notifications
+	Method string // "" for replies
+	Params []byte // nil if absent
+	Result []byte
+	Err    []byte
 }
 
-func (m *message) request() bool { return m.method != "" && m.id != nil }
-func (m *message) reply() bool   { return m.method == "" }
+// Request reports whether an answer is expected.
+func (m *Message) Request() bool { return m.Method != "" && m.ID != nil }
 
-// parse reads a message. Every name in it is unique and every string is valid
+// Reply reports whether the message is a result or an error.
+func (m *Message) Reply() bool { return m.Method == "" }
+
+// Parse reads a message. Every name in it is unique and every string is valid
 // UTF-8, or it is refused.
-func parse(raw []byte) (message, error) {
-	raw = oneLine(raw)
-	m := message{raw: raw}
-	list, err := fields(raw)
+func Parse(raw []byte) (Message, error) {
+	raw = OneLine(raw)
+	m := Message{Raw: raw}
+	list, err := Fields(raw)
 	if err != nil {
 		return m, err
 	}
 	version := false
 	for _, f := range list {
-		value := raw[f.start:f.end]
-		switch f.name {
+		value := raw[f.Start:f.End]
+		switch f.Name {
 		case "jsonrpc":
 			version = string(value) == `"2.0"`
 		case "id":
 			if !validID(value) && string(value) != "null" {
 				return m, errNotMessage
 			}
-			m.id = value
+			m.ID = value
 		case "method":
-			if m.method = text(value); m.method == "" {
+			if m.Method = Text(value); m.Method == "" {
 				return m, errNotMessage
 			}
 		case "params":
-			m.params = value
+			m.Params = value
 		case "result":
-			m.result = value
+			m.Result = value
 		case "error":
-			m.err = value
+			m.Err = value
 		}
 	}
-	one := (m.result == nil) != (m.err == nil)
-	none := m.result == nil && m.err == nil
-	if !version || m.reply() && (!one || m.id == nil) || !m.reply() && !none || m.request() && !validID(m.id) {
+	one := (m.Result == nil) != (m.Err == nil)
+	none := m.Result == nil && m.Err == nil
+	if !version || m.Reply() && (!one || m.ID == nil) || !m.Reply() && !none || m.Request() && !validID(m.ID) {
 		return m, errNotMessage
 	}
 	return m, nil
 }
 
-// oneLine turns line breaks between tokens into blanks. Inside strings JSON
+// OneLine turns line breaks between tokens into blanks. Inside strings JSON
 // has none, so no value changes.
-func oneLine(raw []byte) []byte {
+func OneLine(raw []byte) []byte {
 	if bytes.IndexByte(raw, '\n') < 0 && bytes.IndexByte(raw, '\r') < 0 {
 		return raw
 	}
@@ -83,13 +86,13 @@ func oneLine(raw []byte) []byte {
 
 // field is one member of an object: the offsets of its name and its value.
 type field struct {
-	name            string
-	key, start, end int
+	Name            string
+	key, Start, End int
 }
 
-// fields lists the members of an object. It refuses duplicate names, invalid
+// Fields lists the members of an object. It refuses duplicate names, invalid
 // UTF-8 and bytes after the object.
-func fields(obj []byte) ([]field, error) {
+func Fields(obj []byte) ([]field, error) {
 	d := jsontext.NewDecoder(bytes.NewBuffer(obj))
 	if tok, err := d.ReadToken(); err != nil || tok.Kind() != '{' {
 		return nil, errNotMessage
@@ -100,14 +103,14 @@ func fields(obj []byte) ([]field, error) {
 		if err != nil {
 			return nil, errNotMessage
 		}
-		f := field{name: name.String()}
+		f := field{Name: name.String()}
 		f.key = int(d.InputOffset()) - nameLen(obj, int(d.InputOffset()))
 		value, err := d.ReadValue()
 		if err != nil {
 			return nil, errNotMessage
 		}
-		f.end = int(d.InputOffset())
-		f.start = f.end - len(value)
+		f.End = int(d.InputOffset())
+		f.Start = f.End - len(value)
 		list = append(list, f)
 	}
 	if _, err := d.ReadToken(); err != nil {
@@ -137,17 +140,17 @@ func nameLen(obj []byte, end int) int {
 	return end - i
 }
 
-// get returns the raw value at a path of member names, or nil.
-func get(obj []byte, path ...string) []byte {
+// Get returns the raw value at a path of member names, or nil.
+func Get(obj []byte, path ...string) []byte {
 	for _, name := range path {
-		list, err := fields(obj)
+		list, err := Fields(obj)
 		if err != nil {
 			return nil
 		}
 		var value []byte
 		for _, f := range list {
-			if f.name == name {
-				value = obj[f.start:f.end]
+			if f.Name == name {
+				value = obj[f.Start:f.End]
 			}
 		}
 		if value == nil {
@@ -158,8 +161,8 @@ func get(obj []byte, path ...string) []byte {
 	return obj
 }
 
-// elements returns the raw elements of an array, or nil.
-func elements(array []byte) [][]byte {
+// Elements returns the raw elements of an array, or nil.
+func Elements(array []byte) [][]byte {
 	d := jsontext.NewDecoder(bytes.NewBuffer(array))
 	if tok, err := d.ReadToken(); err != nil || tok.Kind() != '[' {
 		return nil
@@ -175,22 +178,22 @@ func elements(array []byte) [][]byte {
 	return list
 }
 
-// change sets a member, or removes it when value is nil.
-type change struct {
+// Change sets a member, or removes it when value is nil.
+type Change struct {
 	name  string
 	value []byte
 }
 
-// set is the change that gives a member a value; a nil value removes it.
-func set(name string, value []byte) change { return change{name, value} }
+// Set is the change that gives a member a value; a nil value removes it.
+func Set(name string, value []byte) Change { return Change{name, value} }
 
-// drop is the change that removes a member.
-func drop(name string) change { return change{name: name} }
+// Drop is the change that removes a member.
+func Drop(name string) Change { return Change{name: name} }
 
-// edit returns obj with some members set or removed; the bytes of every other
+// Edit returns obj with some members set or removed; the bytes of every other
 // member stay as they are.
-func edit(obj []byte, changes ...change) ([]byte, error) {
-	list, err := fields(obj)
+func Edit(obj []byte, changes ...Change) ([]byte, error) {
+	list, err := Fields(obj)
 	if err != nil {
 		return nil, err
 	}
@@ -198,22 +201,22 @@ func edit(obj []byte, changes ...change) ([]byte, error) {
 	out = append(out, '{')
 	used := make([]bool, len(changes))
 	for _, f := range list {
-		member := obj[f.key:f.end]
+		member := obj[f.key:f.End]
 		for i, c := range changes {
-			if c.name != f.name {
+			if c.name != f.Name {
 				continue
 			}
 			used[i] = true
 			member = nil
 			if c.value != nil {
-				member = append(append([]byte(nil), obj[f.key:f.start]...), c.value...)
+				member = append(append([]byte(nil), obj[f.key:f.Start]...), c.value...)
 			}
 		}
 		out = appendMember(out, member)
 	}
 	for i, c := range changes {
 		if !used[i] && c.value != nil {
-			out = appendMember(out, append(append(quote(c.name), ':'), c.value...))
+			out = appendMember(out, append(append(Quote(c.name), ':'), c.value...))
 		}
 	}
 	return append(out, '}'), nil
@@ -229,25 +232,25 @@ func appendMember(out, member []byte) []byte {
 	return append(out, member...)
 }
 
-// editAt is [edit] on the object at a path; objects missing on the way are
+// EditAt is [edit] on the object at a path; objects missing on the way are
 // made.
-func editAt(obj []byte, path []string, changes ...change) ([]byte, error) {
+func EditAt(obj []byte, path []string, changes ...Change) ([]byte, error) {
 	if len(path) == 0 {
-		return edit(obj, changes...)
+		return Edit(obj, changes...)
 	}
-	inner := get(obj, path[0])
+	inner := Get(obj, path[0])
 	if inner == nil {
 		inner = []byte("{}")
 	}
-	inner, err := editAt(inner, path[1:], changes...)
+	inner, err := EditAt(inner, path[1:], changes...)
 	if err != nil {
 		return nil, err
 	}
-	return edit(obj, set(path[0], inner))
+	return Edit(obj, Set(path[0], inner))
 }
 
-// quote returns s as a JSON string.
-func quote(s string) []byte {
+// Quote returns s as a JSON string.
+func Quote(s string) []byte {
 	b, err := jsontext.AppendQuote(nil, s)
 	if err != nil { // invalid UTF-8, which was replaced
 		return b
@@ -255,8 +258,8 @@ func quote(s string) []byte {
 	return b
 }
 
-// text returns the value of a raw JSON string, or "" for anything else.
-func text(raw []byte) string {
+// Text returns the value of a raw JSON string, or "" for anything else.
+func Text(raw []byte) string {
 	if len(raw) < 2 || raw[0] != '"' {
 		return ""
 	}
@@ -267,28 +270,28 @@ func text(raw []byte) string {
 	return string(b)
 }
 
-// isTrue reports whether raw is the literal true.
-func isTrue(raw []byte) bool { return string(raw) == "true" }
+// IsTrue reports whether raw is the literal true.
+func IsTrue(raw []byte) bool { return string(raw) == "true" }
 
 // validID reports whether raw is a string or a number.
 func validID(raw []byte) bool {
 	return len(raw) > 0 && (raw[0] == '"' || raw[0] == '-' || raw[0] >= '0' && raw[0] <= '9')
 }
 
-// idKey returns a form of an id that is equal for equal ids however they are
+// IDKey returns a form of an id that is equal for equal ids however they are
 // written.
-func idKey(raw []byte) string {
+func IDKey(raw []byte) string {
 	if len(raw) > 0 && raw[0] == '"' {
-		return "s" + text(raw)
+		return "s" + Text(raw)
 	}
-	if n, ok := number(raw); ok {
+	if n, ok := Number(raw); ok {
 		return "n" + strconv.FormatInt(n, 10)
 	}
 	return "n" + string(raw)
 }
 
-// number returns the whole number that raw is, also when it is written 1.0.
-func number(raw []byte) (int64, bool) {
+// Number returns the whole number that raw is, also when it is written 1.0.
+func Number(raw []byte) (int64, bool) {
 	if n, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
 		return n, true
 	}
@@ -299,32 +302,32 @@ func number(raw []byte) (int64, bool) {
 	return int64(f), true
 }
 
-// rpc builds a message from its raw parts; nil parts are left out.
-func rpc(id []byte, method string, params []byte) []byte {
+// NewRequest builds a message from its raw parts; nil parts are left out.
+func NewRequest(id []byte, method string, params []byte) []byte {
 	out := []byte(`{"jsonrpc":"2.0"`)
 	if id != nil {
 		out = append(append(out, `,"id":`...), id...)
 	}
-	out = append(append(out, `,"method":`...), quote(method)...)
+	out = append(append(out, `,"method":`...), Quote(method)...)
 	if params != nil {
 		out = append(append(out, `,"params":`...), params...)
 	}
 	return append(out, '}')
 }
 
-// rpcResult builds a result.
-func rpcResult(id, result []byte) []byte {
+// NewResult builds a result.
+func NewResult(id, result []byte) []byte {
 	out := append([]byte(`{"jsonrpc":"2.0","id":`), id...)
 	return append(append(append(out, `,"result":`...), result...), '}')
 }
 
-// rpcError builds an error. Reason becomes data.reason unless it is empty.
-func rpcError(id []byte, code int, text, reason string) []byte {
+// NewError builds an error. Reason becomes data.reason unless it is empty.
+func NewError(id []byte, code int, text, reason string) []byte {
 	out := append([]byte(`{"jsonrpc":"2.0","id":`), id...)
 	out = strconv.AppendInt(append(out, `,"error":{"code":`...), int64(code), 10)
-	out = append(append(out, `,"message":`...), quote(text)...)
+	out = append(append(out, `,"message":`...), Quote(text)...)
 	if reason != "" {
-		out = append(append(out, `,"data":{"reason":`...), quote(reason)...)
+		out = append(append(out, `,"data":{"reason":`...), Quote(reason)...)
 		out = append(out, '}')
 	}
 	return append(out, "}}"...)

@@ -1,4 +1,4 @@
-package bridge
+package stateless
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/upstream/bridge/link"
+	"github.com/portcullis-dev/portcullis/internal/upstream/bridge/wire"
 )
 
 // up translates for clients without sessions and a server with a handshake,
@@ -16,8 +18,8 @@ type up struct {
 	init []byte // the server's answer to initialize
 
 	mu        sync.Mutex
-	parked    map[string]*parked // calls that wait for input, by requestState
-	asked     map[*call]*parked  // calls in flight that have waited for input
+	parked    map[string]*parked     // calls that wait for input, by requestState
+	asked     map[*link.Call]*parked // calls in flight that have waited for input
 	listeners map[*listener]struct{}
 	watched   map[string]int // subscriptions per resource
 	level     int            // the log level the server was set to; 0 = not set
@@ -28,61 +30,61 @@ func newUp(sh *shared, init []byte) *up {
 	return &up{
 		sh: sh, init: init,
 		parked:    make(map[string]*parked),
-		asked:     make(map[*call]*parked),
+		asked:     make(map[*link.Call]*parked),
 		listeners: make(map[*listener]struct{}),
 		watched:   make(map[string]int),
 	}
 }
 
 // request serves one request, whose lease its exchange gives back.
-func (u *up) request(ctx context.Context, cl *call, m *portcullis.Message) (*portcullis.Reply, error) {
-	x, keep := cl.x, u.sh.p.host.cfg.KeepAlive
+func (u *up) request(ctx context.Context, cl *link.Call, m *portcullis.Message) (*portcullis.Reply, error) {
+	x, keep := cl.X, u.sh.p.host.Cfg.KeepAlive
 	var err error
 	gone := func(error) { u.abandon(cl, x) }
-	switch cl.method {
+	switch cl.Method {
 	case "server/discover":
-		x.finish(rpcResult(x.id, u.discovered()))
+		x.Finish(wire.NewResult(x.ID, u.discovered()))
 	case "subscriptions/listen":
 		if gone, err = u.listen(ctx, x, m); err != nil {
-			x.refuse(asError(err))
+			x.Refuse(link.AsError(err))
 			return nil, err
 		}
 	case "ping", "initialize", "logging/setLevel", "resources/subscribe", "resources/unsubscribe":
-		x.finish(rpcError(x.id, portcullis.CodeMethodNotFound, "Method not found", ""))
+		x.Finish(wire.NewError(x.ID, portcullis.CodeMethodNotFound, "Method not found", ""))
 	default:
-		if state := get(m.Params, "requestState"); state != nil {
-			if cl, err = u.resume(ctx, x, m, text(state)); err == nil {
+		if state := wire.Get(m.Params, "requestState"); state != nil {
+			if cl, err = u.resume(ctx, x, m, wire.Text(state)); err == nil {
 				gone = func(error) { u.abandon(cl, x) }
 			}
 		} else {
 			err = u.forward(ctx, cl, m)
 		}
 		if err != nil {
-			x.refuse(asError(err))
+			x.Refuse(link.AsError(err))
 			return nil, err
 		}
 	}
-	return x.wait(ctx, keep, gone)
+	return x.Wait(ctx, keep, gone)
 }
 
 // forward sends a request without what only a stateless server understands.
-func (u *up) forward(ctx context.Context, cl *call, m *portcullis.Message) error {
-	changes := []change{drop(metaVersion), drop(metaClient), drop(metaCapabilities), drop(metaLogLevel)}
-	raw, err := editAt(oneLine(m.Raw), []string{"params", "_meta"}, changes...)
+func (u *up) forward(ctx context.Context, cl *link.Call, m *portcullis.Message) error {
+	changes := []wire.Change{wire.Drop(link.MetaVersion), wire.Drop(link.MetaClient), wire.Drop(link.MetaCapabilities), wire.Drop(link.MetaLogLevel)}
+	raw, err := wire.EditAt(wire.OneLine(m.Raw), []string{"params", "_meta"}, changes...)
 	if err == nil {
-		raw, err = editAt(raw, []string{"params"}, drop("inputResponses"))
+		raw, err = wire.EditAt(raw, []string{"params"}, wire.Drop("inputResponses"))
 	}
 	if err != nil {
-		return errInvalid(portcullis.CodeInvalidRequest, "malformed", "The message cannot be forwarded.")
+		return link.ErrInvalid(portcullis.CodeInvalidRequest, "malformed", "The message cannot be forwarded.")
 	}
-	u.verbose(ctx, cl.level)
-	cl.answer, cl.failed = u.answered, u.failed
-	return u.sh.child.submit(ctx, cl, func(id []byte) ([]byte, error) { return u.sh.renamed(raw, id, cl.x) })
+	u.verbose(ctx, cl.Level)
+	cl.Answer, cl.Failed = u.answered, u.failed
+	return u.sh.child.Submit(ctx, cl, func(id []byte) ([]byte, error) { return u.sh.renamed(raw, id, cl.X) })
 }
 
 // verbose lowers the server's log level to what a call wants, if it has one.
 func (u *up) verbose(ctx context.Context, level int) {
-	if level == 0 || get(u.init, "capabilities", "logging") == nil {
+	if level == 0 || wire.Get(u.init, "capabilities", "logging") == nil {
 		return
 	}
 	u.mu.Lock()
@@ -92,42 +94,42 @@ func (u *up) verbose(ctx context.Context, level int) {
 	}
 	u.mu.Unlock()
 	if lower {
-		u.tell(ctx, "logging/setLevel", set("level", quote(levels[level-1])))
+		u.tell(ctx, "logging/setLevel", wire.Set("level", wire.Quote(link.LevelName(level))))
 	}
 }
 
 // tell sends a request whose answer does not matter.
-func (u *up) tell(ctx context.Context, method string, params ...change) {
-	object, err := edit([]byte("{}"), params...)
+func (u *up) tell(ctx context.Context, method string, params ...wire.Change) {
+	object, err := wire.Edit([]byte("{}"), params...)
 	if err != nil {
 		return
 	}
-	_, err = u.sh.child.asking(ctx, func(id []byte) ([]byte, error) { return rpc(id, method, object), nil })
+	_, err = u.sh.child.Asking(ctx, func(id []byte) ([]byte, error) { return wire.NewRequest(id, method, object), nil })
 	if err != nil {
-		u.sh.p.host.log.Debug("telling the upstream", "method", method, "error", err)
+		u.sh.p.host.Log.Debug("telling the upstream", "method", method, "error", err)
 	}
 }
 
 // discovered answers server/discover from what the server told at its
 // handshake. Its tasks are of a form that this protocol version does not know.
 func (u *up) discovered() []byte {
-	capabilities, err := edit(get(u.init, "capabilities"), drop("tasks"))
+	capabilities, err := wire.Edit(wire.Get(u.init, "capabilities"), wire.Drop("tasks"))
 	if err != nil {
 		capabilities = []byte("{}")
 	}
-	changes := []change{
-		set("resultType", quote("complete")),
-		set("supportedVersions", []byte(`["2026-07-28","2025-11-25","2025-06-18","2025-03-26"]`)),
-		set("capabilities", capabilities),
-		set("instructions", get(u.init, "instructions")),
-		set("ttlMs", []byte("0")),
-		set("cacheScope", quote("private")),
+	changes := []wire.Change{
+		wire.Set("resultType", wire.Quote("complete")),
+		wire.Set("supportedVersions", []byte(`["2026-07-28","2025-11-25","2025-06-18","2025-03-26"]`)),
+		wire.Set("capabilities", capabilities),
+		wire.Set("instructions", wire.Get(u.init, "instructions")),
+		wire.Set("ttlMs", []byte("0")),
+		wire.Set("cacheScope", wire.Quote("private")),
 	}
-	if info := get(u.init, "serverInfo"); info != nil {
-		meta, _ := edit([]byte("{}"), set(metaServer, info)) // of valid parts
-		changes = append(changes, set("_meta", meta))
+	if info := wire.Get(u.init, "serverInfo"); info != nil {
+		meta, _ := wire.Edit([]byte("{}"), wire.Set(link.MetaServer, info)) // of valid parts
+		changes = append(changes, wire.Set("_meta", meta))
 	}
-	out, _ := edit([]byte("{}"), changes...) // of valid parts
+	out, _ := wire.Edit([]byte("{}"), changes...) // of valid parts
 	return out
 }
 
@@ -146,61 +148,61 @@ const codeNoResource = -32002
 
 // complete is the server's reply as a stateless client expects it, under the
 // client's id.
-func complete(method string, id []byte, m message) ([]byte, error) {
-	if m.err != nil {
-		changes := []change{set("id", id)}
-		if code, _ := number(get(m.err, "code")); code == codeNoResource {
-			e, err := edit(m.err, set("code", appendInt(portcullis.CodeInvalidParams)))
+func complete(method string, id []byte, m wire.Message) ([]byte, error) {
+	if m.Err != nil {
+		changes := []wire.Change{wire.Set("id", id)}
+		if code, _ := wire.Number(wire.Get(m.Err, "code")); code == codeNoResource {
+			e, err := wire.Edit(m.Err, wire.Set("code", link.FormatInt(portcullis.CodeInvalidParams)))
 			if err != nil {
 				return nil, err
 			}
-			changes = append(changes, set("error", e))
+			changes = append(changes, wire.Set("error", e))
 		}
-		return edit(m.raw, changes...)
+		return wire.Edit(m.Raw, changes...)
 	}
-	var add []change
+	var add []wire.Change
 	missing := func(name string, value []byte) {
-		if get(m.result, name) == nil {
-			add = append(add, set(name, value))
+		if wire.Get(m.Result, name) == nil {
+			add = append(add, wire.Set(name, value))
 		}
 	}
-	missing("resultType", quote("complete"))
+	missing("resultType", wire.Quote("complete"))
 	if cacheable(method) {
 		missing("ttlMs", []byte("0"))
-		missing("cacheScope", quote("private"))
+		missing("cacheScope", wire.Quote("private"))
 	}
-	result, err := edit(m.result, add...)
+	result, err := wire.Edit(m.Result, add...)
 	if err != nil {
 		return nil, err
 	}
-	return edit(m.raw, set("id", id), set("result", result))
+	return wire.Edit(m.Raw, wire.Set("id", id), wire.Set("result", result))
 }
 
-func (u *up) answered(cl *call, m message) {
+func (u *up) answered(cl *link.Call, m wire.Message) {
 	x := u.owner(cl, func(p *parked) { p.final = &m })
 	if x == nil {
 		return
 	}
-	raw, err := complete(cl.method, x.id, m)
+	raw, err := complete(cl.Method, x.ID, m)
 	if err != nil {
-		x.refuse(errUnavailable("reading the reply", err))
+		x.Refuse(link.ErrUnavailable("reading the reply", err))
 		return
 	}
-	x.finish(raw)
+	x.Finish(raw)
 }
 
-func (u *up) failed(cl *call, err *portcullis.Error) {
+func (u *up) failed(cl *link.Call, err *portcullis.Error) {
 	if x := u.owner(cl, func(p *parked) { p.fail = err }); x != nil {
-		x.refuse(err)
+		x.Refuse(err)
 	}
 }
 
 // owner returns the exchange that waits for a call. If none does, the call is
 // parked, and keep stores what came.
-func (u *up) owner(cl *call, keep func(*parked)) *exchange {
+func (u *up) owner(cl *link.Call, keep func(*parked)) *link.Exchange {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	x := cl.exchange()
+	x := cl.Exchange()
 	if p := u.asked[cl]; p != nil && x == nil {
 		keep(p)
 	}
@@ -209,40 +211,40 @@ func (u *up) owner(cl *call, keep func(*parked)) *exchange {
 }
 
 // withdraw ends a call that nobody wants any more.
-func (u *up) withdraw(cl *call, why string) {
+func (u *up) withdraw(cl *link.Call, why string) {
 	u.mu.Lock()
 	delete(u.asked, cl)
 	u.mu.Unlock()
-	u.sh.child.cancel(cl, why)
+	u.sh.child.Cancel(cl, why)
 }
 
 // abandon ends a call whose client has closed its stream. One that is parked
 // by then, or that another request has taken over, goes on.
-func (u *up) abandon(cl *call, x *exchange) {
-	if cl.exchange() == x {
+func (u *up) abandon(cl *link.Call, x *link.Exchange) {
+	if cl.Exchange() == x {
 		u.withdraw(cl, "client has gone")
 	}
-	x.shut()
+	x.Shut()
 }
 
 // heard takes what the server says of itself.
-func (u *up) heard(c *child, m message) {
-	switch m.method {
+func (u *up) heard(c *link.Child, m wire.Message) {
+	switch m.Method {
 	case "ping":
-		if m.request() {
-			c.post(rpcResult(m.id, []byte("{}")))
+		if m.Request() {
+			c.Post(wire.NewResult(m.ID, []byte("{}")))
 		}
 	case "notifications/progress":
 		u.sh.progress(c, m)
 	case "notifications/message":
 		u.sh.logged(c, m)
 	case "notifications/cancelled":
-		u.withdrawn(get(m.params, "requestId"))
+		u.withdrawn(wire.Get(m.Params, "requestId"))
 	case "notifications/tools/list_changed", "notifications/prompts/list_changed",
 		"notifications/resources/list_changed", "notifications/resources/updated":
 		u.changed(m)
 	default:
-		if m.request() {
+		if m.Request() {
 			u.question(c, m)
 		}
 	}
@@ -267,5 +269,5 @@ func (u *up) end() {
 
 // bounded is a context for what the bridge does on its own account.
 func (u *up) bounded() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(u.sh.child.life, 10*time.Second)
+	return context.WithTimeout(u.sh.child.Life, 10*time.Second)
 }

@@ -1,4 +1,4 @@
-package bridge
+package link
 
 import (
 	"net/http"
@@ -10,38 +10,46 @@ import (
 // The refusals of the bridge. Their texts tell callers nothing of the
 // upstream.
 
-func errUnavailable(detail string, cause error) *portcullis.Error {
+// ErrUnavailable says that there is no server to answer.
+func ErrUnavailable(detail string, cause error) *portcullis.Error {
 	return &portcullis.Error{Kind: portcullis.KindUpstream, Reason: "upstream_unavailable",
 		Public: "The upstream server is not available.", Detail: detail, Err: cause}
 }
 
-func errBusy(reason, detail string, after time.Duration) *portcullis.Error {
+// ErrBusy says that a limit was met, and after which time to try again.
+func ErrBusy(reason, detail string, after time.Duration) *portcullis.Error {
 	return &portcullis.Error{Kind: portcullis.KindUnavailable, Reason: reason,
 		Public: "The upstream server cannot take more work now.", RetryAfter: after, Detail: detail}
 }
 
-func errTimeout(detail string) *portcullis.Error {
+// ErrTimeout says that the server was too slow.
+func ErrTimeout(detail string) *portcullis.Error {
 	return &portcullis.Error{Kind: portcullis.KindUpstreamTimeout, Reason: "upstream_timeout",
 		Public: "The upstream server did not answer in time.", Detail: detail}
 }
 
-func errNoSession() *portcullis.Error {
+// ErrNoSession says that the caller has no such session.
+func ErrNoSession() *portcullis.Error {
 	return &portcullis.Error{Kind: portcullis.KindNotFound, Reason: "session_not_found",
 		Public: "The session is unknown or has ended.", Detail: "unknown session"}
 }
 
-func errInvalid(code int, reason, public string) *portcullis.Error {
+// ErrInvalid says that a message makes no sense where it came.
+func ErrInvalid(code int, reason, public string) *portcullis.Error {
 	return &portcullis.Error{Kind: portcullis.KindMalformed, Reason: reason, Public: public,
 		Code: code, Detail: public}
 }
 
-func errMethod(allow string) *portcullis.Error {
+// ErrMethod says that the HTTP method has no meaning for the protocol version.
+func ErrMethod(allow string) *portcullis.Error {
 	return &portcullis.Error{Kind: portcullis.KindMethodNotAllowed, Reason: "method_not_allowed",
 		Public: "The method is not allowed here.", Header: http.Header{"Allow": {allow}},
 		Detail: "HTTP method without meaning for this protocol version"}
 }
 
-func errAccept() *portcullis.Error {
+// ErrAccept says that the client does not take the event stream that is the
+// only answer.
+func ErrAccept() *portcullis.Error {
 	return &portcullis.Error{Kind: portcullis.KindNotAcceptable, Reason: "not_acceptable",
 		Public: "The client must accept text/event-stream.", Detail: "client does not accept an event stream"}
 }

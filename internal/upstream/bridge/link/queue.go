@@ -1,4 +1,4 @@
-package bridge
+package link
 
 import (
 	"context"
@@ -9,17 +9,17 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/protocol/sse"
 )
 
-// feed hands out encoded events. Take returns nil without an error when there
+// Feed hands out encoded events. Take returns nil without an error when there
 // is none yet; wake then gets a value when that may have changed.
-type feed interface {
-	take() ([]byte, error)
-	wake() <-chan struct{}
+type Feed interface {
+	Take() ([]byte, error)
+	Wake() <-chan struct{}
 }
 
-// body is the [io.ReadCloser] over a feed: one event at a time, a comment
+// Body is the [io.ReadCloser] over a feed: one event at a time, a comment
 // when nothing was said for a while, so that nothing on the way gives up.
-type body struct {
-	feed  feed
+type Body struct {
+	feed  Feed
 	keep  time.Duration
 	done  chan struct{}
 	once  sync.Once
@@ -30,13 +30,15 @@ type body struct {
 
 var keepAliveComment = sse.AppendEvent(nil, &sse.Event{})
 
-func newBody(f feed, keep time.Duration) *body {
-	return &body{feed: f, keep: keep, done: make(chan struct{})}
+// NewBody returns a body that sends a comment after each keep of silence. It
+// must be given its end with [Body.Until].
+func NewBody(f Feed, keep time.Duration) *Body {
+	return &Body{feed: f, keep: keep, done: make(chan struct{})}
 }
 
-// until closes the body when ctx ends. When it is closed, for whichever
+// Until closes the body when ctx ends. When it is closed, for whichever
 // reason, closed is called once.
-func (b *body) until(ctx context.Context, closed func()) *body {
+func (b *Body) Until(ctx context.Context, closed func()) *Body {
 	b.close = closed
 	b.stop = context.AfterFunc(ctx, func() { b.Close() })
 	return b
@@ -44,7 +46,7 @@ func (b *body) until(ctx context.Context, closed func()) *body {
 
 // Read fails with [io.ErrClosedPipe] after Close and with
 // [io.ErrUnexpectedEOF] when the reader was too slow and has been cut.
-func (b *body) Read(p []byte) (int, error) {
+func (b *Body) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
@@ -54,7 +56,7 @@ func (b *body) Read(p []byte) (int, error) {
 			return 0, io.ErrClosedPipe
 		default:
 		}
-		event, err := b.feed.take()
+		event, err := b.feed.Take()
 		if err != nil {
 			return 0, err
 		}
@@ -68,11 +70,11 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func (b *body) pause() []byte {
+func (b *Body) pause() []byte {
 	t := time.NewTimer(b.keep)
 	defer t.Stop()
 	select {
-	case <-b.feed.wake():
+	case <-b.feed.Wake():
 	case <-b.done:
 	case <-t.C:
 		return keepAliveComment
@@ -82,7 +84,7 @@ func (b *body) pause() []byte {
 
 // Close ends the stream; it may be called more than once, also while a Read
 // waits.
-func (b *body) Close() error {
+func (b *Body) Close() error {
 	b.once.Do(func() {
 		close(b.done)
 		b.close()
@@ -140,9 +142,11 @@ func (q *queue) ring() {
 	}
 }
 
-func (q *queue) wake() <-chan struct{} { return q.bell }
+// Wake implements [Feed].
+func (q *queue) Wake() <-chan struct{} { return q.bell }
 
-func (q *queue) take() ([]byte, error) {
+// Take implements [Feed].
+func (q *queue) Take() ([]byte, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	switch {

@@ -1,23 +1,25 @@
-package bridge
+package link
 
-// abilities are the capabilities of a client that decide what a server may ask
+import "github.com/portcullis-dev/portcullis/internal/upstream/bridge/wire"
+
+// Abilities are the capabilities of a client that decide what a server may ask
 // of it. Clients with equal ones can share a server that learns them once.
-type abilities uint8
+type Abilities uint8
 
 const (
-	canForm abilities = 1 << iota // elicitation by form
+	canForm Abilities = 1 << iota // elicitation by form
 	canURL                        // elicitation by URL
 	canSample
 	canSampleTools
 	canSampleContext
 )
 
-// abilitiesOf reads a ClientCapabilities object. Roots are not among them: a
+// AbilitiesOf reads a ClientCapabilities object. Roots are not among them: a
 // server asks for roots outside of any call, where no client can be reached.
-func abilitiesOf(raw []byte) abilities {
-	var can abilities
-	add := func(bit abilities, path ...string) {
-		if v := get(raw, path...); len(v) > 0 && v[0] == '{' {
+func AbilitiesOf(raw []byte) Abilities {
+	var can Abilities
+	add := func(bit Abilities, path ...string) {
+		if v := wire.Get(raw, path...); len(v) > 0 && v[0] == '{' {
 			can |= bit
 		}
 	}
@@ -33,7 +35,7 @@ func abilitiesOf(raw []byte) abilities {
 }
 
 // object is the ClientCapabilities object that declares them.
-func (a abilities) object() []byte {
+func (a Abilities) object() []byte {
 	out := []byte("{")
 	group := func(name string, on bool, parts ...part) {
 		if !on {
@@ -42,7 +44,7 @@ func (a abilities) object() []byte {
 		if len(out) > 1 {
 			out = append(out, ',')
 		}
-		out = append(append(out, quote(name)...), ":{"...)
+		out = append(append(out, wire.Quote(name)...), ":{"...)
 		first := true
 		for _, p := range parts {
 			if a&p.bit == 0 {
@@ -52,7 +54,7 @@ func (a abilities) object() []byte {
 				out = append(out, ',')
 			}
 			first = false
-			out = append(append(out, quote(p.name)...), ":{}"...)
+			out = append(append(out, wire.Quote(p.name)...), ":{}"...)
 		}
 		out = append(out, '}')
 	}
@@ -62,21 +64,21 @@ func (a abilities) object() []byte {
 }
 
 type part struct {
-	bit  abilities
+	bit  Abilities
 	name string
 }
 
-// need returns the ability that a request of a server calls for, and whether
+// Need returns the ability that a request of a server calls for, and whether
 // it is a request that a client may be asked at all.
-func need(m message) (abilities, bool) {
-	switch m.method {
+func Need(m wire.Message) (Abilities, bool) {
+	switch m.Method {
 	case "elicitation/create":
-		if text(get(m.params, "mode")) == "url" {
+		if wire.Text(wire.Get(m.Params, "mode")) == "url" {
 			return canURL, true
 		}
 		return canForm, true
 	case "sampling/createMessage":
-		if get(m.params, "tools") != nil {
+		if wire.Get(m.Params, "tools") != nil {
 			return canSample | canSampleTools, true
 		}
 		return canSample, true

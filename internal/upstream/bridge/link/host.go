@@ -1,4 +1,4 @@
-package bridge
+package link
 
 import (
 	"context"
@@ -10,14 +10,15 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/upstream/bridge/wire"
 )
 
-// host runs the servers of one bridge, within its limits. It is safe for
+// Host runs the servers of one bridge, within its limits. It is safe for
 // concurrent use.
-type host struct {
-	cfg     Config
+type Host struct {
+	Cfg     Config
 	open    Opener
-	log     *slog.Logger
+	Log     *slog.Logger
 	info    []byte // the bridge's own Implementation object
 	breaker *breaker
 	running sync.WaitGroup  // servers not yet gone
@@ -27,32 +28,32 @@ type host struct {
 	mu       sync.Mutex
 	closed   bool
 	count    map[string]int // servers per principal
-	children map[*child]struct{}
+	children map[*Child]struct{}
 	slots    int
 	modern   bool // the server was seen to need no handshake
 	started  uint64
 	crashed  uint64
 }
 
-// newHost returns a host; version is the gateway's, told to servers.
-func newHost(cfg Config, open Opener, log *slog.Logger, version string) *host {
+// NewHost returns a host; version is the gateway's, told to servers.
+func NewHost(cfg Config, open Opener, log *slog.Logger, version string) *Host {
 	if version == "" {
 		version = "unknown"
 	}
-	info := append([]byte(`{"name":"portcullis","version":`), quote(version)...)
-	h := &host{
-		cfg: cfg, open: open, log: log, info: append(info, '}'),
+	info := append([]byte(`{"name":"portcullis","version":`), wire.Quote(version)...)
+	h := &Host{
+		Cfg: cfg, open: open, Log: log, info: append(info, '}'),
 		breaker:  newBreaker(cfg.BackoffMin, cfg.BackoffMax),
 		count:    make(map[string]int),
-		children: make(map[*child]struct{}),
+		children: make(map[*Child]struct{}),
 	}
 	h.life, h.quit = context.WithCancel(context.Background())
 	return h
 }
 
-// spawn starts a server for a principal within the limits. Attach says, before
+// Spawn starts a server for a principal within the limits. Attach says, before
 // anything is read, what happens with what the server says and when it dies.
-func (h *host) spawn(ctx context.Context, principal string, attach func(*child)) (*child, error) {
+func (h *Host) Spawn(ctx context.Context, principal string, attach func(*Child)) (*Child, error) {
 	if err := h.reserve(principal); err != nil {
 		return nil, err
 	}
@@ -62,20 +63,20 @@ func (h *host) spawn(ctx context.Context, principal string, attach func(*child))
 	conn, err := h.open(ctx)
 	if err != nil {
 		h.free(principal, nil)
-		if h.refusing() {
-			return nil, errBusy("shutting_down", "bridge is closing", time.Second)
+		if h.Refusing() {
+			return nil, ErrBusy("shutting_down", "bridge is closing", time.Second)
 		}
 		if errors.Is(ctx.Err(), context.Canceled) {
 			return nil, ctx.Err()
 		}
 		h.breaker.failed("", time.Now())
-		h.log.Error("starting the upstream", "error", err)
+		h.Log.Error("starting the upstream", "error", err)
 		if ctx.Err() != nil {
-			return nil, errTimeout("upstream did not start in time")
+			return nil, ErrTimeout("upstream did not start in time")
 		}
-		return nil, errUnavailable("starting the upstream", err)
+		return nil, ErrUnavailable("starting the upstream", err)
 	}
-	c := newChild(conn, h.log, h.cfg)
+	c := newChild(conn, h.Log, h.Cfg)
 	c.crashed = func(cause error) { h.crash(principal, c, cause) }
 	c.gone = func() { h.free(principal, c) }
 	attach(c)
@@ -86,15 +87,15 @@ func (h *host) spawn(ctx context.Context, principal string, attach func(*child))
 	h.mu.Unlock()
 	c.start()
 	if closed {
-		c.stop()
+		c.Stop()
 	}
 	return c, nil
 }
 
 // crash counts a server that ended by itself. One that never worked will not
 // work for others either; one that did is its principal's affair.
-func (h *host) crash(principal string, c *child, cause error) {
-	h.log.Warn("upstream ended", "error", cause, "principal", principal)
+func (h *Host) crash(principal string, c *Child, cause error) {
+	h.Log.Warn("upstream ended", "error", cause, "principal", principal)
 	key := ""
 	if c.ready.Load() {
 		key = principal
@@ -106,19 +107,19 @@ func (h *host) crash(principal string, c *child, cause error) {
 }
 
 // reserve takes a place for a server.
-func (h *host) reserve(principal string) error {
+func (h *Host) reserve(principal string) error {
 	if wait := h.breaker.pause(principal, time.Now()); wait > 0 {
-		return errBusy("upstream_restarting", "upstream keeps failing, waiting before the next start", wait)
+		return ErrBusy("upstream_restarting", "upstream keeps failing, waiting before the next start", wait)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
 	case h.closed:
-		return errBusy("shutting_down", "bridge is closing", time.Second)
-	case h.count[principal] >= h.cfg.MaxPerPrincipal:
-		return errBusy("too_many_sessions", "principal has the maximum of servers", 10*time.Second)
-	case h.slots >= h.cfg.MaxChildren:
-		return errBusy("too_many_sessions", "maximum of servers reached", 10*time.Second)
+		return ErrBusy("shutting_down", "bridge is closing", time.Second)
+	case h.count[principal] >= h.Cfg.MaxPerPrincipal:
+		return ErrBusy("too_many_sessions", "principal has the maximum of servers", 10*time.Second)
+	case h.slots >= h.Cfg.MaxChildren:
+		return ErrBusy("too_many_sessions", "maximum of servers reached", 10*time.Second)
 	}
 	h.slots++
 	h.count[principal]++
@@ -126,7 +127,7 @@ func (h *host) reserve(principal string) error {
 	return nil
 }
 
-func (h *host) free(principal string, c *child) {
+func (h *Host) free(principal string, c *Child) {
 	h.mu.Lock()
 	h.slots--
 	if h.count[principal]--; h.count[principal] == 0 {
@@ -139,8 +140,8 @@ func (h *host) free(principal string, c *child) {
 	h.running.Done()
 }
 
-// works is told that a handshake succeeded, and in which era.
-func (h *host) works(c *child, stateless bool) {
+// Works is told that a handshake succeeded, and in which era.
+func (h *Host) Works(c *Child, stateless bool) {
 	c.ready.Store(true)
 	h.breaker.worked("")
 	h.mu.Lock()
@@ -148,39 +149,43 @@ func (h *host) works(c *child, stateless bool) {
 	h.mu.Unlock()
 }
 
-// needsNoHandshake reports whether the server was seen to be stateless.
-func (h *host) needsNoHandshake() bool {
+// NeedsNoHandshake reports whether the server was seen to be stateless.
+func (h *Host) NeedsNoHandshake() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.modern
 }
 
-// refuse makes every further start fail.
-func (h *host) refuse() {
+// StartFailed counts a server that never answered its handshake.
+func (h *Host) StartFailed() { h.breaker.failed("", time.Now()) }
+
+// Refuse makes every further start fail.
+func (h *Host) Refuse() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.closed = true
 	h.quit()
 }
 
-func (h *host) refusing() bool {
+// Refusing reports whether [Host.Refuse] was called.
+func (h *Host) Refusing() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.closed
 }
 
-// end stops every server and returns when all are gone; when ctx ends first,
+// End stops every server and returns when all are gone; when ctx ends first,
 // they are killed, and its error is returned.
-func (h *host) end(ctx context.Context) error {
-	h.refuse()
+func (h *Host) End(ctx context.Context) error {
+	h.Refuse()
 	h.mu.Lock()
-	var rest []*child
+	var rest []*Child
 	for c := range h.children {
 		rest = append(rest, c)
 	}
 	h.mu.Unlock()
 	for _, c := range rest {
-		c.stop()
+		c.Stop()
 	}
 	gone := make(chan struct{})
 	go func() { h.running.Wait(); close(gone) }()
@@ -196,37 +201,38 @@ func (h *host) end(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// counts is what of the statistics the host knows.
-type counts struct {
-	children, pending int
-	started, crashed  uint64
+// Counts is what of the statistics the host knows.
+type Counts struct {
+	Children, Pending int
+	Started, Crashed  uint64
 }
 
-func (h *host) counts() counts {
+// Counts returns what goes on.
+func (h *Host) Counts() Counts {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	n := counts{children: h.slots, started: h.started, crashed: h.crashed}
+	n := Counts{Children: h.slots, Started: h.started, Crashed: h.crashed}
 	for c := range h.children {
-		n.pending += c.inFlight()
+		n.Pending += c.inFlight()
 	}
 	return n
 }
 
-// token returns 128 random bits in hexadecimal.
-func token() string {
+// Token returns 128 random bits in hexadecimal.
+func Token() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails
 	return hex.EncodeToString(b[:])
 }
 
-// asError returns err as the bridge's own error type.
-func asError(err error) *portcullis.Error {
+// AsError returns err as the bridge's own error type.
+func AsError(err error) *portcullis.Error {
 	var pe *portcullis.Error
 	if errors.As(err, &pe) {
 		return pe
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return errTimeout("upstream did not answer in time")
+		return ErrTimeout("upstream did not answer in time")
 	}
-	return errUnavailable("calling the upstream", err)
+	return ErrUnavailable("calling the upstream", err)
 }

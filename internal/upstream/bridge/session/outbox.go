@@ -1,4 +1,4 @@
-package bridge
+package session
 
 import (
 	"io"
@@ -127,9 +127,11 @@ func (c *cursor) ring() {
 	}
 }
 
-func (c *cursor) wake() <-chan struct{} { return c.bell }
+// Wake implements [link.Feed].
+func (c *cursor) Wake() <-chan struct{} { return c.bell }
 
-func (c *cursor) take() ([]byte, error) {
+// Take implements [link.Feed].
+func (c *cursor) Take() ([]byte, error) {
 	c.o.mu.Lock()
 	defer c.o.mu.Unlock()
 	switch {

@@ -1,4 +1,4 @@
-package bridge
+package link
 
 import (
 	"bytes"
@@ -11,14 +11,15 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/upstream/bridge/wire"
 )
 
-// exchange is one request of a client, from its arrival to its answer. The
+// Exchange is one request of a client, from its arrival to its answer. The
 // answer may come after the client has gone.
-type exchange struct {
-	id      []byte // as the client wrote it
-	token   []byte // the client's progress token, raw; nil without one
-	accepts bool   // the client takes an event stream
+type Exchange struct {
+	ID      []byte // as the client wrote it
+	Token   []byte // the client's progress token, raw; nil without one
+	Accepts bool   // the client takes an event stream
 	modern  bool   // the client speaks 2026-07-28 or later
 	out     *queue
 	settled func()        // called once, when answered or refused
@@ -33,10 +34,12 @@ type exchange struct {
 	fail    *portcullis.Error
 }
 
-func newExchange(pc *portcullis.Call, token []byte, modern bool, limit int, settled func()) *exchange {
-	return &exchange{
-		id: pc.Message.ID, token: token, modern: modern,
-		accepts: accepts(pc, "text/event-stream"),
+// NewExchange returns the exchange of a request. Limit bounds the bytes queued
+// for its client; settled is called once, when it is answered or refused.
+func NewExchange(pc *portcullis.Call, token []byte, modern bool, limit int, settled func()) *Exchange {
+	return &Exchange{
+		ID: pc.Message.ID, Token: token, modern: modern,
+		Accepts: Accepts(pc, "text/event-stream"),
 		out:     newQueue(limit),
 		settled: settled,
 		decided: make(chan struct{}),
@@ -44,10 +47,10 @@ func newExchange(pc *portcullis.Call, token []byte, modern bool, limit int, sett
 	}
 }
 
-// accepts reports whether the client takes a media type. A client that sent no
+// Accepts reports whether the client takes a media type. A client that sent no
 // Accept takes anything, by RFC 9110, but not a stream it did not ask for.
-func accepts(pc *portcullis.Call, media string) bool {
-	for _, line := range strings.Split(header(pc, "Accept"), ",") {
+func Accepts(pc *portcullis.Call, media string) bool {
+	for _, line := range strings.Split(Header(pc, "Accept"), ",") {
 		t, _, _ := strings.Cut(line, ";")
 		if strings.EqualFold(strings.TrimSpace(t), media) {
 			return true
@@ -56,8 +59,8 @@ func accepts(pc *portcullis.Call, media string) bool {
 	return false
 }
 
-// header returns a request header, several lines joined.
-func header(pc *portcullis.Call, name string) string {
+// Header returns a request header, several lines joined.
+func Header(pc *portcullis.Call, name string) string {
 	if pc.Conn != nil && pc.Conn.HTTP != nil {
 		return strings.Join(pc.Conn.HTTP.Header.Values(name), ",")
 	}
@@ -70,43 +73,43 @@ func header(pc *portcullis.Call, name string) string {
 	return strings.Join(lines, ",")
 }
 
-// note passes on a message that comes before the answer. It reports false if
+// Note passes on a message that comes before the answer. It reports false if
 // this client will not get it.
-func (x *exchange) note(msg []byte) bool {
+func (x *Exchange) Note(msg []byte) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.over || x.left || !x.accepts {
+	if x.over || x.left || !x.Accepts {
 		return false
 	}
 	x.start()
 	return x.out.push(msg)
 }
 
-// reachable reports whether note would pass a message on.
-func (x *exchange) reachable() bool {
+// Reachable reports whether note would pass a message on.
+func (x *Exchange) Reachable() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return !x.over && !x.left && x.accepts
+	return !x.over && !x.left && x.Accepts
 }
 
-func (x *exchange) start() {
+func (x *Exchange) start() {
 	if !x.started {
 		x.started = true
 		close(x.decided)
 	}
 }
 
-// finish delivers the answer, which already has the client's id.
-func (x *exchange) finish(msg []byte) { x.end(msg, nil) }
+// Finish delivers the answer, which already has the client's id.
+func (x *Exchange) Finish(msg []byte) { x.end(msg, nil) }
 
-// refuse ends the exchange without an answer of the upstream.
-func (x *exchange) refuse(err *portcullis.Error) { x.end(nil, err) }
+// Refuse ends the exchange without an answer of the upstream.
+func (x *Exchange) Refuse(err *portcullis.Error) { x.end(nil, err) }
 
-// shut ends the reply without any answer: what the protocol has for a stream
+// Shut ends the reply without any answer: what the protocol has for a stream
 // that the server closed.
-func (x *exchange) shut() { x.end(nil, nil) }
+func (x *Exchange) Shut() { x.end(nil, nil) }
 
-func (x *exchange) end(msg []byte, err *portcullis.Error) {
+func (x *Exchange) end(msg []byte, err *portcullis.Error) {
 	x.mu.Lock()
 	if x.over {
 		x.mu.Unlock()
@@ -116,7 +119,7 @@ func (x *exchange) end(msg []byte, err *portcullis.Error) {
 	x.final, x.fail = msg, err
 	if x.started {
 		if err != nil {
-			msg = rpcError(x.id, codeOf(err), err.Public, err.Reason)
+			msg = wire.NewError(x.ID, codeOf(err), err.Public, err.Reason)
 		}
 		if msg != nil {
 			x.out.push(msg)
@@ -139,18 +142,18 @@ func codeOf(err *portcullis.Error) int {
 
 // leave says that the client has gone. It reports whether the exchange was
 // still waiting for its answer.
-func (x *exchange) leave() bool {
+func (x *Exchange) leave() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.left = true
 	return !x.over
 }
 
-// wait returns the reply as soon as its form is known: JSON if the answer is
+// Wait returns the reply as soon as its form is known: JSON if the answer is
 // the first thing the server says, else an event stream, which is also begun
 // when nothing came for one keep-alive interval. The function gone is called
 // if the client leaves before the answer.
-func (x *exchange) wait(ctx context.Context, keep time.Duration, gone func(cause error)) (*portcullis.Reply, error) {
+func (x *Exchange) Wait(ctx context.Context, keep time.Duration, gone func(cause error)) (*portcullis.Reply, error) {
 	t := time.NewTimer(keep)
 	defer t.Stop()
 	for {
@@ -159,7 +162,7 @@ func (x *exchange) wait(ctx context.Context, keep time.Duration, gone func(cause
 			return x.reply(ctx, keep, gone)
 		case <-t.C:
 			x.mu.Lock()
-			if x.accepts && !x.over {
+			if x.Accepts && !x.over {
 				x.start()
 			}
 			x.mu.Unlock()
@@ -168,18 +171,18 @@ func (x *exchange) wait(ctx context.Context, keep time.Duration, gone func(cause
 				gone(ctx.Err())
 			}
 			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				return nil, errTimeout("call exceeded its time limit")
+				return nil, ErrTimeout("call exceeded its time limit")
 			}
 			return nil, ctx.Err()
 		}
 	}
 }
 
-func (x *exchange) reply(ctx context.Context, keep time.Duration, gone func(error)) (*portcullis.Reply, error) {
+func (x *Exchange) reply(ctx context.Context, keep time.Duration, gone func(error)) (*portcullis.Reply, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.started {
-		return streamReply(newBody(x.out, keep).until(ctx, func() {
+		return StreamReply(NewBody(x.out, keep).Until(ctx, func() {
 			if x.leave() {
 				gone(ctx.Err())
 			}
@@ -189,18 +192,18 @@ func (x *exchange) reply(ctx context.Context, keep time.Duration, gone func(erro
 	case x.fail != nil:
 		return nil, x.fail
 	case x.final == nil:
-		return streamReply(io.NopCloser(bytes.NewReader(nil))), nil
+		return StreamReply(io.NopCloser(bytes.NewReader(nil))), nil
 	}
 	status := http.StatusOK
 	if x.modern {
 		status = statusOf(x.final)
 	}
-	return jsonReply(status, x.final), nil
+	return JSONReply(status, x.final), nil
 }
 
 // statusOf returns the HTTP status that MCP 2026-07-28 wants for an answer.
 func statusOf(msg []byte) int {
-	code, _ := number(get(msg, "error", "code"))
+	code, _ := wire.Number(wire.Get(msg, "error", "code"))
 	switch code {
 	case portcullis.CodeMethodNotFound:
 		return http.StatusNotFound
@@ -213,7 +216,8 @@ func statusOf(msg []byte) int {
 // codeMissingCapability is MissingRequiredClientCapability of MCP 2026-07-28.
 const codeMissingCapability = -32021
 
-func jsonReply(status int, msg []byte) *portcullis.Reply {
+// JSONReply is a reply of one message.
+func JSONReply(status int, msg []byte) *portcullis.Reply {
 	return &portcullis.Reply{
 		Status: status,
 		Header: http.Header{"Content-Type": {"application/json"}},
@@ -221,7 +225,8 @@ func jsonReply(status int, msg []byte) *portcullis.Reply {
 	}
 }
 
-func streamReply(b io.ReadCloser) *portcullis.Reply {
+// StreamReply is a reply of events.
+func StreamReply(b io.ReadCloser) *portcullis.Reply {
 	return &portcullis.Reply{
 		Status: http.StatusOK,
 		Header: http.Header{
@@ -233,7 +238,7 @@ func streamReply(b io.ReadCloser) *portcullis.Reply {
 	}
 }
 
-// emptyReply has no body: 202 for what was accepted, 204 for what was ended.
-func emptyReply(status int) *portcullis.Reply {
+// EmptyReply has no body: 202 for what was accepted, 204 for what was ended.
+func EmptyReply(status int) *portcullis.Reply {
 	return &portcullis.Reply{Status: status, Header: http.Header{}, Body: http.NoBody}
 }

@@ -1,4 +1,4 @@
-package bridge
+package link
 
 import (
 	"sync"
@@ -36,6 +36,7 @@ func (b *breaker) pause(principal string, now time.Time) time.Duration {
 	return max(b.state[""].until.Sub(now), b.state[principal].until.Sub(now), 0)
 }
 
+// failed counts a failure of the principal, or of starts for all.
 func (b *breaker) failed(key string, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

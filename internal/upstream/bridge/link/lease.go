@@ -1,13 +1,13 @@
-package bridge
+package link
 
 import (
 	"sync"
 	"time"
 )
 
-// lease says how long something unused is kept. It is held by calls and open
+// Lease says how long something unused is kept. It is held by calls and open
 // streams; when nobody holds it for the idle time, it expires once.
-type lease struct {
+type Lease struct {
 	idle   time.Duration
 	expire func()
 
@@ -17,13 +17,14 @@ type lease struct {
 	timer *time.Timer
 }
 
-func newLease(idle time.Duration, expire func()) *lease {
-	l := &lease{idle: idle, expire: expire}
+// NewLease returns a lease that nobody holds yet; expire is called at most once.
+func NewLease(idle time.Duration, expire func()) *Lease {
+	l := &Lease{idle: idle, expire: expire}
 	l.timer = time.AfterFunc(idle, l.fire)
 	return l
 }
 
-func (l *lease) fire() {
+func (l *Lease) fire() {
 	l.mu.Lock()
 	run := l.held == 0 && !l.ended
 	l.ended = l.ended || run
@@ -33,8 +34,8 @@ func (l *lease) fire() {
 	}
 }
 
-// hold reports false if the lease has ended.
-func (l *lease) hold() bool {
+// Hold reports false if the lease has ended.
+func (l *Lease) Hold() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ended {
@@ -45,7 +46,8 @@ func (l *lease) hold() bool {
 	return true
 }
 
-func (l *lease) release() {
+// Release gives back what Hold took.
+func (l *Lease) Release() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.held--; l.held == 0 && !l.ended {
@@ -53,8 +55,8 @@ func (l *lease) release() {
 	}
 }
 
-// end makes the lease end without expiring.
-func (l *lease) end() {
+// End makes the lease end without expiring.
+func (l *Lease) End() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.ended = true
