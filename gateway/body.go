@@ -14,7 +14,7 @@ import (
 // route's limit and within its time.
 func (x *exchange) readBody() error {
 	r := x.conn.HTTP
-	if r.Method != http.MethodPost || r.Body == nil || r.Body == http.NoBody {
+	if !carriesBody(r.Method) || r.Body == nil || r.Body == http.NoBody {
 		return nil
 	}
 	limit := int64(x.route.limits.MaxBytes)
@@ -49,6 +49,12 @@ func (x *exchange) readBody() error {
 			return bodyError(err)
 		}
 	}
+}
+
+// carriesBody reports whether a method has a body that is read. What others
+// bring along is left on the wire.
+func carriesBody(method string) bool {
+	return method == http.MethodPost || method == http.MethodPut
 }
 
 // clearDeadline takes a deadline away. A connection that does not accept that

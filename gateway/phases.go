@@ -76,7 +76,7 @@ func (p *pipeline) read(ctx context.Context, c caller) (readMessage, error) {
 		return readMessage{}, err
 	}
 	body := x.body
-	if x.conn.HTTP.Method != http.MethodPost {
+	if !carriesBody(x.conn.HTTP.Method) {
 		body = nil
 	}
 	msg, err := p.decode.Decode(ctx, &x.conn, x.who, body)
