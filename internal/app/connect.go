@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
@@ -20,7 +19,7 @@ import (
 // over the socket when a gateway runs, else served by this process while it
 // holds the folder's lock. Either way it is the same API.
 func Connect(ctx context.Context, opts Options) (*admin.Client, func() error, error) {
-	socket := filepath.Join(opts.DataDir, "admin.sock")
+	socket := datadir.AdminSocket(opts.DataDir)
 	if client, err := admin.Dial(ctx, socket); err == nil {
 		return client, func() error { return nil }, nil
 	}

@@ -103,7 +103,7 @@ func (a *App) listenSocket() (net.Listener, error) {
 	l, err := net.Listen("unix", path)
 	syscall.Umask(old)
 	if err != nil {
-		return nil, fmt.Errorf("opening the admin socket: %w", err)
+		return nil, fmt.Errorf("opening the admin socket (a path of over about 100 bytes is too long: name a shorter --data): %w", err)
 	}
 	return l, nil
 }

@@ -456,3 +456,29 @@ func TestSampleIsDeterministic(t *testing.T) {
 		t.Error("an existing history was overwritten")
 	}
 }
+
+func TestConcurrentCalls(t *testing.T) {
+	s := newSample(t, func(c *chronicle.Config) { c.CacheTTL = time.Nanosecond })
+	errs := make(chan error, 64)
+	for i := range cap(errs) {
+		go func() {
+			var err error
+			switch i % 4 {
+			case 0:
+				_, err = s.SearchHistory(t.Context(), chronicle.Args{Query: "go"})
+			case 1:
+				_, err = s.BrowserStats(t.Context(), chronicle.Args{})
+			case 2:
+				_, err = s.Bookmarks(t.Context(), chronicle.Args{})
+			case 3:
+				_, err = s.SearchAdvanced(t.Context(), chronicle.Args{Query: "g.", UseRegex: true})
+			}
+			errs <- err
+		}()
+	}
+	for range cap(errs) {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+}

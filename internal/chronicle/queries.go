@@ -3,8 +3,11 @@ package chronicle
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -388,7 +391,12 @@ func runDownloads(_ context.Context, s *Server, c *call) (*Result, error) {
 	return answer(c.Format, data, func() string { return cmp.Or(render.Markdown("", items), "No downloads found") })
 }
 
-func hasHistory(p browser.Profile) bool { return regular(p.History) }
+// hasHistory also lists a file that may not be read: calling it says which
+// permission is missing.
+func hasHistory(p browser.Profile) bool {
+	_, err := os.Stat(p.History)
+	return regular(p.History) || errors.Is(err, fs.ErrPermission)
+}
 
 func hasBookmarks(p browser.Profile) bool { return p.Family != browser.Safari && regular(p.Bookmarks) }
 

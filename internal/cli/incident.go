@@ -28,12 +28,12 @@ func (c *cli) maintenance() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.withAdmin(cmd.Context(), func(a *admin.Client) error {
 				m.On, m.RetryAfter = args[0] == "on", int(retry/time.Second)
-				state, err := m, error(nil)
-				if args[0] == "status" {
-					state, err = a.Maintenance(cmd.Context())
-				} else {
-					state, err = a.SetMaintenance(cmd.Context(), m)
+				if args[0] != "status" {
+					if _, err := a.SetMaintenance(cmd.Context(), m); err != nil {
+						return err
+					}
 				}
+				state, err := a.Maintenance(cmd.Context())
 				if err != nil {
 					return err
 				}

@@ -33,9 +33,6 @@ func (o Outcome) String() string {
 	}
 }
 
-// otherMethod is the number of what is not known.
-const otherMethod = 0
-
 // knownMethods returns the values of label "method": what MCP, A2A and HTTP
 // define. Everything else a caller may send counts as "other".
 func knownMethods() []string {

@@ -73,7 +73,7 @@ const maxDecodes = 3
 // comparing only. It returns uri itself when there is nothing to do, and false
 // for a URI that is encoded more than maxDecodes times.
 func normalize(uri string) (string, bool) {
-	head := len(uri) // end of scheme and authority
+	head := 0 // end of scheme and authority
 	if i := strings.Index(uri, ":"); i >= 0 {
 		head = i
 		if strings.HasPrefix(uri[i:], "://") {
@@ -84,8 +84,6 @@ func normalize(uri string) (string, bool) {
 				head = len(uri)
 			}
 		}
-	} else {
-		head = 0
 	}
 	out := uri
 	if lower := strings.ToLower(uri[:head]); lower != uri[:head] {

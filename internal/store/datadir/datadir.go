@@ -135,9 +135,29 @@ func (d *Dir) AuditDir() string { return filepath.Join(d.path, auditName) }
 // SpoolDir returns the folder of what waits to be sent. It exists.
 func (d *Dir) SpoolDir() string { return filepath.Join(d.path, spoolName) }
 
-// AdminSocket returns the path of the admin API's socket. Systems limit such
-// paths to about 100 bytes.
-func (d *Dir) AdminSocket() string { return filepath.Join(d.path, socketName) }
+// AdminSocket returns the path of the admin API's socket.
+func (d *Dir) AdminSocket() string { return AdminSocket(d.path) }
+
+// maxSocketPath is the longest path of a socket that every system takes, in
+// bytes: macOS has 104 with the closing NUL, Linux 108.
+const maxSocketPath = 103
+
+// AdminSocket returns the path of the admin API's socket in a data folder:
+// absolute, or relative to the working folder where that is what fits.
+func AdminSocket(folder string) string {
+	path := filepath.Join(folder, socketName)
+	if len(path) <= maxSocketPath {
+		return path
+	}
+	wd, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	if rel, err := filepath.Rel(wd, path); err == nil && len(rel) < len(path) {
+		return rel
+	}
+	return path
+}
 
 // Close gives the lock back, if it is held, and closes the folder.
 func (d *Dir) Close() error { return errors.Join(d.Unlock(), d.root.Close()) }
