@@ -1,10 +1,11 @@
 package gateway
 
-import "time"
+import (
+	"time"
+)
 
 // readBody reads the caller's body once, into the exchange's buffer, up to the
-// route's limit and within its time. A request without one passes here too: the
-// deadline that the server set for it must not end its reply.
+// route's limit and within its time.
 func (x *exchange) readBody() error {
 	body, err := x.route.body.ReadBody(x.w, x.conn.HTTP, x.body, int64(x.route.limits.MaxBytes))
 	if err != nil {

@@ -75,11 +75,7 @@ func (p *pipeline) read(ctx context.Context, c caller) (readMessage, error) {
 	if err := x.readBody(); err != nil {
 		return readMessage{}, err
 	}
-	body := x.body
-	if len(body) == 0 {
-		body = nil
-	}
-	msg, err := p.decode.Decode(ctx, &x.conn, x.who, body)
+	msg, err := p.decode.Decode(ctx, &x.conn, x.who, x.body)
 	if err != nil {
 		if msg != nil { // known well enough to answer with its id
 			x.msg = msg

@@ -1,9 +1,6 @@
 package edge
 
-import (
-	"fmt"
-	"slices"
-)
+import "fmt"
 
 // Config is what the server's front does for all routes. Routes have a
 // [BodyConfig], a [CORSConfig] and a [HeadersConfig] of their own.
@@ -14,8 +11,8 @@ type Config struct {
 	// RequireHTTPS is "auto" (not on a loopback listener), "always" or
 	// "insecure_never".
 	RequireHTTPS string `toml:"require_https"`
-	// AllowedHosts replaces the default hosts, see [DefaultHosts], of all but
-	// loopback addresses; Hostname is always added.
+	// AllowedHosts replaces the default hosts, see [DefaultHosts]; Hostname
+	// is always added.
 	AllowedHosts []string  `toml:"allowed_hosts"`
 	TLS          TLSConfig `toml:"tls"`
 	Limits       Limits    `toml:"limits"`
@@ -44,22 +41,20 @@ func (c Config) Validate() error {
 }
 
 // Hosts compiles the allowed hosts of a server that listens on the addresses
-// listen, each host:port. AllowedHosts replaces the default ones, but for those
-// of a loopback address: who is on this machine can always reach it.
+// listen, each host:port.
 func (c Config) Hosts(listen ...string) (*Hosts, error) {
-	list := slices.Clone(c.AllowedHosts)
-	for _, l := range listen {
-		if len(c.AllowedHosts) > 0 && !isLoopback(l) {
-			continue
+	list := c.AllowedHosts
+	if len(list) == 0 {
+		for _, l := range listen {
+			hosts, err := DefaultHosts(l, "")
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, hosts...)
 		}
-		hosts, err := DefaultHosts(l, "")
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, hosts...)
 	}
 	if c.Hostname != "" {
-		list = append(list, c.Hostname)
+		list = append(list[:len(list):len(list)], c.Hostname)
 	}
 	hosts, err := ParseHosts(list)
 	if err != nil {

@@ -13,6 +13,8 @@ func TestDefaultHosts(t *testing.T) {
 	for listen, want := range map[string][]string{
 		"127.0.0.1:8080": local, "localhost:8080": local, "[::1]:8080": local, ":8080": local, "0.0.0.0:8080": local, "[::]:8080": local,
 		"127.0.0.9:8080":       append(local[:3:3], "127.0.0.9:8080"),
+		"127.0.0.1:0":          {"127.0.0.1", "localhost", "[::1]"},
+		"192.0.2.1:0":          {"192.0.2.1"},
 		"192.0.2.1:80":         {"192.0.2.1:80"},
 		"[2001:db8::1]:80":     {"[2001:db8::1]:80"},
 		"mcp.example.com:8443": {"mcp.example.com:8443"},
@@ -34,17 +36,9 @@ func TestDefaultHosts(t *testing.T) {
 			t.Errorf("%s does not match", h)
 		}
 	}
-	hosts = must(Config{Hostname: "mcp.example.com", AllowedHosts: []string{"a.example"}}.Hosts("192.0.2.1:8080"))(t)
-	if hosts.Match("192.0.2.1:8080", false) || !hosts.Match("a.example", false) || !hosts.Match("mcp.example.com", true) {
+	hosts = must(Config{Hostname: "mcp.example.com", AllowedHosts: []string{"a.example"}}.Hosts("127.0.0.1:8080"))(t)
+	if hosts.Match("localhost:8080", false) || !hosts.Match("a.example", false) || !hosts.Match("mcp.example.com", true) {
 		t.Error("allowed_hosts does not replace the default")
-	}
-	hosts = must(Config{AllowedHosts: []string{"a.example"}}.Hosts("127.0.0.1:8080"))(t)
-	if !hosts.Match("localhost:8080", false) || !hosts.Match("a.example", false) || hosts.Match("localhost:8081", false) {
-		t.Error("allowed_hosts closes a loopback listener to its own machine")
-	}
-	hosts = must(Config{}.Hosts("127.0.0.1:0", "[::1]:0"))(t)
-	if !hosts.Match("localhost:8081", false) || !hosts.Match("[::1]:9", false) || hosts.Match("a.example:8081", false) {
-		t.Error("a port that is not known yet is not any port")
 	}
 	if _, err := NewHost(nil); err == nil {
 		t.Error("a Host guard without hosts")

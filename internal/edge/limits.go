@@ -136,11 +136,10 @@ func (l Limits) ReadBody(w http.ResponseWriter, r *http.Request, dst []byte, max
 	if int64(cap(buf)) < size {
 		buf = make([]byte, 0, size)
 	}
+	// Most bodies come with their header: the first read finds all of it, and
+	// the server's ReadTimeout bounds it without a timer of its own.
 	start := time.Now()
 	for {
-		if err := control.SetReadDeadline(l.bodyDeadline(start, len(buf))); err != nil && !errors.Is(err, http.ErrNotSupported) {
-			return nil, bodyError(err)
-		}
 		n, err := r.Body.Read(buf[len(buf):min(cap(buf), int(maxBytes)+1)])
 		buf = buf[:len(buf)+n]
 		switch {
@@ -153,6 +152,12 @@ func (l Limits) ReadBody(w http.ResponseWriter, r *http.Request, dst []byte, max
 			return nil, bodyError(err)
 		case len(buf) == cap(buf):
 			buf = append(buf, 0)[:len(buf)] // grows by append's own rule
+		}
+		if int64(len(buf)) == r.ContentLength {
+			continue // the next read finds the end without waiting
+		}
+		if err := control.SetReadDeadline(l.bodyDeadline(start, len(buf))); err != nil && !errors.Is(err, http.ErrNotSupported) {
+			return nil, bodyError(err)
 		}
 	}
 }
