@@ -40,7 +40,8 @@ func asRefusal(err error) *portcullis.Error {
 	var e *portcullis.Error
 	if errors.As(err, &e) {
 		out := *e
-		if out.Public == "" && int(out.Kind) < len(publicText) {
+		malformed := out.Kind == portcullis.KindMalformed && out.Code != 0 // the code's own words say more
+		if out.Public == "" && !malformed && int(out.Kind) < len(publicText) {
 			out.Public = publicText[out.Kind]
 		}
 		if out.Reason == "" {
@@ -55,7 +56,7 @@ func asRefusal(err error) *portcullis.Error {
 // logged and told to the caller in generic words with the request id.
 func (g *Gateway) refuse(ctx context.Context, x *exchange, err error) {
 	e := asRefusal(err)
-	if ctx.Err() != nil && !x.wrote && e.Kind != portcullis.KindUnavailable {
+	if ctx.Err() != nil && !x.wrote && gaveUp(e.Kind) {
 		e.Reason = "client_closed"
 	}
 	if e.Kind == portcullis.KindRedirect || e.Kind == portcullis.KindPreflight {
@@ -83,6 +84,12 @@ func (g *Gateway) refuse(ctx context.Context, x *exchange, err error) {
 	if werr != nil {
 		g.log.Debug("writing a refusal", "request_id", x.conn.RequestID, "error", werr)
 	}
+}
+
+// gaveUp reports whether a refusal can come of a caller who left. All others
+// were decided: a slow body, for one, also ends the caller's context.
+func gaveUp(k portcullis.Kind) bool {
+	return k == portcullis.KindInternal || k == portcullis.KindUpstream || k == portcullis.KindUpstreamTimeout
 }
 
 func (g *Gateway) logRefusal(ctx context.Context, x *exchange, e *portcullis.Error) {
@@ -155,6 +162,9 @@ type problem struct {
 
 func appendProblem(dst []byte, e *portcullis.Error, requestID string) []byte {
 	status := e.Kind.Status()
+	if e.Public == "" {
+		e.Public = publicText[e.Kind]
+	}
 	doc, err := json.Marshal(problem{
 		Type: "about:blank", Title: http.StatusText(status), Status: status,
 		Detail: e.Public, Reason: e.Reason, RequestID: requestID, RetryAfter: retrySeconds(e.RetryAfter),
