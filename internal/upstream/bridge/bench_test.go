@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/portcullis-dev/portcullis"
@@ -16,6 +17,7 @@ import (
 type loop struct {
 	said chan []byte
 	done chan struct{}
+	once sync.Once
 }
 
 func (l *loop) Send(_ context.Context, raw []byte) error {
@@ -45,11 +47,7 @@ func (l *loop) Receive() ([]byte, error) {
 }
 
 func (l *loop) Close(context.Context) error {
-	select {
-	case <-l.done:
-	default:
-		close(l.done)
-	}
+	l.once.Do(func() { close(l.done) })
 	return nil
 }
 
