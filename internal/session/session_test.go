@@ -1,4 +1,4 @@
-package gateway
+package session
 
 import (
 	"bytes"
@@ -58,14 +58,14 @@ func TestSealedSessionsOpenForTheirOwnerOnly(t *testing.T) {
 			checkNotFound(t, err, tc.detail)
 		})
 	}
-	s.now = func() time.Time { return time.Now().Add(sessionLife + time.Minute) }
+	s.now = func() time.Time { return time.Now().Add(Life + time.Minute) }
 	_, err := s.Open(sealed, "mcp", "key:1")
 	checkNotFound(t, err, "too old")
 }
 
 func TestSealRefusesWhatNoUpstreamMayCallASession(t *testing.T) {
 	s := newTestSealer(t)
-	for _, id := range []string{"", "a b", "a\x00b", "ä", strings.Repeat("x", maxSessionID+1)} {
+	for _, id := range []string{"", "a b", "a\x00b", "ä", strings.Repeat("x", maxID+1)} {
 		var e *portcullis.Error
 		if _, err := s.Seal(id, "mcp", "key:1"); !errors.As(err, &e) || e.Kind != portcullis.KindUpstream {
 			t.Errorf("%q: %v", id, err)
@@ -96,8 +96,8 @@ func TestEndedSessions(t *testing.T) {
 }
 
 func TestMemoryOfEndedSessionsIsBounded(t *testing.T) {
-	var m endedSessions
-	digest := func(i int) sessionDigest { return digestOf(fmt.Sprint(i), "mcp", "key:1") }
+	var m memory
+	digest := func(i int) digest { return digestOf(fmt.Sprint(i), "mcp", "key:1") }
 	for i := range maxEnded + 10 {
 		m.add(digest(i))
 		m.add(digest(i)) // a second end changes nothing

@@ -1,0 +1,172 @@
+package sanitize
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+const upperHex = "0123456789ABCDEF"
+
+// Invisible reports whether a rune can hide or reorder text: control,
+// formatting (bidirectional marks and overrides, zero-width), tag, variation
+// selector, filler and unassigned-by-design characters.
+func Invisible(r rune) bool {
+	switch {
+	case r < 0x20, r >= 0x7f && r < 0xa0:
+		return true
+	case r < 0xa0:
+		return false
+	case r == 0x034f, r == 0x115f, r == 0x1160, r == 0x17b4, r == 0x17b5, r == 0x3164, r == 0xffa0:
+		return true
+	case r >= 0xfe00 && r <= 0xfe0f, r >= 0xe0000 && r <= 0xe0fff:
+		return true
+	case r == 0x2028, r == 0x2029, r >= 0xfff0 && r <= 0xfffb, r == 0xfffe, r == 0xffff:
+		return true
+	}
+	return unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Co, r)
+}
+
+// unescape decodes %XX once and leaves what is not an escape as it is.
+func unescape(s string) string {
+	i := strings.IndexByte(s, '%')
+	if i < 0 {
+		return s
+	}
+	var b strings.Builder
+	b.Grow(len(s))
+	b.WriteString(s[:i])
+	for ; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) {
+			hi, lo := unhex(s[i+1]), unhex(s[i+2])
+			if hi >= 0 && lo >= 0 {
+				b.WriteByte(byte(hi<<4 | lo))
+				i += 2
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+func unhex(c byte) int {
+	switch {
+	case c >= '0' && c <= '9':
+		return int(c - '0')
+	case c >= 'a' && c <= 'f':
+		return int(c-'a') + 10
+	case c >= 'A' && c <= 'F':
+		return int(c-'A') + 10
+	}
+	return -1
+}
+
+// decodeAll decodes until nothing changes. Each round makes the text shorter,
+// so it ends; names are short, so the bound is for hostile ones.
+func decodeAll(s string) string {
+	for range 64 {
+		d := unescape(s)
+		if d == s {
+			return s
+		}
+		s = d
+	}
+	return s
+}
+
+// escape encodes everything but the unreserved characters of RFC 3986, so that
+// unescape(escape(s)) == s wherever the result stands in a URL.
+func escape(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if unreserved(c) {
+			b.WriteByte(c)
+			continue
+		}
+		writeEscaped(&b, c)
+	}
+	return b.String()
+}
+
+func writeEscaped(b *strings.Builder, c byte) {
+	b.WriteByte('%')
+	b.WriteByte(upperHex[c>>4])
+	b.WriteByte(upperHex[c&15])
+}
+
+func unreserved(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' ||
+		c == '-' || c == '.' || c == '_' || c == '~'
+}
+
+// prepare makes a URL printable before it is read: no invalid UTF-8, controls
+// or invisible characters; characters that no URL may hold are escaped.
+func prepare(raw string) string {
+	clean := true
+	for i := 0; i < len(raw); i++ {
+		if c := raw[i]; c <= 0x20 || c >= 0x7f || unsafeByte(c) {
+			clean = false
+			break
+		}
+	}
+	if clean {
+		return raw
+	}
+	raw = strings.ToValidUTF8(raw, "")
+	raw = strings.TrimFunc(raw, func(r rune) bool { return unicode.IsSpace(r) || Invisible(r) })
+	slashes := specialScheme(raw)
+	var b strings.Builder
+	b.Grow(len(raw) + 16)
+	for _, r := range raw {
+		switch {
+		case Invisible(r):
+		case r == '?' || r == '#':
+			slashes = false
+			b.WriteRune(r)
+		case r == '\\' && slashes:
+			b.WriteByte('/') // browsers read it so in http URLs
+		case r == ' ' || r < utf8.RuneSelf && unsafeByte(byte(r)):
+			writeEscaped(&b, byte(r))
+		case unicode.IsSpace(r):
+			for _, c := range []byte(string(r)) {
+				writeEscaped(&b, c)
+			}
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+func unsafeByte(c byte) bool {
+	switch c {
+	case '<', '>', '"', '`', '{', '}', '|', '^', '\\':
+		return true
+	}
+	return false
+}
+
+// line folds a text to one line without invisible characters.
+func line(s string) string {
+	s = strings.ToValidUTF8(s, "")
+	var b strings.Builder
+	b.Grow(len(s))
+	space := false
+	for _, r := range s {
+		if unicode.IsSpace(r) || r == 0x2028 || r == 0x2029 {
+			space = b.Len() > 0
+			continue
+		}
+		if Invisible(r) {
+			continue
+		}
+		if space {
+			b.WriteByte(' ')
+			space = false
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
