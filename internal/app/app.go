@@ -64,6 +64,7 @@ type App struct {
 	tasks                 sync.WaitGroup
 	endTasks              context.CancelFunc
 	firstKey              string
+	serving               bool // Start succeeded
 }
 
 // Endpoints is what a script needs to use a started gateway.
@@ -254,6 +255,9 @@ func (a *App) Stop(ctx context.Context) error {
 	a.mu.Unlock()
 	a.tasks.Wait()
 	flush := context.WithoutCancel(ctx)
+	if !a.serving { // only the command line was served: nothing ran that could stop
+		return a.core.close(flush)
+	}
 	a.note(flush, portcullis.EventGatewayStopped, "")
 	err := a.core.close(flush)
 	a.log.Info("stopped")

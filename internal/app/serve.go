@@ -62,6 +62,7 @@ func (a *App) Start(ctx context.Context) (err error) {
 	}
 	a.serve("socket", socket, a.local)
 	a.background(ctx)
+	a.serving = true
 	a.note(ctx, portcullis.EventGatewayStarted, "")
 	a.log.Info("serving", "url", a.Endpoints().URL, "admin", a.Endpoints().AdminURL, "version", a.opts.Version)
 	return nil

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -81,11 +82,11 @@ func (c *cli) tail(ctx context.Context, dir string, opts journal.TailOptions) er
 			who += "@" + e.Actor.IP.String()
 		}
 		what := strings.TrimSpace(e.Action + " " + e.Resource)
-		line := fmt.Sprintf("%s %-8s %-22s %-8s %-40s %s", e.Time.UTC().Format("2006-01-02T15:04:05.000Z"),
-			e.Severity, e.Type, e.Outcome, strings.TrimSpace(who), strings.TrimSpace(what+" "+e.Reason))
+		line := fmt.Sprintf("%s %-8s %-22s %-8s %s %s", e.Time.UTC().Format("2006-01-02T15:04:05.000Z"),
+			e.Severity, e.Type, e.Outcome, cmp.Or(strings.TrimSpace(who), "-"), strings.TrimSpace(what+" "+e.Reason))
 		for _, d := range e.Details {
 			line += fmt.Sprintf(" %s=%v", d.Key, d.Value)
 		}
-		return c.printf("%s\n", printable(strings.TrimRight(line, " ")))
+		return c.printf("%s\n", c.paint(e.Severity, printable(strings.TrimRight(line, " "))))
 	})
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"unicode"
+
+	"github.com/portcullis-dev/portcullis"
 )
 
 func (c *cli) json() bool { return c.output == "json" }
@@ -53,4 +55,23 @@ func printable(s string) string {
 		}
 		return '�'
 	}, s)
+}
+
+// paint colours a line by its severity, on a terminal whose user did not ask
+// for plain text (https://no-color.org).
+func (c *cli) paint(s portcullis.Severity, line string) string {
+	if plain, _ := c.env("NO_COLOR"); plain != "" || !isTerminal(c.out) {
+		return line
+	}
+	if term, _ := c.env("TERM"); term == "" || term == "dumb" {
+		return line
+	}
+	switch s {
+	case portcullis.SeverityCritical, portcullis.SeverityError:
+		return "\x1b[31m" + line + "\x1b[0m" // red
+	case portcullis.SeverityWarn:
+		return "\x1b[33m" + line + "\x1b[0m" // yellow
+	case portcullis.SeverityInfo:
+	}
+	return line
 }

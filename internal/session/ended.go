@@ -5,39 +5,39 @@ import (
 	"sync"
 )
 
-// memory remembers which sessions their owners ended: "the server MAY
+// endedSessions remembers which sessions their owners ended: "the server MAY
 // terminate the session at any time, after which it MUST respond to requests
 // containing that session ID with HTTP 404 Not Found" (2025-11-25, Session
 // Management), which some servers answer with other statuses, and some not at
 // all. It holds the newest maxEnded sessions in at most 2 MiB; of an older one
 // the upstream has the last word, as of one that another replica ended. The
 // zero value remembers none. Safe for concurrent use.
-type memory struct {
+type endedSessions struct {
 	mu   sync.RWMutex
-	at   map[digest]struct{}
-	ring []digest // in the order of their ends, next is the oldest once it is full
+	at   map[sessionDigest]struct{}
+	ring []sessionDigest // in the order of their ends, next is the oldest once it is full
 	next int
 }
 
 const maxEnded = 16 << 10
 
-type digest [16]byte
+type sessionDigest [16]byte
 
 // digestOf names a principal's session on a route, hashed so that the memory
 // holds no ids. An upstream's id holds no NUL, so no two sessions look alike.
-func digestOf(id, route, principal string) digest {
+func digestOf(id, route, principal string) sessionDigest {
 	sum := sha256.Sum256(append(append(binding(route, principal), 0), id...))
-	return digest(sum[:16])
+	return sessionDigest(sum[:16])
 }
 
-func (s *memory) add(d digest) {
+func (s *endedSessions) add(d sessionDigest) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, had := s.at[d]; had {
 		return
 	}
 	if s.at == nil {
-		s.at = map[digest]struct{}{}
+		s.at = map[sessionDigest]struct{}{}
 	}
 	if len(s.ring) < maxEnded {
 		s.ring = append(s.ring, d)
@@ -50,13 +50,13 @@ func (s *memory) add(d digest) {
 }
 
 // forget is for an upstream that gives an id out again.
-func (s *memory) forget(d digest) {
+func (s *endedSessions) forget(d sessionDigest) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.at, d)
 }
 
-func (s *memory) has(d digest) bool {
+func (s *endedSessions) has(d sessionDigest) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	_, ended := s.at[d]

@@ -2,9 +2,8 @@
 // never leaves the gateway: a caller holds it sealed, and what is sealed for
 // one principal on one route opens for nobody else and nowhere else.
 //
-// Of open sessions nothing is stored: a sealed id is a token, so they cost no
-// memory, and any replica that has the key can open it. Of sessions that their
-// owners ended a bounded memory is kept, so that they stay ended.
+// Nothing is stored: a sealed id is a token, so sessions cost no memory, and
+// any replica that has the key can open it.
 package session
 
 import (
@@ -21,16 +20,17 @@ import (
 // Sealer turns an upstream's session id into one that is worth nothing to
 // anyone but the principal who opened the session, on the route where it was
 // opened. The id is encrypted and authenticated (AES-256-GCM, random nonce)
-// with route and principal as associated data. It answers session replay
-// across routes (GHSA-mvgg-jvj2-4frq) and the demand of MCP's security
-// practices that a session be bound to its user.
+// with route and principal as associated data; of open sessions nothing is
+// stored, so nothing grows, and any replica with the key can open it. It
+// answers session replay across routes (GHSA-mvgg-jvj2-4frq) and the demand of
+// MCP's security practices that a session be bound to its user.
 //
 // A Sealer is safe for concurrent use.
 type Sealer struct {
 	aead  cipher.AEAD
 	life  time.Duration
 	now   func() time.Time
-	ended memory
+	ended endedSessions
 }
 
 // Life is how long a sealed id opens. Upstreams end idle sessions long

@@ -96,8 +96,8 @@ func TestEndedSessions(t *testing.T) {
 }
 
 func TestMemoryOfEndedSessionsIsBounded(t *testing.T) {
-	var m memory
-	digest := func(i int) digest { return digestOf(fmt.Sprint(i), "mcp", "key:1") }
+	var m endedSessions
+	digest := func(i int) sessionDigest { return digestOf(fmt.Sprint(i), "mcp", "key:1") }
 	for i := range maxEnded + 10 {
 		m.add(digest(i))
 		m.add(digest(i)) // a second end changes nothing
