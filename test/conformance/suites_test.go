@@ -88,17 +88,18 @@ func TestServerSuites(t *testing.T) {
 	sessions := func(t *testing.T) string { return startGoServer(t, false) }
 	stateless := func(t *testing.T) string { return startGoServer(t, true) }
 	everything := func(t *testing.T) string { return startTSServer(t, "streamableHttp") }
+	mends := map[string]difference{
+		// it answers a forged Host, and 400 on a session that has ended
+		"dns-rebinding-protection/localhost-host-rebinding-rejected":     mended,
+		"server-session-lifecycle/server-session-terminated-returns-404": mended,
+	}
 	for _, tc := range []serverSuite{
 		{name: "go-sdk/2025-11-25", revision: "2025-11-25", minPassed: 80, direct: sessions},
 		{name: "go-sdk/2026-07-28", revision: "2026-07-28", minPassed: 150, direct: stateless},
-		{name: "server-everything/2025-11-25", revision: "2025-11-25", minPassed: 40, direct: everything, differ: map[string]difference{
-			// it answers a forged Host, and 400 on a session that has ended
-			"dns-rebinding-protection/localhost-host-rebinding-rejected":     mended,
-			"server-session-lifecycle/server-session-terminated-returns-404": mended,
-		}},
+		{name: "server-everything/2025-11-25", revision: "2025-11-25", minPassed: 40, direct: everything, differ: mends},
 		{name: "go-sdk over stdio/2025-11-25", revision: "2025-11-25", minPassed: 80, direct: sessions, command: goCommand(t)},
 		{name: "go-sdk over stdio/2026-07-28", revision: "2026-07-28", minPassed: 150, direct: stateless, command: goCommand(t)},
-		{name: "server-everything over stdio/2025-11-25", revision: "2025-11-25", minPassed: 40, direct: everything, command: jsCommand(t, "server-everything", "stdio")},
+		{name: "server-everything over stdio/2025-11-25", revision: "2025-11-25", minPassed: 40, direct: everything, command: jsCommand(t, "server-everything", "stdio") + "\nmax_children_per_caller = 16", differ: mends},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -114,8 +115,30 @@ func TestServerSuites(t *testing.T) {
 			through := runSuite(t, withKey(t, startGateway(t, route)), tc.revision)
 			t.Logf("%d checks passed, %d failed, directly; %d and %d through the gateway",
 				direct.count("SUCCESS"), direct.count("FAILURE"), through.count("SUCCESS"), through.count("FAILURE"))
+			if tc.command != "" {
+				setAsideStreams(t, direct, through)
+			}
 			compare(t, direct, through, tc.differ)
 		})
+	}
+}
+
+// setAsideStreams takes out the checks of how a server holds, breaks and
+// resumes HTTP streams. One on stdio has none: the gateway answers such calls
+// in plain JSON, which the suite accepts ("priming event tests not
+// applicable").
+func setAsideStreams(t *testing.T, direct, through verdicts) {
+	t.Helper()
+	apart := func(key string) bool {
+		return strings.HasPrefix(key, "server-sse-polling/") || key == "server-sse-multiple-streams/server-sse-streams-functional"
+	}
+	for key, all := range through {
+		if apart(key) && slices.Contains(all, "FAILURE") {
+			t.Errorf("%s: %q through the gateway", key, all)
+		}
+	}
+	for _, v := range []verdicts{direct, through} {
+		maps.DeleteFunc(v, func(key string, _ []string) bool { return apart(key) })
 	}
 }
 
