@@ -165,7 +165,11 @@ func unexpectedReply(status int) *portcullis.Error {
 	if !ok {
 		return rejectedReply("reply of status " + strconv.Itoa(status) + " is not a JSON-RPC message")
 	}
-	return &portcullis.Error{Kind: kind, Reason: "upstream_refused", Detail: "upstream answered status " + strconv.Itoa(status)}
+	e := &portcullis.Error{Kind: kind, Reason: "upstream_refused", Detail: "upstream answered status " + strconv.Itoa(status)}
+	if kind == portcullis.KindMethodNotAllowed { // RFC 9110 section 15.5.6 demands it; POST is what every server takes
+		e.Header = http.Header{"Allow": {http.MethodPost}}
+	}
+	return e
 }
 
 // reviewMessage gives one message of the upstream its one reading and takes it
@@ -203,6 +207,7 @@ func (p *pipeline) write(ctx context.Context, x *exchange) error {
 	if x.reply.Status >= 400 {
 		outcome, reason = portcullis.OutcomeFailure, "upstream_refused"
 	}
+	x.due = len(x.out)
 	if err := x.recordFinish(ctx, x.reply.Status, outcome, reason); err != nil {
 		return unrecorded(err)
 	}

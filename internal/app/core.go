@@ -20,6 +20,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
 	"github.com/portcullis-dev/portcullis/internal/obs"
+	"github.com/portcullis-dev/portcullis/internal/session"
 	"github.com/portcullis-dev/portcullis/internal/store/datadir"
 	"github.com/portcullis-dev/portcullis/internal/store/sqlite"
 )
@@ -37,7 +38,7 @@ type core struct {
 	db      *sqlite.DB
 	journal *journal.Journal
 	keys    *apikey.Service
-	sealer  *gateway.Sealer
+	sealer  *session.Sealer
 	sw      edge.Switch
 	metrics *obs.Metrics
 }
@@ -68,11 +69,11 @@ func openCore(ctx context.Context, opts Options) (_ *core, err error) {
 	if err = c.openKeys(opts); err != nil {
 		return nil, err
 	}
-	sessionKey, err := c.dir.Derive(purposeSession, 32)
+	sessionKey, err := c.dir.Derive(purposeSession, session.KeySize)
 	if err != nil {
 		return nil, err
 	}
-	if c.sealer, err = gateway.NewSealer(sessionKey); err != nil {
+	if c.sealer, err = session.NewSealer(sessionKey); err != nil {
 		return nil, err
 	}
 	return c, nil

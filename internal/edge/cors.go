@@ -228,16 +228,9 @@ func (g *CORS) prefixed(name string) bool {
 	return false
 }
 
-var varyOrigin = [...]string{"Origin"}
-
 // addVary adds a name to Vary unless a line already holds just it.
 func addVary(h http.Header, name string) {
-	old := h["Vary"]
-	if len(old) == 0 && name == varyOrigin[0] {
-		h["Vary"] = varyOrigin[:1:1]
-		return
-	}
-	if !slices.Contains(old, name) {
+	if old := h["Vary"]; !slices.Contains(old, name) {
 		h["Vary"] = append(old[:len(old):len(old)], name)
 	}
 }

@@ -54,6 +54,8 @@ func TestURL(t *testing.T) {
 		{"github token", "https://h/ghp_16C7e42F292c6912E7710c838347Ae178B4a", "https://h/REDACTED"},
 		{"hex in path", "https://h/reset/9f86d081884c7d659a2feaa0c55ad015", "https://h/reset/REDACTED"},
 		{"after token segment", "https://h/token/abc12345", "https://h/token/REDACTED"},
+		{"random letters", "https://h/x/qWzRtYpLkJhGfDsAxCvBnMqWeRtYuIoPaSdF", "https://h/x/REDACTED"},
+		{"article", "https://h/wiki/The_Quick_Brown_Fox_Jumps_Over_2_Lazy_Dogs", "https://h/wiki/The_Quick_Brown_Fox_Jumps_Over_2_Lazy_Dogs"},
 		{"slug", "https://h/how-to-build-a-really-long-article-slug-in-2024", "https://h/how-to-build-a-really-long-article-slug-in-2024"},
 		{"camel", "https://h/HelloWorldFooBarBazQuxQuux2024", "https://h/HelloWorldFooBarBazQuxQuux2024"},
 		{"uuid", "https://h/d/123e4567-e89b-12d3-a456-426614174000", "https://h/d/123e4567-e89b-12d3-a456-426614174000"},

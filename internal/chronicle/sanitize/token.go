@@ -122,6 +122,9 @@ func isRandom(s string) bool {
 		}
 		prev = c
 	}
+	if len(s) >= longRandom && upper && lower && (digits+changes)*100 >= len(s)*24 {
+		return true
+	}
 	if !number || !upper && !lower {
 		return false
 	}

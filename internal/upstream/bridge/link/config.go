@@ -17,7 +17,7 @@ type Config struct {
 	InputTimeout    time.Duration `toml:"input_timeout"`     // how long a server's question to the user stays open
 	KeepAlive       time.Duration `toml:"keep_alive"`        // silence on an event stream before a comment is sent
 	Grace           time.Duration `toml:"grace"`             // for a server to end, before force
-	QueueBytes      int           `toml:"queue_bytes"`       // queued for one client that reads slowly
+	QueueBytes      int           `toml:"queue_bytes"`       // queued for one client that reads slowly; one message always fits
 	ReplayBytes     int           `toml:"replay_bytes"`      // kept for one session's GET stream
 	BackoffMin      time.Duration `toml:"backoff_min"`       // pause after the second failure in a row
 	BackoffMax      time.Duration `toml:"backoff_max"`       // longest pause
@@ -36,7 +36,7 @@ func Default() Config {
 		InputTimeout:    5 * time.Minute,
 		KeepAlive:       15 * time.Second,
 		Grace:           15 * time.Second,
-		QueueBytes:      20 << 20,
+		QueueBytes:      1 << 20,
 		ReplayBytes:     1 << 20,
 		BackoffMin:      500 * time.Millisecond,
 		BackoffMax:      30 * time.Second,

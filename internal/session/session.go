@@ -1,4 +1,10 @@
-package gateway
+// Package session makes the session ids that callers see. An upstream's own id
+// never leaves the gateway: a caller holds it sealed, and what is sealed for
+// one principal on one route opens for nobody else and nowhere else.
+//
+// Nothing is stored: a sealed id is a token, so sessions cost no memory, and
+// any replica that has the key can open it.
+package session
 
 import (
 	"crypto/aes"
@@ -14,8 +20,7 @@ import (
 // Sealer turns an upstream's session id into one that is worth nothing to
 // anyone but the principal who opened the session, on the route where it was
 // opened. The id is encrypted and authenticated (AES-256-GCM, random nonce)
-// with route and principal as associated data; nothing is stored, so nothing
-// grows, and any replica with the key can open it. It answers session replay
+// with route and principal as associated data. It answers session replay
 // across routes (GHSA-mvgg-jvj2-4frq) and the demand of MCP's security
 // practices that a session be bound to its user.
 //
@@ -26,15 +31,21 @@ type Sealer struct {
 	now  func() time.Time
 }
 
-// sessionLife is how long a sealed id opens. Upstreams end idle sessions long
+// Life is how long a sealed id opens. Upstreams end idle sessions long
 // before; this bounds what a stolen id and a stolen key together are good for.
-const sessionLife = 7 * 24 * time.Hour
+const Life = 7 * 24 * time.Hour
 
-// maxSessionID bounds the id an upstream may hand out, in bytes.
-const maxSessionID = 512
+// maxID bounds the id an upstream may hand out, in bytes.
+const maxID = 512
 
-// NewSealer returns a Sealer for a 32-byte key.
+// KeySize is the length of a Sealer's key, in bytes (AES-256).
+const KeySize = 32
+
+// NewSealer returns a Sealer for a key of KeySize bytes.
 func NewSealer(key []byte) (*Sealer, error) {
+	if len(key) != KeySize {
+		return nil, fmt.Errorf("session key: %d bytes: want %d", len(key), KeySize)
+	}
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, fmt.Errorf("session key: %w", err)
@@ -43,10 +54,10 @@ func NewSealer(key []byte) (*Sealer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("session key: %w", err)
 	}
-	return &Sealer{aead: aead, life: sessionLife, now: time.Now}, nil
+	return &Sealer{aead: aead, life: Life, now: time.Now}, nil
 }
 
-func sessionBinding(route, principal string) []byte {
+func binding(route, principal string) []byte {
 	b := make([]byte, 0, 64)
 	b = append(b, "portcullis session v1\x00"...)
 	b = binary.AppendUvarint(b, uint64(len(route)))
@@ -54,38 +65,39 @@ func sessionBinding(route, principal string) []byte {
 	return append(b, principal...)
 }
 
-// Seal returns the id the caller sees.
+// Seal returns the id the caller sees. The error is a *portcullis.Error for an
+// id that no upstream should hand out: empty, over 512 bytes, not visible ASCII.
 func (s *Sealer) Seal(id, route, principal string) (string, error) {
-	if id == "" || len(id) > maxSessionID || !visibleASCII(id) {
+	if id == "" || len(id) > maxID || !visibleASCII(id) {
 		return "", &portcullis.Error{Kind: portcullis.KindUpstream, Reason: "reply_rejected", Detail: "upstream session id is not visible ASCII of a sane length"}
 	}
 	plain := binary.BigEndian.AppendUint64(make([]byte, 0, 8+len(id)), uint64(s.now().Unix()))
 	plain = append(plain, id...)
-	return base64.RawURLEncoding.EncodeToString(s.aead.Seal(nil, nil, plain, sessionBinding(route, principal))), nil
+	return base64.RawURLEncoding.EncodeToString(s.aead.Seal(nil, nil, plain, binding(route, principal))), nil
 }
 
 // Open returns the upstream's id, or the refusal "not found": a foreign, a
 // forged, an expired and an unknown session look alike.
 func (s *Sealer) Open(sealed, route, principal string) (string, error) {
-	if len(sealed) > 2*maxSessionID {
-		return "", sessionNotFound("session id too long")
+	if len(sealed) > 2*maxID {
+		return "", notFound("session id too long")
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
 	if err != nil {
-		return "", sessionNotFound("session id is not one of ours")
+		return "", notFound("session id is not one of ours")
 	}
-	plain, err := s.aead.Open(nil, nil, raw, sessionBinding(route, principal))
+	plain, err := s.aead.Open(nil, nil, raw, binding(route, principal))
 	if err != nil || len(plain) < 9 {
-		return "", sessionNotFound("session id is foreign or forged")
+		return "", notFound("session id is foreign or forged")
 	}
 	age := s.now().Sub(time.Unix(int64(binary.BigEndian.Uint64(plain)), 0)) //nolint:gosec // our own seconds
 	if age > s.life {
-		return "", sessionNotFound("session id is too old")
+		return "", notFound("session id is too old")
 	}
 	return string(plain[8:]), nil
 }
 
-func sessionNotFound(detail string) *portcullis.Error {
+func notFound(detail string) *portcullis.Error {
 	return &portcullis.Error{
 		Kind: portcullis.KindNotFound, Reason: "not_found", Public: "Session not found",
 		Event: portcullis.EventUnauthorizedAccess, Detail: detail,
