@@ -2,8 +2,9 @@
 // never leaves the gateway: a caller holds it sealed, and what is sealed for
 // one principal on one route opens for nobody else and nowhere else.
 //
-// Nothing is stored: a sealed id is a token, so sessions cost no memory, and
-// any replica that has the key can open it.
+// Of open sessions nothing is stored: a sealed id is a token, so they cost no
+// memory, and any replica that has the key can open it. Of sessions that their
+// owners ended a bounded memory is kept, so that they stay ended.
 package session
 
 import (
