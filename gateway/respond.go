@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
+	"github.com/portcullis-dev/portcullis/internal/protocol/problem"
 )
 
 // publicText is what a caller reads when a refusal brings no text of its own.
@@ -139,38 +139,16 @@ func refusalBody(x *exchange, e *portcullis.Error) []byte {
 		return mcp.AppendErrorResponse(x.out[:0], id, e, x.conn.RequestID)
 	}
 	x.conn.Reply["Content-Type"] = problemType
-	return appendProblem(x.out[:0], e, x.conn.RequestID)
+	if e.Public == "" {
+		e.Public = publicText[e.Kind]
+	}
+	return problem.Append(x.out[:0], e, x.conn.RequestID)
 }
 
 // Shared header values; nobody writes into them.
 var (
 	jsonType    = []string{"application/json"}
-	problemType = []string{"application/problem+json"}
+	problemType = []string{problem.ContentType}
 	noBuffering = []string{"no"}
 	zeroLength  = []string{"0"}
 )
-
-type problem struct {
-	Type       string `json:"type"`
-	Title      string `json:"title"`
-	Status     int    `json:"status"`
-	Detail     string `json:"detail"`
-	Reason     string `json:"reason"`
-	RequestID  string `json:"requestId"`
-	RetryAfter int64  `json:"retryAfter,omitempty"`
-}
-
-func appendProblem(dst []byte, e *portcullis.Error, requestID string) []byte {
-	status := e.Kind.Status()
-	if e.Public == "" {
-		e.Public = publicText[e.Kind]
-	}
-	doc, err := json.Marshal(problem{
-		Type: "about:blank", Title: http.StatusText(status), Status: status,
-		Detail: e.Public, Reason: e.Reason, RequestID: requestID, RetryAfter: retrySeconds(e.RetryAfter),
-	})
-	if err != nil { // strings and integers always marshal
-		return append(dst, `{"type":"about:blank"}`...)
-	}
-	return append(dst, doc...)
-}
