@@ -95,7 +95,7 @@ func newBuilder(cfg *config.Config, d Deps) (*builder, error) {
 	if len(listen) == 0 {
 		listen = []string{cfg.Server.Listen}
 	}
-	hosts, err := e.Hosts(listen...)
+	hosts, err := allowedHosts(e, listen)
 	if err != nil {
 		return nil, fmt.Errorf("server.allowed_hosts: %w", err)
 	}
@@ -104,6 +104,24 @@ func newBuilder(cfg *config.Config, d Deps) (*builder, error) {
 		return nil, fmt.Errorf("server.https: %w", err)
 	}
 	return b, nil
+}
+
+// allowedHosts are the configured ones and, on a loopback address, its names:
+// who can reach those is on this machine already.
+func allowedHosts(e edge.Config, listen []string) (*edge.Hosts, error) {
+	if len(e.AllowedHosts) > 0 {
+		for _, l := range listen {
+			if !edge.IsLoopback(l) {
+				continue
+			}
+			own, err := edge.DefaultHosts(l, "")
+			if err != nil {
+				return nil, err
+			}
+			e.AllowedHosts = append(slices.Clone(e.AllowedHosts), own...)
+		}
+	}
+	return e.Hosts(listen...)
 }
 
 // httpsMode is the guard's word for the setting.

@@ -28,6 +28,9 @@ func (p *pipeline) deliver(ctx context.Context, a answeredCall) error {
 	if err := p.sealSession(x); err != nil {
 		return err
 	}
+	if x.msg.Shape == portcullis.ShapeClose && x.msg.Session != "" && x.reply.Status < 300 {
+		x.route.sealer.End(x.msg.Session, x.conn.Route, x.who.ID)
+	}
 	passReplyHeader(x.conn.Reply, x.reply.Header)
 	if mediaType(x.reply.Header) == "text/event-stream" && x.reply.Status == http.StatusOK {
 		return p.deliverStream(ctx, x)

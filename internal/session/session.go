@@ -2,8 +2,9 @@
 // never leaves the gateway: a caller holds it sealed, and what is sealed for
 // one principal on one route opens for nobody else and nowhere else.
 //
-// Nothing is stored: a sealed id is a token, so sessions cost no memory, and
-// any replica that has the key can open it.
+// Of open sessions nothing is stored: a sealed id is a token, so they cost no
+// memory, and any replica that has the key can open it. Of sessions that their
+// owners ended a bounded memory is kept, so that they stay ended.
 package session
 
 import (
@@ -20,15 +21,17 @@ import (
 // Sealer turns an upstream's session id into one that is worth nothing to
 // anyone but the principal who opened the session, on the route where it was
 // opened. The id is encrypted and authenticated (AES-256-GCM, random nonce)
-// with route and principal as associated data. It answers session replay
-// across routes (GHSA-mvgg-jvj2-4frq) and the demand of MCP's security
-// practices that a session be bound to its user.
+// with route and principal as associated data; of open sessions nothing is
+// stored, so nothing grows, and any replica with the key can open it. It
+// answers session replay across routes (GHSA-mvgg-jvj2-4frq) and the demand of
+// MCP's security practices that a session be bound to its user.
 //
 // A Sealer is safe for concurrent use.
 type Sealer struct {
-	aead cipher.AEAD
-	life time.Duration
-	now  func() time.Time
+	aead  cipher.AEAD
+	life  time.Duration
+	now   func() time.Time
+	ended endedSessions
 }
 
 // Life is how long a sealed id opens. Upstreams end idle sessions long
@@ -71,13 +74,14 @@ func (s *Sealer) Seal(id, route, principal string) (string, error) {
 	if id == "" || len(id) > maxID || !visibleASCII(id) {
 		return "", &portcullis.Error{Kind: portcullis.KindUpstream, Reason: "reply_rejected", Detail: "upstream session id is not visible ASCII of a sane length"}
 	}
+	s.ended.forget(digestOf(id, route, principal))
 	plain := binary.BigEndian.AppendUint64(make([]byte, 0, 8+len(id)), uint64(s.now().Unix()))
 	plain = append(plain, id...)
 	return base64.RawURLEncoding.EncodeToString(s.aead.Seal(nil, nil, plain, binding(route, principal))), nil
 }
 
 // Open returns the upstream's id, or the refusal "not found": a foreign, a
-// forged, an expired and an unknown session look alike.
+// forged, an expired, an ended and an unknown session look alike.
 func (s *Sealer) Open(sealed, route, principal string) (string, error) {
 	if len(sealed) > 2*maxID {
 		return "", notFound("session id too long")
@@ -94,7 +98,18 @@ func (s *Sealer) Open(sealed, route, principal string) (string, error) {
 	if age > s.life {
 		return "", notFound("session id is too old")
 	}
-	return string(plain[8:]), nil
+	id := string(plain[8:])
+	if s.ended.has(digestOf(id, route, principal)) {
+		e := notFound("session has ended")
+		e.Event = "" // clients that come back late are no attack
+		return "", e
+	}
+	return id, nil
+}
+
+// End makes the upstream's id open no more for the principal on the route.
+func (s *Sealer) End(id, route, principal string) {
+	s.ended.add(digestOf(id, route, principal))
 }
 
 func notFound(detail string) *portcullis.Error {

@@ -15,26 +15,15 @@ import (
 func upstreams(t *testing.T) map[string]struct{ route, tool, args, want string } {
 	t.Helper()
 	dir := t.TempDir()
-	js := func(pkg string, args ...string) string {
-		abs, err := filepath.Abs(modules + pkg + "/dist/index.js")
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := json.Marshal(append([]string{node(), abs}, args...))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return "command = " + string(b)
-	}
 	type up = struct{ route, tool, args, want string }
 	return map[string]up{
 		"go-sdk http stateless":        {"upstream = \"" + startGoServer(t, true) + "\"", "test_simple_text", `{}`, "simple text"},
 		"go-sdk http sessions":         {"upstream = \"" + startGoServer(t, false) + "\"", "test_simple_text", `{}`, "simple text"},
 		"server-everything http":       {"upstream = \"" + startTSServer(t, "streamableHttp") + "\"", "echo", `{"message":"hello there"}`, "hello there"},
 		"server-everything legacy sse": {"upstream = \"" + startTSServer(t, "sse") + "\"", "echo", `{"message":"hello there"}`, "hello there"},
-		"server-everything over stdio": {js("server-everything", "stdio"), "echo", `{"message":"hello there"}`, "hello there"},
-		"server-filesystem over stdio": {js("server-filesystem", dir), "list_allowed_directories", `{}`, dir},
-		"server-memory over stdio":     {js("server-memory") + "\nenv = { MEMORY_FILE_PATH = \"" + filepath.Join(dir, "memory.json") + "\" }", "create_entities", `{"entities":[{"name":"gate","entityType":"thing","observations":["closed"]}]}`, "gate"},
+		"server-everything over stdio": {jsCommand(t, "server-everything", "stdio"), "echo", `{"message":"hello there"}`, "hello there"},
+		"server-filesystem over stdio": {jsCommand(t, "server-filesystem", dir), "list_allowed_directories", `{}`, dir},
+		"server-memory over stdio":     {jsCommand(t, "server-memory") + "\nenv = { MEMORY_FILE_PATH = \"" + filepath.Join(dir, "memory.json") + "\" }", "create_entities", `{"entities":[{"name":"gate","entityType":"thing","observations":["closed"]}]}`, "gate"},
 	}
 }
 
