@@ -36,12 +36,13 @@ func await(t *testing.T, g *harness.Gateway, kind string) harness.Event {
 type feed struct {
 	*harness.Upstream
 	events chan string // closed: the stream ends
-	left   chan struct{}
+	left   chan struct{} // closed when the stream is over for the upstream
 }
 
 func newFeed(t *testing.T) *feed {
 	f := &feed{events: make(chan string), left: make(chan struct{})}
 	f.Upstream = harness.NewUpstream(t, func(w http.ResponseWriter, r *http.Request) {
+		defer close(f.left)
 		w.Header().Set("Content-Type", "text/event-stream")
 		w.WriteHeader(http.StatusOK)
 		rc := http.NewResponseController(w)
@@ -51,7 +52,6 @@ func newFeed(t *testing.T) *feed {
 		for {
 			select {
 			case <-r.Context().Done():
-				close(f.left)
 				return
 			case e, ok := <-f.events:
 				if !ok {
