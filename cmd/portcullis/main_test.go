@@ -9,10 +9,10 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// TestMain installs the real main as the command "portcullis", and a tiny MCP
-// server over stdio as "echo-server".
+// TestMain installs the real main as the command "portcullis", a tiny MCP
+// server over stdio as "echo-server", and as much of curl as our texts use.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"portcullis": main, "echo-server": echoServer})
+	testscript.Main(m, map[string]func(){"portcullis": main, "echo-server": echoServer, "curl": curl})
 }
 
 // TestScripts plays the stories of test/scripts: what people type, and what
