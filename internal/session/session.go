@@ -13,6 +13,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
@@ -87,7 +88,7 @@ func (s *Sealer) Open(sealed, route, principal string) (string, error) {
 		return "", notFound("session id too long")
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
-	if err != nil {
+	if err != nil || strings.ContainsAny(sealed, "\r\n") { // the decoder skips line breaks
 		return "", notFound("session id is not one of ours")
 	}
 	plain, err := s.aead.Open(nil, nil, raw, binding(route, principal))

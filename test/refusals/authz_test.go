@@ -68,8 +68,8 @@ func TestAuthorization(t *testing.T) {
 	subscription.headers = []string{"Mcp-Protocol-Version", "2026-07-28", "Mcp-Method", "subscriptions/listen"}
 	b.run(t, []row{
 		deny("no scope", nothing, tool("echo"), "scope", "tools:echo"),
-		deny("some scopes", nothing, tool("write_file"), "scope", "tools:write_file write audit"),
-		deny("all but the named scopes", "", tool("write_file"), "scope", "write audit"),
+		deny("some scopes", nothing, tool("write_file"), "scope", "audit tools:write_file write"),
+		deny("all but the named scopes", "", tool("write_file"), "scope", "audit tools:write_file write"),
 		deny("denied tool", "", tool("delete_all"), "tool", ""),
 		few,
 		deny("denied prompt", "", strings.Replace(tool("hidden"), "tools/call", "prompts/get", 1), "tool", ""),
@@ -108,7 +108,7 @@ func TestAdminAPI(t *testing.T) {
 	none := refused("no credential", "/api/v1/keys")
 	none.status, none.reason, none.public, none.event, none.phase, none.guard, none.actor, none.want = 401, "unauthenticated", "", "AUTH_FAILURE", "authn", "metrics_token", false, nil
 	version := refused("unknown version", "/api/v2/keys", "X-API-Key", b.Key)
-	version.status, version.reason, version.public, version.event, version.phase, version.guard, version.actor, version.want = 400, "input_rejected", "", "INPUT_REJECTED", "edge", "version", false, nil
+	version.status, version.reason, version.public, version.event, version.phase, version.guard, version.actor, version.want = 400, "input_rejected", "", "INPUT_REJECTED", "edge", "api_version", false, nil
 	host := refused("foreign host", "/api/v1/keys", "X-API-Key", b.Key, "Host", "evil.example")
 	host.reason, host.public, host.event, host.phase, host.guard, host.actor, host.want = "forbidden", "", "UNAUTHORIZED_ACCESS_ATTEMPT", "edge", "host", false, nil
 	b.run(t, []row{
