@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"syscall"
@@ -36,10 +37,11 @@ func readDoc(t *testing.T, name string) string {
 	return string(b)
 }
 
-// TestReadmePipeline compares the table in the README with what a gateway
-// without configuration really has.
+// TestReadmePipeline makes the table in the README from the golden file of the
+// pipeline, and compares that with what a gateway without configuration says.
 func TestReadmePipeline(t *testing.T) {
 	readme := readDoc(t, "README.md")
+	pinned := []byte(readDoc(t, "gateway/testdata/pipeline.golden"))
 	path, err := filepath.Abs(root + "README.md")
 	if err != nil {
 		t.Fatal(err)
@@ -54,8 +56,15 @@ func TestReadmePipeline(t *testing.T) {
 	if err := json.Unmarshal(out.Bytes(), &routes); err != nil || len(routes) != 1 {
 		t.Fatalf("pipeline: %v: %s", err, &out)
 	}
+	var golden []gateway.RoutePipeline
+	if err := json.NewDecoder(bytes.NewReader(pinned)).Decode(&golden); err != nil || len(golden) == 0 {
+		t.Fatalf("golden file: %v", err)
+	}
+	if !reflect.DeepEqual(golden[0].Phases, routes[0].Phases) {
+		t.Errorf("portcullis pipeline prints\n%v\nthe golden file has\n%v", routes[0].Phases, golden[0].Phases)
+	}
 	table := "| phase | guards | refuses with |\n|---|---|---|\n"
-	for _, p := range routes[0].Phases {
+	for _, p := range golden[0].Phases {
 		guards := "–"
 		if len(p.Guards) > 0 {
 			guards = "`" + strings.Join(p.Guards, "` `") + "`"
