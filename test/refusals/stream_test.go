@@ -35,7 +35,7 @@ func await(t *testing.T, g *harness.Gateway, kind string) harness.Event {
 // feed is an upstream whose stream is written by the test.
 type feed struct {
 	*harness.Upstream
-	events chan string // closed: the stream ends
+	events chan string   // closed: the stream ends
 	left   chan struct{} // closed when the stream is over for the upstream
 }
 
