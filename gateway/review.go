@@ -229,7 +229,9 @@ func (p *pipeline) write(ctx context.Context, x *exchange) error {
 		}
 		delete(h, "Content-Type")
 	} else {
-		h["Content-Length"] = []string{strconv.Itoa(len(x.out))}
+		if len(x.out) > countedByServer {
+			h["Content-Length"] = []string{strconv.Itoa(len(x.out))}
+		}
 		h["Content-Type"] = jsonType
 	}
 	if len(x.out) > slowWriteSize {
@@ -247,6 +249,11 @@ func (p *pipeline) write(ctx context.Context, x *exchange) error {
 	}
 	return nil
 }
+
+// countedByServer is the size, in bytes, up to which net/http buffers a reply
+// and sets Content-Length itself. One header less in the map is one growth of
+// the map less on every call.
+const countedByServer = 2000
 
 // slowWriteSize is the reply size, in bytes, that may not fit the socket's
 // buffer and so needs a write deadline.

@@ -23,7 +23,6 @@ func TestHeadersAPI(t *testing.T) {
 		"Content-Type":                 "application/json",
 		"X-Content-Type-Options":       "nosniff",
 		"X-Frame-Options":              "DENY",
-		"X-Xss-Protection":             "0",
 		"Content-Security-Policy":      "default-src 'none'; frame-ancestors 'none'",
 		"Referrer-Policy":              "no-referrer",
 		"Permissions-Policy":           "camera=(), microphone=(), geolocation=()",
