@@ -43,7 +43,7 @@ func (m *memStore) Get(_ context.Context, id string) (Record, error) {
 	if !ok {
 		return Record{}, ErrNotFound
 	}
-	return r.clone(), nil
+	return r.Clone(), nil
 }
 
 func (m *memStore) Put(_ context.Context, records ...Record) error {
@@ -70,10 +70,13 @@ func (m *memStore) Put(_ context.Context, records ...Record) error {
 		old := m.recs[r.ID]
 		r.LastUsedAt = old.LastUsedAt
 		if r.Version != 0 {
-			r.Hash, r.CreatedAt = old.Hash, old.CreatedAt
+			r.CreatedAt = old.CreatedAt
+			if !old.Unclaimed() {
+				r.Hash = old.Hash
+			}
 		}
 		r.Version++
-		m.recs[r.ID] = r.clone()
+		m.recs[r.ID] = r.Clone()
 	}
 	return nil
 }
@@ -86,7 +89,7 @@ func (m *memStore) List(context.Context, Page) ([]Record, error) {
 	defer m.mu.Unlock()
 	var out []Record
 	for _, r := range m.recs {
-		out = append(out, r.clone())
+		out = append(out, r.Clone())
 	}
 	slices.SortFunc(out, func(a, b Record) int {
 		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), strings.Compare(a.ID, b.ID))
