@@ -40,10 +40,17 @@ const (
 //
 // Authorization with another scheme, or a Bearer token without our prefix, is
 // not ours: it returns portcullis.ErrNoCredentials.
-type Authenticator struct{ s *Service }
+type Authenticator struct {
+	s        *Service
+	anyRoute bool
+}
 
 // Authenticator returns the guard that checks keys of this service.
 func (s *Service) Authenticator() *Authenticator { return &Authenticator{s: s} }
+
+// HolderAuthenticator returns the guard of the claim endpoint: it asks whose
+// key it is and not for which routes.
+func (s *Service) HolderAuthenticator() *Authenticator { return &Authenticator{s: s, anyRoute: true} }
 
 // Name returns "api_key".
 func (*Authenticator) Name() string { return Method }
@@ -68,7 +75,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, c *portcullis.Conn) (p
 	if err != nil {
 		return portcullis.Principal{}, unavailable(err)
 	}
-	if v == accepted && len(e.rec.Routes) > 0 && !slices.Contains(e.rec.Routes, c.Route) {
+	if v == accepted && !a.anyRoute && len(e.rec.Routes) > 0 && !slices.Contains(e.rec.Routes, c.Route) {
 		v = refusedRoute
 	}
 	if v != accepted {

@@ -21,7 +21,6 @@ type Notice struct {
 	Successor   string               `json:"successor,omitempty"`
 	DeprecateAt *time.Time           `json:"deprecate_at,omitempty"`
 	RevokeAt    *time.Time           `json:"revoke_at,omitempty"`
-	Reason      string               `json:"reason,omitempty"`
 }
 
 // Notifier passes notices on. Notify returns when the notice is stored, not
@@ -150,7 +149,7 @@ func (s *Service) announce(ctx context.Context, r *Record, typ portcullis.EventT
 		action = "deprecate"
 		details = append(details, slog.String("successor", r.Successor))
 	default:
-		reason, n.Reason = r.RevokeReason, r.RevokeReason
+		reason = r.RevokeReason
 		details = append(details, slog.String("reason", reason))
 	}
 	if err := s.record(ctx, typ, r, by, action, reason, details...); err != nil {
