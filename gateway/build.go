@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -11,6 +10,8 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/authn/anonymous"
+	"github.com/portcullis-dev/portcullis/internal/authn/greeting"
 	"github.com/portcullis-dev/portcullis/internal/authz/scope"
 	"github.com/portcullis-dev/portcullis/internal/authz/tool"
 	"github.com/portcullis-dev/portcullis/internal/config"
@@ -20,6 +21,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
 	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
 	"github.com/portcullis-dev/portcullis/internal/ratelimit"
+	"github.com/portcullis-dev/portcullis/internal/session"
 )
 
 // Deps is what the guards of a table need beside the configuration.
@@ -28,13 +30,12 @@ type Deps struct {
 	Metrics  *obs.Metrics
 	Recorder portcullis.Recorder
 	APIKeys  portcullis.Authenticator
-	Sealer   *Sealer
+	Sealer   *session.Sealer
 	Switch   *edge.Switch
 	Upstream func(route string) portcullis.Upstream
-	Probes   http.Handler    // /health and /ready
-	Own      []Endpoint      // paths that this process answers itself
-	Listen   []string        // addresses the listener really has
-	Draining context.Context // ends when the gateway drains
+	Probes   http.Handler // /health and /ready
+	Own      []Endpoint   // paths that this process answers itself
+	Listen   []string     // addresses the listener really has
 }
 
 // builder holds what the routes of one table share.
@@ -106,7 +107,7 @@ func newBuilder(cfg *config.Config, d Deps) (*builder, error) {
 	if len(listen) == 0 {
 		listen = []string{cfg.Server.Listen}
 	}
-	hosts, err := e.Hosts(listen...)
+	hosts, err := allowedHosts(e, listen)
 	if err != nil {
 		return nil, fmt.Errorf("server.allowed_hosts: %w", err)
 	}
@@ -114,10 +115,25 @@ func newBuilder(cfg *config.Config, d Deps) (*builder, error) {
 	if b.https, err = edge.NewHTTPS(httpsMode(cfg.Server.HTTPS), listen[0], cfg.Server.HTTPS.Hostname); err != nil {
 		return nil, fmt.Errorf("server.https: %w", err)
 	}
-	if b.Draining == nil {
-		b.Draining = context.Background()
-	}
 	return b, nil
+}
+
+// allowedHosts are the configured ones and, on a loopback address, its names:
+// who can reach those is on this machine already.
+func allowedHosts(e edge.Config, listen []string) (*edge.Hosts, error) {
+	if len(e.AllowedHosts) > 0 {
+		for _, l := range listen {
+			if !edge.IsLoopback(l) {
+				continue
+			}
+			own, err := edge.DefaultHosts(l, "")
+			if err != nil {
+				return nil, err
+			}
+			e.AllowedHosts = append(slices.Clone(e.AllowedHosts), own...)
+		}
+	}
+	return e.Hosts(listen...)
 }
 
 // httpsMode is the guard's word for the setting.
@@ -195,7 +211,7 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	params := mcp.NewParamHeaders(maxTools, maxParamHeaders)
 	rt.pipe = &pipeline{
 		edge: guards, authn: b.authenticators(rc), authz: authz, record: b.Recorder,
-		decode: &mcpDecoder{limits: rt.limits, sealer: b.Sealer, params: params},
+		decode: mcp.NewDecoder(rt.limits, b.Sealer, params),
 		review: []portcullis.Inspector{&paramLearner{params}, &listFilter{rc.Name, authz}},
 	}
 	if g := rate.Caller(); g != nil {
@@ -218,13 +234,20 @@ const writeTimeout = 30 * time.Second
 
 func (b *builder) newRoute(name, path string, limits jsonrpc.Limits) *route {
 	rt := &route{
-		name: name, path: path, limits: limits, bodyTimeout: b.cfg.Server.Limits.BodyTimeout, writeTimeout: writeTimeout,
-		sealer: b.Sealer, greetings: new(greetings), draining: b.Draining,
+		name: name, path: path, limits: limits, body: bodyLimits(b.cfg.Server.Limits), writeTimeout: writeTimeout,
+		sealer: b.Sealer, greetings: new(greeting.Book),
 	}
 	if b.Metrics != nil {
 		rt.metrics, rt.upstream = b.Metrics.Route(name), b.Metrics.Upstream(name)
 	}
 	return rt
+}
+
+// bodyLimits are those on a caller who sends a body.
+func bodyLimits(c config.ServerLimits) edge.Limits {
+	l := edge.DefaultLimits()
+	l.BodyTimeout = c.BodyTimeout
+	return l
 }
 
 // authenticators returns those of a route in its order.
@@ -235,7 +258,7 @@ func (b *builder) authenticators(rc *config.Route) []portcullis.Authenticator {
 		case "api_key":
 			out = append(out, b.APIKeys)
 		case "none": // the configuration holds insecure_no_auth = true, or it would not be valid
-			out = append(out, anonymous{})
+			out = append(out, anonymous.Authenticator{})
 		}
 	}
 	return out
@@ -322,17 +345,3 @@ func (nowhere) Name() string { return "no_route" }
 func (nowhere) CheckConn(context.Context, *portcullis.Conn) error {
 	return &portcullis.Error{Kind: portcullis.KindNotFound, Reason: "not_found", Detail: "no route has this path"}
 }
-
-// anonymous lets anyone be someone, on routes that say so in a loud voice.
-type anonymous struct{}
-
-func (anonymous) Name() string { return "insecure_none" }
-
-func (anonymous) Authenticate(_ context.Context, c *portcullis.Conn) (portcullis.Principal, error) {
-	if !c.Client.IsValid() {
-		return portcullis.Principal{}, errors.New("anonymous caller without an address")
-	}
-	return portcullis.Principal{ID: "anonymous:" + c.Client.String(), Method: "none", Scopes: anonymousScopes()}, nil
-}
-
-func anonymousScopes() []string { return []string{"tools:*", "prompts:*", "resources:*"} }

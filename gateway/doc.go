@@ -8,5 +8,5 @@
 //
 // The package reads the caller's bytes once, into one pooled buffer, and
 // forwards those bytes. It holds no state of a call after the call: sessions
-// are sealed tokens (session.go), counters and keys live in the guards.
+// are sealed tokens (internal/session), counters and keys live in the guards.
 package gateway

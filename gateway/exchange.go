@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"net/http"
 	"sync"
 	"time"
@@ -16,6 +17,8 @@ type exchange struct {
 	pipe  *pipeline
 	route *route
 	w     http.ResponseWriter
+
+	draining context.Context // ends when the gateway drains
 
 	conn   portcullis.Conn
 	who    portcullis.Principal
@@ -38,6 +41,7 @@ type exchange struct {
 	wrote    bool   // reply headers are out: no other status can be sent
 	status   int    // status sent to the caller
 	sent     int64  // bytes of reply body sent
+	due      int    // bytes that are sent next, once the outcome is recorded
 }
 
 // Pooled buffers above this size go back to the garbage collector, so that one

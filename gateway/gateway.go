@@ -11,9 +11,12 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/authn/greeting"
+	"github.com/portcullis-dev/portcullis/internal/edge"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
 	"github.com/portcullis-dev/portcullis/internal/ratelimit"
+	"github.com/portcullis-dev/portcullis/internal/session"
 )
 
 // Gateway serves the routes of a [Table]. It is safe for concurrent use.
@@ -60,13 +63,12 @@ type route struct {
 	speaksMCP    bool
 	limits       jsonrpc.Limits
 	replyLimits  jsonrpc.Limits
-	bodyTimeout  time.Duration
+	body         edge.Limits // on reading the body
 	writeTimeout time.Duration
-	sealer       *Sealer
-	greetings    *greetings
+	sealer       *session.Sealer
+	greetings    *greeting.Book
 	metrics      *obs.Route
 	upstream     *obs.Upstream
-	draining     context.Context
 }
 
 func (rt *route) refused(phase, guard, reason string) { rt.metrics.Refused(phase, guard, reason) }
@@ -95,6 +97,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		rt = t.fallback
 	}
 	x := newExchange(rt, w, r, id, now)
+	x.draining = g.draining
 	x.conn.Client, x.conn.Secure = client, secure
 	x.conn.Peer = peer(r)
 	g.serve(x)

@@ -75,11 +75,7 @@ func (p *pipeline) read(ctx context.Context, c caller) (readMessage, error) {
 	if err := x.readBody(); err != nil {
 		return readMessage{}, err
 	}
-	body := x.body
-	if x.conn.HTTP.Method != http.MethodPost {
-		body = nil
-	}
-	msg, err := p.decode.Decode(ctx, &x.conn, x.who, body)
+	msg, err := p.decode.Decode(ctx, &x.conn, x.who, x.body)
 	if err != nil {
 		if msg != nil { // known well enough to answer with its id
 			x.msg = msg
@@ -204,6 +200,9 @@ func (p *pipeline) send(ctx context.Context, c intendedCall) (answeredCall, erro
 	began := time.Now()
 	reply, err := p.forward.Forward(ctx, &x.call)
 	if err != nil {
+		if x.drained() {
+			err = &portcullis.Error{Kind: portcullis.KindUnavailable, Reason: "draining", Public: "Service is restarting", Detail: "opening a stream at shutdown", Err: err}
+		}
 		err = upstreamError(ctx, err)
 		x.route.upstreamFailed(ctx, err)
 		return answeredCall{}, err
@@ -242,10 +241,19 @@ func listens(m *portcullis.Message) bool {
 	return m.Shape == portcullis.ShapeStream || m.Method == "subscriptions/listen"
 }
 
+// drained reports whether the gateway ended the call because it shuts down.
+func (x *exchange) drained() bool { return listens(x.msg) && x.draining.Err() != nil }
+
+// listenedOut reports whether a listening stream is over because the caller or
+// the gateway left, which is how such streams end.
+func (x *exchange) listenedOut(ctx context.Context) bool {
+	return x.drained() || listens(x.msg) && ctx.Err() != nil
+}
+
 // endOnDrain returns a context that also ends when the gateway drains.
 func (x *exchange) endOnDrain(ctx context.Context) context.Context {
 	ctx, cancel := context.WithCancel(ctx)
-	stop := context.AfterFunc(x.route.draining, cancel)
+	stop := context.AfterFunc(x.draining, cancel)
 	context.AfterFunc(ctx, func() { stop() })
 	return ctx
 }

@@ -32,10 +32,14 @@ func (x *exchange) describe(t portcullis.EventType, sev portcullis.Severity, out
 // recordSuccess writes a successful authentication (S0-36): the first of a
 // caller from an address, and then one every few minutes.
 func (x *exchange) recordSuccess(ctx context.Context) error {
-	if !x.route.greetings.first(x.who, x.conn.Client, x.conn.Received) {
+	if !x.route.greetings.Due(x.who, x.conn.Client, x.conn.Received) {
 		return nil
 	}
-	return x.pipe.record.Record(ctx, x.describe(portcullis.EventAuthSuccess, portcullis.SeverityInfo, portcullis.OutcomeSuccess))
+	err := x.pipe.record.Record(ctx, x.describe(portcullis.EventAuthSuccess, portcullis.SeverityInfo, portcullis.OutcomeSuccess))
+	if err != nil {
+		x.route.greetings.Forget(x.who, x.conn.Client)
+	}
+	return err
 }
 
 // recordStart writes the intent.
@@ -56,7 +60,7 @@ func (x *exchange) recordFinish(ctx context.Context, status int, out portcullis.
 		slog.Int("status", status),
 		slog.Int64("duration_us", e.Time.Sub(x.conn.Received).Microseconds()),
 		slog.Int("bytes_in", len(x.body)),
-		slog.Int64("bytes_out", x.sent+int64(len(x.out))))
+		slog.Int64("bytes_out", x.sent+int64(x.due)))
 	return x.pipe.record.Record(context.WithoutCancel(ctx), e)
 }
 

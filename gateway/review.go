@@ -28,6 +28,9 @@ func (p *pipeline) deliver(ctx context.Context, a answeredCall) error {
 	if err := p.sealSession(x); err != nil {
 		return err
 	}
+	if x.msg.Shape == portcullis.ShapeClose && x.msg.Session != "" && x.reply.Status < 300 {
+		x.route.sealer.End(x.msg.Session, x.conn.Route, x.who.ID)
+	}
 	passReplyHeader(x.conn.Reply, x.reply.Header)
 	if mediaType(x.reply.Header) == "text/event-stream" && x.reply.Status == http.StatusOK {
 		return p.deliverStream(ctx, x)
@@ -100,7 +103,7 @@ func (p *pipeline) deliverWhole(ctx context.Context, x *exchange) error {
 		return p.write(ctx, x)
 	}
 	if len(raw) == 0 || mediaType(x.reply.Header) != "application/json" {
-		return unexpectedReply(x.reply.Status)
+		return unexpectedReply(x.reply)
 	}
 	m, err := p.reviewMessage(ctx, x, raw)
 	if err != nil {
@@ -152,7 +155,8 @@ func rejectedReply(detail string) *portcullis.Error {
 }
 
 // unexpectedReply keeps the meaning of a status whose body is not a message.
-func unexpectedReply(status int) *portcullis.Error {
+func unexpectedReply(r *portcullis.Reply) *portcullis.Error {
+	status := r.Status
 	kind, ok := map[int]portcullis.Kind{
 		http.StatusBadRequest:            portcullis.KindMalformed,
 		http.StatusNotFound:              portcullis.KindNotFound,
@@ -165,7 +169,17 @@ func unexpectedReply(status int) *portcullis.Error {
 	if !ok {
 		return rejectedReply("reply of status " + strconv.Itoa(status) + " is not a JSON-RPC message")
 	}
-	return &portcullis.Error{Kind: kind, Reason: "upstream_refused", Detail: "upstream answered status " + strconv.Itoa(status)}
+	e := &portcullis.Error{Kind: kind, Reason: "upstream_refused", Detail: "upstream answered status " + strconv.Itoa(status)}
+	switch kind {
+	case portcullis.KindMethodNotAllowed: // RFC 9110 section 15.5.6 demands it; POST is what every server takes
+		e.Header = http.Header{"Allow": {http.MethodPost}}
+	case portcullis.KindRateLimited:
+		e.RetryAfter = time.Second
+		if n, err := strconv.Atoi(r.Header.Get("Retry-After")); err == nil && n > 0 && n <= 86400 {
+			e.RetryAfter = time.Duration(n) * time.Second
+		}
+	}
+	return e
 }
 
 // reviewMessage gives one message of the upstream its one reading and takes it
@@ -203,6 +217,7 @@ func (p *pipeline) write(ctx context.Context, x *exchange) error {
 	if x.reply.Status >= 400 {
 		outcome, reason = portcullis.OutcomeFailure, "upstream_refused"
 	}
+	x.due = len(x.out)
 	if err := x.recordFinish(ctx, x.reply.Status, outcome, reason); err != nil {
 		return unrecorded(err)
 	}

@@ -26,7 +26,7 @@ func (p *pipeline) deliverStream(ctx context.Context, x *exchange) error {
 	events := sse.NewReader(x.reply.Body, int(x.route.replyLimits.MaxBytes))
 	for {
 		ev, err := events.Next()
-		if err == io.EOF {
+		if err == io.EOF || err != nil && x.listenedOut(ctx) {
 			return x.streamEnd(ctx)
 		}
 		if err != nil {
@@ -78,6 +78,7 @@ func (p *pipeline) reviewEvent(ctx context.Context, x *exchange, ev *sse.Event) 
 	if err != nil {
 		return nil, err
 	}
+	answered := false
 	if m.Shape == portcullis.ShapeResult || m.Shape == portcullis.ShapeError {
 		if x.msg.Shape == portcullis.ShapeRequest {
 			if !answers(m, x.msg) {
@@ -86,16 +87,21 @@ func (p *pipeline) reviewEvent(ctx context.Context, x *exchange, ev *sse.Event) 
 			if x.recorded {
 				return nil, rejectedReply("the stream answers twice")
 			}
-			if err := x.recordFinish(ctx, x.status, portcullis.OutcomeSuccess, ""); err != nil {
-				return nil, unrecorded(err)
-			}
+			answered = true
 		}
 	}
-	if len(m.Raw) == len(ev.Data) && &m.Raw[0] == &ev.Data[0] {
-		return ev.Raw, nil
+	out := ev.Raw
+	if len(m.Raw) != len(ev.Data) || &m.Raw[0] != &ev.Data[0] {
+		x.out = sse.AppendEvent(x.out[:0], &sse.Event{Type: ev.Type, ID: ev.ID, HasID: ev.HasID, Retry: ev.Retry, Data: m.Raw})
+		out = x.out
 	}
-	x.out = sse.AppendEvent(x.out[:0], &sse.Event{Type: ev.Type, ID: ev.ID, HasID: ev.HasID, Retry: ev.Retry, Data: m.Raw})
-	return x.out, nil
+	if answered {
+		x.due = len(out)
+		if err := x.recordFinish(ctx, x.status, portcullis.OutcomeSuccess, ""); err != nil {
+			return nil, unrecorded(err)
+		}
+	}
+	return out, nil
 }
 
 // stillWelcome asks again who the caller is before more is told: a key revoked

@@ -11,7 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"strings"
+	"net/url"
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
@@ -74,10 +74,19 @@ func answerClaim(w http.ResponseWriter, log *slog.Logger, status int, v any) {
 
 const claimTries = 5
 
-// FetchClaim fetches the successor's secret from a gateway, given its base URL
-// and a claim token or the key that is being rotated. It repeats a call whose
-// answer was lost; the nonce makes that safe.
-func FetchClaim(ctx context.Context, client *http.Client, base, credential string) (apikey.Rotation, error) {
+// FetchClaim fetches the successor's secret from a gateway, given its URL and a
+// claim token or the key that is being rotated. It repeats a call whose answer
+// was lost; the nonce makes that safe. It follows no redirect.
+func FetchClaim(ctx context.Context, base, credential string) (apikey.Rotation, error) {
+	u, err := url.Parse(base)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return apikey.Rotation{}, errors.New("the gateway's URL: want one such as https://mcp.example.com")
+	}
+	to := u.Scheme + "://" + u.Host + ClaimPath
+	client := &http.Client{
+		Timeout:       time.Minute,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 	nonce := make([]byte, 24)
 	_, _ = rand.Read(nonce) // never fails
 	in, err := json.Marshal(claimRequest{Nonce: base64.RawURLEncoding.EncodeToString(nonce)})
@@ -85,7 +94,7 @@ func FetchClaim(ctx context.Context, client *http.Client, base, credential strin
 		return apikey.Rotation{}, fmt.Errorf("encoding the request: %w", err)
 	}
 	for try := 1; ; try++ {
-		out, again, err := fetchOnce(ctx, client, strings.TrimRight(base, "/")+ClaimPath, credential, in)
+		out, again, err := fetchOnce(ctx, client, to, credential, in)
 		if err == nil || !again || try == claimTries {
 			return out, err
 		}
@@ -102,7 +111,7 @@ func FetchClaim(ctx context.Context, client *http.Client, base, credential strin
 func fetchOnce(ctx context.Context, client *http.Client, to, credential string, in []byte) (out apikey.Rotation, again bool, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(in))
 	if err != nil {
-		return out, false, errors.New("the gateway's URL: want one such as https://mcp.example.com")
+		return out, false, fmt.Errorf("making the request: %w", err)
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Authorization", "Bearer "+credential)

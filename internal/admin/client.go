@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -85,8 +84,19 @@ func ask[T any](ctx context.Context, c *Client, method, path string, in any) (T,
 	return out, err
 }
 
-// ErrRefused marks an answer that says no, with the reason for a person.
-var ErrRefused = errors.New("refused")
+// RefusedError is an answer that says no.
+type RefusedError struct {
+	Status int    // HTTP status
+	Text   string // the reason, for a person
+}
+
+// Error returns the reason.
+func (e *RefusedError) Error() string { return e.Text }
+
+// Invalid reports whether the request itself was wrong, not the state it met.
+func (e *RefusedError) Invalid() bool {
+	return e.Status == http.StatusBadRequest || e.Status == http.StatusUnprocessableEntity
+}
 
 func apiError(status int, b []byte) error {
 	var doc struct {
@@ -94,16 +104,16 @@ func apiError(status int, b []byte) error {
 		Errors        []struct{ Message, Location string }
 	}
 	if err := json.Unmarshal(b, &doc); err != nil || doc.Title == "" && doc.Detail == "" {
-		return fmt.Errorf("%w: status %d", ErrRefused, status)
+		return &RefusedError{status, fmt.Sprintf("the gateway refused with status %d", status)}
 	}
 	text := doc.Detail
 	if text == "" {
 		text = doc.Title
 	}
 	for _, e := range doc.Errors {
-		text += "\n  " + strings.TrimPrefix(e.Location, "body.") + ": " + e.Message
+		text += "\n  " + strings.TrimPrefix(strings.TrimPrefix(e.Location, "body."), "path.") + ": " + e.Message
 	}
-	return fmt.Errorf("%w: %s", ErrRefused, text)
+	return &RefusedError{status, text}
 }
 
 // CreateKey creates a key; the result shows its text.

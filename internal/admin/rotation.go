@@ -32,7 +32,7 @@ type RotateKeys struct {
 func (s *server) registerRotation(api huma.API, keys Keys, notices Notices) {
 	huma.Register(api, huma.Operation{OperationID: "rotate-key", Method: http.MethodPost, Path: "/api/v1/keys/{id}/rotate", Summary: "Give a key a successor; the reply is the only place that shows it"},
 		func(ctx context.Context, in *struct {
-			keyID
+			ID   string `path:"id" minLength:"32" maxLength:"32" pattern:"^[0-9a-f]{32}$" doc:"Id of the key"`
 			Body RotateKey
 		}) (*body[apikey.Rotation], error) {
 			o := apikey.RotateOptions{Emergency: in.Body.Emergency, Reason: in.Body.Reason, By: actor(ctx)}

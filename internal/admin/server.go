@@ -140,7 +140,7 @@ func (s *server) registerKeys(api huma.API, keys Keys) {
 		})
 	huma.Register(api, huma.Operation{OperationID: "revoke-key", Method: http.MethodPost, Path: "/api/v1/keys/{id}/revoke", Summary: "Revoke a key, at once and for ever"},
 		func(ctx context.Context, in *struct {
-			keyID
+			ID   string `path:"id" minLength:"32" maxLength:"32" pattern:"^[0-9a-f]{32}$" doc:"Id of the key"`
 			Body struct {
 				Reason string `json:"reason" maxLength:"200" required:"false"`
 			}

@@ -59,11 +59,13 @@ type App struct {
 
 	publicAddr, adminAddr net.Addr
 	servers               []*http.Server
+	unused                unused
 	failed                chan error
 	reload                chan struct{}
 	tasks                 sync.WaitGroup
 	endTasks              context.CancelFunc
 	firstKey              string
+	serving               bool // Start succeeded
 }
 
 // Endpoints is what a script needs to use a started gateway.
@@ -254,6 +256,9 @@ func (a *App) Stop(ctx context.Context) error {
 	a.mu.Unlock()
 	a.tasks.Wait()
 	flush := context.WithoutCancel(ctx)
+	if !a.serving { // only the command line was served: nothing ran that could stop
+		return a.core.close(flush)
+	}
 	a.note(flush, portcullis.EventGatewayStopped, "")
 	err := a.core.close(flush)
 	a.log.Info("stopped")

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
-	"github.com/portcullis-dev/portcullis/gateway"
 	"github.com/portcullis-dev/portcullis/internal/audit/journal"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey/notify"
@@ -21,6 +20,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
 	"github.com/portcullis-dev/portcullis/internal/obs"
+	"github.com/portcullis-dev/portcullis/internal/session"
 	"github.com/portcullis-dev/portcullis/internal/store/datadir"
 	"github.com/portcullis-dev/portcullis/internal/store/sqlite"
 )
@@ -39,7 +39,7 @@ type core struct {
 	journal *journal.Journal
 	keys    *apikey.Service
 	notices *notify.Queue
-	sealer  *gateway.Sealer
+	sealer  *session.Sealer
 	sw      edge.Switch
 	metrics *obs.Metrics
 }
@@ -70,11 +70,11 @@ func openCore(ctx context.Context, opts Options) (_ *core, err error) {
 	if err = c.openKeys(opts); err != nil {
 		return nil, err
 	}
-	sessionKey, err := c.dir.Derive(purposeSession, 32)
+	sessionKey, err := c.dir.Derive(purposeSession, session.KeySize)
 	if err != nil {
 		return nil, err
 	}
-	if c.sealer, err = gateway.NewSealer(sessionKey); err != nil {
+	if c.sealer, err = session.NewSealer(sessionKey); err != nil {
 		return nil, err
 	}
 	return c, nil
@@ -147,7 +147,7 @@ func (s scrapeToken) Authenticate(_ context.Context, c *portcullis.Conn) (portcu
 	if !ok || subtle.ConstantTimeCompare(sum[:], s.sum[:]) != 1 {
 		return portcullis.Principal{}, portcullis.ErrNoCredentials
 	}
-	return portcullis.Principal{ID: "metrics-scraper", Method: "metrics_token", Scopes: []string{gateway.ScopeMetrics}}, nil
+	return portcullis.Principal{ID: "metrics-scraper", Method: "metrics_token", Scopes: []string{scope.Metrics}}, nil
 }
 
 // operator is whoever can open the socket in the data folder: its rights

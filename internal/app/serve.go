@@ -63,6 +63,7 @@ func (a *App) Start(ctx context.Context) (err error) {
 	}
 	a.serve("socket", socket, a.local)
 	a.background(ctx)
+	a.serving = true
 	a.note(ctx, portcullis.EventGatewayStarted, "")
 	a.log.Info("serving", "url", a.Endpoints().URL, "admin", a.Endpoints().AdminURL, "version", a.opts.Version)
 	return nil
@@ -123,6 +124,8 @@ func (a *App) serve(name string, l net.Listener, h *gateway.Gateway) {
 		ErrorLog: slog.NewLogLogger(a.log.With("listener", name).Handler(), slog.LevelDebug),
 	}
 	limits(a.opts.Config).Configure(s)
+	s.ConnState = a.unused.track
+	s.RegisterOnShutdown(a.unused.close)
 	a.servers = append(a.servers, s)
 	a.tasks.Go(func() {
 		if err := s.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {

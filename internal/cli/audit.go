@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,6 +40,9 @@ func (c *cli) auditTail() *cobra.Command {
 				return usagef("audit tail: --since must be positive")
 			}
 			for _, t := range types {
+				if strings.Trim(strings.ToUpper(t), "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != "" || t == "" {
+					return usagef("audit tail: --type %q: want the name of an event, such as AUTHZ_DENIED", t)
+				}
 				opts.Filter.Types = append(opts.Filter.Types, portcullis.EventType(strings.ToUpper(t)))
 			}
 			if since > 0 {
@@ -81,11 +85,11 @@ func (c *cli) tail(ctx context.Context, dir string, opts journal.TailOptions) er
 			who += "@" + e.Actor.IP.String()
 		}
 		what := strings.TrimSpace(e.Action + " " + e.Resource)
-		line := fmt.Sprintf("%s %-8s %-22s %-8s %-40s %s", e.Time.UTC().Format("2006-01-02T15:04:05.000Z"),
-			e.Severity, e.Type, e.Outcome, strings.TrimSpace(who), strings.TrimSpace(what+" "+e.Reason))
+		line := fmt.Sprintf("%s %-8s %-22s %-8s %s %s", e.Time.UTC().Format("2006-01-02T15:04:05.000Z"),
+			e.Severity, e.Type, e.Outcome, cmp.Or(strings.TrimSpace(who), "-"), strings.TrimSpace(what+" "+e.Reason))
 		for _, d := range e.Details {
 			line += fmt.Sprintf(" %s=%v", d.Key, d.Value)
 		}
-		return c.printf("%s\n", printable(strings.TrimRight(line, " ")))
+		return c.printf("%s\n", c.paint(e.Severity, printable(strings.TrimRight(line, " "))))
 	})
 }

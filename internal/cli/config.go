@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -28,6 +29,9 @@ func (c *cli) loadConfig() (*config.Config, *config.Source, error) {
 		return nil, nil, err
 	}
 	cfg, src, err := config.Load(path, c.env)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, usagef("there is no file %q: 'portcullis init' writes one", path)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -47,7 +51,7 @@ func (c *cli) configValidate() *cobra.Command {
 				return err
 			}
 			if src == nil {
-				return usagef("config validate: no configuration file found")
+				return usagef("config validate: there is no %s here and none in your configuration folder: name one with --config, or let 'portcullis init' write one", config.FileName)
 			}
 			if _, err := app.Pipelines(cfg); err != nil {
 				return usageError{err}
@@ -100,8 +104,10 @@ func (c *cli) init() *cobra.Command {
 	var upstream string
 	cmd := &cobra.Command{
 		Use: "init [-- COMMAND ARGS…]", Short: "Write a commented portcullis.toml and make the data folder and the first key",
+		Long: "Write a configuration file with every setting described, make the data folder and,\nif it has no key yet, the first key, which is shown this once.",
 		Example: `  portcullis init --upstream http://localhost:3000/mcp
-  portcullis init -- npx -y @modelcontextprotocol/server-filesystem /srv/docs`,
+  portcullis init -- npx -y @modelcontextprotocol/server-filesystem /srv/docs
+  portcullis init --config /etc/portcullis/portcullis.toml --data /var/lib/portcullis`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 && cmd.ArgsLenAtDash() != 0 {
 				return usagef("init: put the command behind \"--\"")
@@ -136,7 +142,7 @@ func (c *cli) init() *cobra.Command {
 // writeNew writes a file that must not be there yet, whole or not at all.
 func writeNew(path, text string, force bool) error {
 	if _, err := os.Lstat(path); err == nil && !force {
-		return usagef("%s is there already: --force replaces it", path)
+		return usagef("%q is there already: --force replaces it", path)
 	}
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".portcullis-*.toml")
 	if err != nil {

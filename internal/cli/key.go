@@ -125,6 +125,22 @@ func (c *cli) keyList() *cobra.Command {
 	}
 }
 
+// keyID is the argument rule of verbs on one key. A whole key in its place is
+// not repeated: messages end up in logs.
+func keyID(cmd *cobra.Command, args []string) error {
+	if err := one("the id of a key")(cmd, args); err != nil {
+		return err
+	}
+	id := args[0]
+	switch {
+	case strings.ContainsAny(id, "._"):
+		return usagef("%s: want the id of a key, the 32 hex digits between \"_\" and \".\", not a key", cmd.Name())
+	case len(id) != 32 || strings.Trim(id, "0123456789abcdef") != "":
+		return usagef("%s %q: want the id of a key, 32 hex digits: 'portcullis key list' shows them", cmd.Name(), printable(id))
+	}
+	return nil
+}
+
 func keyStatus(k apikey.View) string {
 	if k.Expired {
 		return "expired"
@@ -137,7 +153,7 @@ func keyStatus(k apikey.View) string {
 
 func (c *cli) keyShow() *cobra.Command {
 	return &cobra.Command{
-		Use: "show ID", Short: "Show one key", Args: one("the id of a key"),
+		Use: "show ID", Short: "Show one key", Args: keyID,
 		Example: "  portcullis key show 5f0c6a3e9d1b4c7f8a2e6d9b0c3f5a71",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.withAdmin(cmd.Context(), func(a *admin.Client) error {
@@ -168,7 +184,7 @@ func (c *cli) showKey(k apikey.View) error {
 func (c *cli) keyRevoke() *cobra.Command {
 	var reason string
 	cmd := &cobra.Command{
-		Use: "revoke ID", Short: "End a key at once and for ever", Args: one("the id of a key"),
+		Use: "revoke ID", Short: "End a key at once and for ever", Args: keyID,
 		Example: `  portcullis key revoke 5f0c6a3e9d1b4c7f8a2e6d9b0c3f5a71 --reason "laptop lost"`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.withAdmin(cmd.Context(), func(a *admin.Client) error {

@@ -1,10 +1,7 @@
 package cli
 
 import (
-	"net/http"
-	"net/url"
 	"strconv"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -47,11 +44,8 @@ new key.`,
 					}
 					return c.showRotation(args[0], made)
 				}
-				which := "all"
-				if due {
-					which = "due"
-				}
-				made, err := a.RotateKeys(cmd.Context(), admin.RotateKeys{Which: which, Emergency: req.Emergency, Reason: req.Reason})
+				which := map[bool]string{true: "due", false: "all"}
+				made, err := a.RotateKeys(cmd.Context(), admin.RotateKeys{Which: which[due], Emergency: req.Emergency, Reason: req.Reason})
 				if err != nil {
 					return err
 				}
@@ -108,19 +102,14 @@ it is read from standard input: a claim token, or the key that is being rotated.
 A call whose answer is lost is repeated safely.`,
 		Example: "  portcullis key claim --url https://mcp.example.com < key.txt",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			u, err := url.Parse(base)
-			if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+			if base == "" {
 				return usagef("key claim: --url: want that of the gateway, such as https://mcp.example.com")
 			}
 			credential, err := c.secretLine("key claim")
 			if err != nil {
 				return err
 			}
-			client := &http.Client{
-				Timeout:       time.Minute,
-				CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-			}
-			made, err := admin.FetchClaim(cmd.Context(), client, u.Scheme+"://"+u.Host, credential)
+			made, err := admin.FetchClaim(cmd.Context(), base, credential)
 			if err != nil {
 				return err
 			}

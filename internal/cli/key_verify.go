@@ -51,32 +51,21 @@ func (c *cli) secretLine(verb string) (string, error) {
 	return text, nil
 }
 
-// offlineVerification says whether a text is a real key.
-type offlineVerification struct {
-	WellFormed bool   `json:"well_formed"`
-	ID         string `json:"id,omitempty"`
-}
-
 func (c *cli) verifyOffline(text string) error {
 	cfg, _, err := c.loadConfig()
 	if err != nil {
 		return err
 	}
-	grammar, err := apikey.NewGrammar(cfg.Identity.APIKey.Service().Prefix)
-	if err != nil {
-		return err
-	}
-	key, bad := grammar.Parse(text)
-	out := offlineVerification{WellFormed: bad == nil, ID: key.ID()}
+	id, ok := cfg.Identity.APIKey.Recognise(text)
 	switch {
 	case c.json():
-		err = c.printJSON(out)
-	case out.WellFormed:
-		err = c.printf("well-formed: a real key with id %s\n", out.ID)
+		err = c.printJSON(map[string]any{"well_formed": ok, "id": id})
+	case ok:
+		err = c.printf("well-formed: a real key with id %s\n", id)
 	default:
 		err = c.printf("not a key: wrong form or checksum\n")
 	}
-	if err == nil && !out.WellFormed {
+	if err == nil && !ok {
 		err = fmt.Errorf("%w: not a key", errNo)
 	}
 	return err

@@ -1,56 +1,21 @@
 package cli
 
 import (
-	"encoding/json"
-	"fmt"
-	"strings"
-	"text/tabwriter"
-	"unicode"
+	"io"
+
+	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/cli/screen"
 )
 
-func (c *cli) json() bool { return c.output == "json" }
-
-func (c *cli) printJSON(v any) error {
-	enc := json.NewEncoder(c.out)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return fmt.Errorf("writing the output: %w", err)
-	}
-	return nil
+func (c *cli) screen() screen.Screen {
+	return screen.Screen{Out: c.out, Env: c.env, Plain: func(w io.Writer) bool { return !isTerminal(w) }}
 }
 
-func (c *cli) printf(format string, a ...any) error {
-	if _, err := fmt.Fprintf(c.out, format, a...); err != nil {
-		return fmt.Errorf("writing the output: %w", err)
-	}
-	return nil
-}
+func (c *cli) json() bool                                 { return c.output == "json" }
+func (c *cli) printJSON(v any) error                      { return c.screen().JSON(v) }
+func (c *cli) printf(format string, a ...any) error       { return c.screen().Printf(format, a...) }
+func (c *cli) table(head []string, rows [][]string) error { return c.screen().Table(head, rows) }
 
-// table prints rows under a head, in columns. Cells come from callers, names
-// and logs, so what could steer a terminal is taken out.
-func (c *cli) table(head []string, rows [][]string) error {
-	w := tabwriter.NewWriter(c.out, 0, 4, 2, ' ', 0)
-	for _, row := range append([][]string{head}, rows...) {
-		cells := make([]string, len(row))
-		for i, s := range row {
-			cells[i] = printable(s)
-		}
-		if _, err := fmt.Fprintln(w, strings.Join(cells, "\t")); err != nil {
-			return fmt.Errorf("writing the output: %w", err)
-		}
-	}
-	if err := w.Flush(); err != nil {
-		return fmt.Errorf("writing the output: %w", err)
-	}
-	return nil
-}
+func (c *cli) paint(s portcullis.Severity, line string) string { return c.screen().Paint(s, line) }
 
-// printable replaces control and invisible characters.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsGraphic(r) && !unicode.Is(unicode.Cf, r) {
-			return r
-		}
-		return '�'
-	}, s)
-}
+func printable(s string) string { return screen.Printable(s) }

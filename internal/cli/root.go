@@ -8,34 +8,11 @@ package cli
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"os"
 
 	"github.com/spf13/cobra"
-
-	"github.com/portcullis-dev/portcullis/internal/config"
 )
-
-// Exit codes.
-const (
-	exitOK     = 0
-	exitFailed = 1
-	exitUsage  = 2
-	exitNo     = 3
-)
-
-// errNo is a verification that said no: the output has told why.
-var errNo = errors.New("verification failed")
-
-// usageError is a mistake in how a verb was called.
-type usageError struct{ err error }
-
-func (e usageError) Error() string { return e.err.Error() }
-func (e usageError) Unwrap() error { return e.err }
-
-func usagef(format string, a ...any) error { return usageError{fmt.Errorf(format, a...)} }
 
 // cli carries what all verbs share.
 type cli struct {
@@ -58,27 +35,8 @@ func Run(ctx context.Context, version string, args []string, in io.Reader, out, 
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(errOut)
-	err := root.ExecuteContext(ctx)
-	return c.exitCode(err)
-}
-
-func (c *cli) exitCode(err error) int {
-	var usage usageError
-	var conf config.Errors
-	switch {
-	case err == nil:
-		return exitOK
-	case errors.Is(err, errNo):
-		return exitNo
-	case errors.As(err, &usage):
-		fmt.Fprintf(c.err, "portcullis: %v\nRun 'portcullis --help', or the verb with --help.\n", err)
-		return exitUsage
-	case errors.As(err, &conf):
-		fmt.Fprintln(c.err, err)
-		return exitUsage
-	}
-	fmt.Fprintln(c.err, "portcullis:", err)
-	return exitFailed
+	cmd, err := root.ExecuteContextC(ctx)
+	return c.explain(cmd, err)
 }
 
 func (c *cli) root() *cobra.Command {
@@ -90,18 +48,18 @@ authentication, per-tool rules, rate limits, strict validation and an audit log.
 		Example: `  portcullis serve --upstream http://localhost:3000/mcp
   portcullis serve -- npx -y @modelcontextprotocol/server-filesystem ~/docs
   portcullis key create --name ci --scopes tools:search
-  portcullis audit tail --follow`,
+  portcullis audit tail --follow
+  portcullis demo`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usagef("unknown verb %q", args[0])
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args:          verbOnly,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Version:       c.version,
 	}
-	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetVersionTemplate("portcullis {{.Version}}\n")
+	root.CompletionOptions.DisableDefaultCmd = true // completion.go has it, with examples
+	root.SuggestionsMinimumDistance = 2
+	root.SetHelpCommand(helpCmd())
 	f := root.PersistentFlags()
 	f.StringVar(&c.configPath, "config", "", "configuration `file` (default ./portcullis.toml, then the user's configuration folder)")
 	f.StringVar(&c.dataDir, "data", "./.portcullis", "data `folder`")
@@ -113,8 +71,17 @@ authentication, per-tool rules, rate limits, strict validation and an audit log.
 		}
 		return nil
 	}
-	root.AddCommand(c.serve(), c.init(), c.key(), c.audit(), c.config(), c.pipeline(), c.incident(), c.versionCmd())
+	root.AddCommand(c.serve(), c.demo(), c.init(), c.key(), c.audit(), c.config(), c.pipeline(), c.incident(), c.chronicle(), c.completion(), c.versionCmd())
+	c.completeFlags(root)
 	return root
+}
+
+// verbOnly is the argument rule of what only holds verbs.
+func verbOnly(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return unknownVerb(cmd, args[0])
+	}
+	return nil
 }
 
 // none is the argument rule of verbs that take none.
@@ -138,13 +105,7 @@ func one(what string) cobra.PositionalArgs {
 // group is a verb that only holds others.
 func group(use, short string, verbs ...*cobra.Command) *cobra.Command {
 	g := &cobra.Command{
-		Use: use, Short: short,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usagef("unknown verb %q of %s", args[0], use)
-			}
-			return nil
-		},
+		Use: use, Short: short, Args: verbOnly, SuggestionsMinimumDistance: 2,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	for _, v := range verbs {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"os/exec"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -88,9 +90,21 @@ func single(cfg *config.Config, upstream string, command []string) error {
 	rt.Name, rt.Path, rt.Upstream, rt.Command = "mcp", "/mcp", upstream, command
 	cfg.Routes = []config.Route{rt}
 	if err := cfg.Validate(); err != nil {
-		return usageError{err}
+		return usagef("%s", fromFlags(err))
+	}
+	if len(command) > 0 {
+		if _, err := exec.LookPath(command[0]); err != nil {
+			return usagef("the command behind \"--\": %w", err)
+		}
 	}
 	return nil
+}
+
+// fromFlags words a mistake in terms of the flags it came from.
+func fromFlags(err error) string {
+	words := strings.NewReplacer("flags:1: ", "", "route[0].upstream", "--upstream", "route[0].command", "the command behind \"--\"",
+		"server.listen", "--listen", "server.admin_listen", "--admin-listen")
+	return words.Replace(err.Error())
 }
 
 // appOptions loads the configuration and fits it with what flags say; the same
@@ -113,8 +127,19 @@ func (c *cli) appOptions(adjust func(*config.Config) error) (app.Options, error)
 func (c *cli) options(cfg *config.Config, src *config.Source) app.Options {
 	return app.Options{
 		Version: c.version, Config: cfg, Source: src, Getenv: c.env, DataDir: c.dataDir,
-		Log: obs.NewLogger(c.err, logLevel(cfg.Server.Log.Level), cfg.Server.Log.Format, obs.LogOptions{}),
+		Log: obs.NewLogger(c.err, logLevel(cfg.Server.Log.Level), c.logFormat(cfg.Server.Log.Format), obs.LogOptions{}),
 	}
+}
+
+// logFormat decides what "auto" means: text for a person, JSON for a machine.
+func (c *cli) logFormat(format string) string {
+	switch {
+	case format != "auto":
+		return format
+	case isTerminal(c.err):
+		return "text"
+	}
+	return "json"
 }
 
 func logLevel(name string) slog.Level {

@@ -43,6 +43,16 @@ func (k APIKey) Service() apikey.Config {
 	return apikey.Config{Prefix: k.Prefix + "_", Schedule: apikey.Schedule(k.Schedule), Overlap: k.Overlap, SelfClaim: k.SelfClaim}
 }
 
+// Recognise reports whether a text is a real key, asking nobody, and its id.
+func (k APIKey) Recognise(text string) (id string, ok bool) {
+	grammar, err := apikey.NewGrammar(k.Service().Prefix)
+	if err != nil {
+		return "", false
+	}
+	key, err := grammar.Parse(text)
+	return key.ID(), err == nil
+}
+
 // Validate checks [identity.api_key].
 func (k APIKey) Validate() error {
 	var errs []error

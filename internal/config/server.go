@@ -53,7 +53,7 @@ type ServerLimits struct {
 // Log is [server.log].
 type Log struct {
 	Level  string `toml:"level" enum:"debug|info|warn|error" doc:"Least severe message that is written."`
-	Format string `toml:"format" enum:"json|text" doc:"Form of a line."`
+	Format string `toml:"format" enum:"auto|json|text" doc:"Form of a line; auto is text on a terminal and json elsewhere."`
 }
 
 // DefaultServer returns the defaults of [server].
@@ -66,7 +66,7 @@ func DefaultServer() Server {
 			HeaderBytes: 16 << 10, HeaderTimeout: 10 * time.Second, BodyTimeout: 30 * time.Second,
 			IdleTimeout: 2 * time.Minute, MaxConnections: 10000, MaxConnectionsPerAddress: 256,
 		},
-		Log: Log{Level: "info", Format: "json"},
+		Log: Log{Level: "info", Format: "auto"},
 	}
 }
 

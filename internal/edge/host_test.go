@@ -13,6 +13,8 @@ func TestDefaultHosts(t *testing.T) {
 	for listen, want := range map[string][]string{
 		"127.0.0.1:8080": local, "localhost:8080": local, "[::1]:8080": local, ":8080": local, "0.0.0.0:8080": local, "[::]:8080": local,
 		"127.0.0.9:8080":       append(local[:3:3], "127.0.0.9:8080"),
+		"127.0.0.1:0":          {"127.0.0.1", "localhost", "[::1]"},
+		"192.0.2.1:0":          {"192.0.2.1"},
 		"192.0.2.1:80":         {"192.0.2.1:80"},
 		"[2001:db8::1]:80":     {"[2001:db8::1]:80"},
 		"mcp.example.com:8443": {"mcp.example.com:8443"},

@@ -48,21 +48,31 @@ func ParseHosts(list []string) (*Hosts, error) {
 
 // DefaultHosts returns the hosts under which a server that listens on listen
 // is reached by default: its own address, or the loopback names if it listens
-// on a loopback or on every address. public, when not empty, is added.
+// on a loopback or on every address. Port 0, which the system replaces when the
+// listener opens, stands for every port. public, when not empty, is added.
 func DefaultHosts(listen, public string) ([]string, error) {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {
 		return nil, fmt.Errorf("listen: %q: want host:port", listen)
 	}
+	own := func(name string) string {
+		switch {
+		case port != "0":
+			return net.JoinHostPort(name, port)
+		case strings.Contains(name, ":"):
+			return "[" + name + "]"
+		}
+		return name
+	}
 	var out []string
 	if a, err := netip.ParseAddr(host); err == nil && !a.IsLoopback() && !a.IsUnspecified() || err != nil && host != "" && host != "localhost" {
-		out = append(out, net.JoinHostPort(host, port))
+		out = append(out, own(host))
 	} else {
 		for _, name := range []string{"127.0.0.1", "localhost", "::1"} {
-			out = append(out, net.JoinHostPort(name, port))
+			out = append(out, own(name))
 		}
 		if err == nil && a.IsLoopback() && a.String() != "127.0.0.1" && a.String() != "::1" {
-			out = append(out, net.JoinHostPort(host, port))
+			out = append(out, own(host))
 		}
 	}
 	if public != "" {

@@ -35,7 +35,7 @@ func NewHTTPS(mode, listen, hostname string) (*HTTPS, error) {
 	case HTTPSNever:
 		return nil, nil
 	case HTTPSAuto, "":
-		if isLoopback(listen) {
+		if IsLoopback(listen) {
 			return nil, nil
 		}
 	case HTTPSAlways:
@@ -45,7 +45,8 @@ func NewHTTPS(mode, listen, hostname string) (*HTTPS, error) {
 	return &HTTPS{hostname: hostname}, nil
 }
 
-func isLoopback(listen string) bool {
+// IsLoopback reports whether only this machine can reach a listener, host:port.
+func IsLoopback(listen string) bool {
 	host, _, err := net.SplitHostPort(listen)
 	if err != nil {
 		return false

@@ -110,17 +110,18 @@ const (
 	firstRead = 4 << 10
 )
 
-// ReadBody reads the body of r, at most max bytes of it, and fails with a
-// [portcullis.Error]: [portcullis.KindTimeout] for a client that is too slow,
+// ReadBody reads the body of r, at most maxBytes of it, into dst, over what it
+// holds, or into a larger buffer. It fails with a [portcullis.Error]:
+// [portcullis.KindTimeout] for a client that is too slow,
 // [portcullis.KindTooLarge] and [portcullis.KindMalformed] for one that went
 // away or sent less than it declared. On success, with an empty body too, it
 // lifts the read deadline, so that the reply may take as long as it wants. On
 // failure it leaves it: the server must not wait for the rest.
-func (l Limits) ReadBody(w http.ResponseWriter, r *http.Request, maxBytes int64) ([]byte, error) {
+func (l Limits) ReadBody(w http.ResponseWriter, r *http.Request, dst []byte, maxBytes int64) ([]byte, error) {
 	control := http.NewResponseController(w)
 	if r.Body == nil || r.ContentLength == 0 {
 		_ = control.SetReadDeadline(time.Time{}) // fails only if the connection is gone
-		return nil, nil
+		return dst[:0], nil
 	}
 	if r.ContentLength > maxBytes {
 		return nil, reject(portcullis.KindTooLarge, "Request body too large", nil)
@@ -131,12 +132,14 @@ func (l Limits) ReadBody(w http.ResponseWriter, r *http.Request, maxBytes int64)
 	if r.ContentLength > 0 {
 		size = min(r.ContentLength+1, 64<<10)
 	}
-	buf := make([]byte, 0, size)
+	buf := dst[:0]
+	if int64(cap(buf)) < size {
+		buf = make([]byte, 0, size)
+	}
+	// Most bodies come with their header: the first read finds all of it, and
+	// the server's ReadTimeout bounds it without a timer of its own.
 	start := time.Now()
 	for {
-		if err := control.SetReadDeadline(l.bodyDeadline(start, len(buf))); err != nil && !errors.Is(err, http.ErrNotSupported) {
-			return nil, bodyError(err)
-		}
 		n, err := r.Body.Read(buf[len(buf):min(cap(buf), int(maxBytes)+1)])
 		buf = buf[:len(buf)+n]
 		switch {
@@ -149,6 +152,12 @@ func (l Limits) ReadBody(w http.ResponseWriter, r *http.Request, maxBytes int64)
 			return nil, bodyError(err)
 		case len(buf) == cap(buf):
 			buf = append(buf, 0)[:len(buf)] // grows by append's own rule
+		}
+		if int64(len(buf)) == r.ContentLength {
+			continue // the next read finds the end without waiting
+		}
+		if err := control.SetReadDeadline(l.bodyDeadline(start, len(buf))); err != nil && !errors.Is(err, http.ErrNotSupported) {
+			return nil, bodyError(err)
 		}
 	}
 }

@@ -58,7 +58,7 @@ func TestReadBody(t *testing.T) {
 			w.WriteHeader(401)
 			return
 		}
-		body, err := limits.ReadBody(w, r, 10)
+		body, err := limits.ReadBody(w, r, nil, 10)
 		var e *portcullis.Error
 		if errors.As(err, &e) {
 			w.WriteHeader(e.Kind.Status())
@@ -91,13 +91,13 @@ func TestReadBodyGrows(t *testing.T) {
 			if !declared {
 				r.ContentLength = -1
 			}
-			got, err := l.ReadBody(httptest.NewRecorder(), r, int64(size))
+			got, err := l.ReadBody(httptest.NewRecorder(), r, nil, int64(size))
 			if err != nil || !bytes.Equal(got, bytes.Repeat([]byte("x"), size)) {
 				t.Errorf("%d bytes, declared %t: %d, %v", size, declared, len(got), err)
 			}
 			r = httptest.NewRequest("POST", "/", strings.NewReader(strings.Repeat("x", size+1)))
 			r.ContentLength = -1
-			_, err = l.ReadBody(httptest.NewRecorder(), r, int64(size))
+			_, err = l.ReadBody(httptest.NewRecorder(), r, nil, int64(size))
 			wantRefusal(t, err, portcullis.KindTooLarge, "input_rejected")
 		}
 	}
@@ -124,7 +124,7 @@ func TestConfigure(t *testing.T) {
 	limits.ReadHeaderTimeout, limits.BodyTimeout, limits.MaxHeaderBytes = 100*time.Millisecond, 100*time.Millisecond, 1<<10
 	finish := make(chan struct{})
 	addr := serve(t, listen(t), limits, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, err := limits.ReadBody(w, r, 10); err != nil {
+		if _, err := limits.ReadBody(w, r, nil, 10); err != nil {
 			t.Error(err)
 		}
 		select { // the stream: longer than the timeouts, ended by the test

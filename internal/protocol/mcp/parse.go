@@ -187,6 +187,15 @@ func (p *Parsed) readParams(body []byte, kind jsonrpc.Kind, at *[slots]jsonrpc.V
 			return err
 		}
 	}
+	if p.Direction == portcullis.ToServer && p.MetaVersion != "" && !Known(p.MetaVersion, p.Method) {
+		p.known = nil // what the revision took away has no params to check: its caller learns that it is gone
+	}
+	if p.known == nil {
+		if p.mirrored = at[slotName].Text(body); p.mirrored == "" {
+			p.mirrored = at[slotURI].Text(body)
+		}
+		return nil
+	}
 	switch p.Method {
 	case "initialize":
 		if p.InitVersion, err = versionText(body, at[slotProtocol], "params.protocolVersion"); err != nil {
@@ -194,12 +203,6 @@ func (p *Parsed) readParams(body []byte, kind jsonrpc.Kind, at *[slots]jsonrpc.V
 		}
 	case "subscriptions/listen":
 		p.listenFilter = at[slotNotifications].Raw(body)
-	}
-	if p.known == nil {
-		if p.mirrored = at[slotName].Text(body); p.mirrored == "" {
-			p.mirrored = at[slotURI].Text(body)
-		}
-		return nil
 	}
 	if p.known.target != portcullis.TargetNone && p.Arguments != nil && at[slotArguments].Kind != jsonrpc.Object {
 		return refuse(portcullis.CodeInvalidParams, "params.arguments is no object")

@@ -195,13 +195,41 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
+// listenOn opens the GET stream of a session until the test ends.
+func (h *house) listenOn(id string, fields ...string) {
+	h.t.Helper()
+	ctx, cancel := context.WithCancel(h.t.Context())
+	a := h.stream(ctx, "GET", "", append(fields, "Mcp-Session-Id", id)...)
+	h.t.Cleanup(func() { cancel(); a.live.Close() })
+	if a.status != http.StatusOK {
+		h.t.Fatalf("listening: status %d", a.status)
+	}
+}
+
+// TestAbandonedSessionsMakePlace: clients that leave without a word do not
+// lock out their principal, whose longest unused session ends for a new one.
+func TestAbandonedSessionsMakePlace(t *testing.T) {
+	h := open(t, "tiny", func(c *bridge.Config) { c.MaxChildren, c.MaxPerPrincipal = 4, 3 })
+	bobs := h.begin("X-Principal", "bob")
+	listened, oldest, newer := h.begin(), h.begin(), h.begin()
+	h.listenOn(listened)
+	expect(t, h.raw("POST", tool("1", "x"), "Mcp-Session-Id", oldest), http.StatusOK)
+	fresh := h.begin() // ends newer, which was used before oldest was
+	expect(t, h.raw("POST", tool("2", "x"), "Mcp-Session-Id", newer), http.StatusNotFound)
+	for _, id := range []string{listened, oldest, fresh} {
+		expect(t, h.raw("POST", tool("2", "x"), "Mcp-Session-Id", id), http.StatusOK)
+	}
+	expect(t, h.raw("POST", initialize, "X-Principal", "eve"), http.StatusServiceUnavailable, "too_many_sessions")
+	expect(t, h.raw("POST", tool("2", "x"), "Mcp-Session-Id", bobs, "X-Principal", "bob"), http.StatusOK)
+}
+
 func TestLimits(t *testing.T) {
 	h := open(t, "tiny", func(c *bridge.Config) { c.MaxChildren, c.MaxPerPrincipal, c.MaxPending = 3, 2, 2 })
-	s := h.begin()
-	h.begin()
-	a := h.raw("POST", initialize)
-	expect(t, a, http.StatusServiceUnavailable, "too_many_sessions")
-	h.begin("X-Principal", "bob")
+	s, other := h.begin(), h.begin()
+	h.listenOn(s)
+	h.listenOn(other)
+	expect(t, h.raw("POST", initialize), http.StatusServiceUnavailable, "too_many_sessions")
+	h.listenOn(h.begin("X-Principal", "bob"), "X-Principal", "bob")
 	expect(t, h.raw("POST", initialize, "X-Principal", "eve"), http.StatusServiceUnavailable, "too_many_sessions")
 	expect(t, h.raw("POST", modernTool("1", "x"), append(modern, "X-Principal", "eve")...), http.StatusServiceUnavailable, "too_many_sessions")
 
@@ -260,6 +288,10 @@ func TestRefusals(t *testing.T) {
 	}
 	expect(t, h.raw("POST", `{"jsonrpc":"2.0","id":5,"result":{}}`, modern...), http.StatusBadRequest, "unknown_response")
 	expect(t, h.raw("POST", strings.Replace(modernTool("1", "x"), "tools/call", "ping", 1), modern...), http.StatusNotFound, "-32601")
+	for _, can := range []string{`"other":{}`, `"io.modelcontextprotocol/clientCapabilities":null`, `"io.modelcontextprotocol/clientCapabilities":[]`} {
+		bad := strings.Replace(modernTool("1", "x"), `"io.modelcontextprotocol/clientCapabilities":{}`, can, 1)
+		expect(t, h.raw("POST", bad, modern...), http.StatusBadRequest, "-32602", "input_rejected")
+	}
 }
 
 // TestBytes: what the bridge does not change stays as it was written.

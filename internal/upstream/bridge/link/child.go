@@ -62,6 +62,7 @@ type Child struct {
 	crashed func(error)                // called first when the server ends by itself
 	Died    func()                     // called once, before the pending calls fail
 	gone    func()                     // called once, when nothing of it is left
+	left    chan struct{}              // closed after that
 	out     chan []byte                // from callers
 	urgent  chan []byte                // from the bridge
 	Life    context.Context            // ends when the child is of no more use
@@ -80,7 +81,7 @@ func newChild(conn Conn, log *slog.Logger, cfg Config) *Child {
 	c := &Child{
 		conn: conn, log: log, limit: cfg.MaxPending, wait: cfg.CallTimeout, grace: cfg.Grace,
 		out: make(chan []byte), urgent: make(chan []byte, urgentRoom),
-		calls: make(map[int64]*Call),
+		calls: make(map[int64]*Call), left: make(chan struct{}),
 	}
 	c.Life, c.quit = context.WithCancel(context.Background())
 	return c
@@ -160,6 +161,9 @@ func (c *Child) fail(err error) {
 		cl.Failed(cl, ErrUnavailable("upstream ended during the call", err))
 	}
 }
+
+// Left is closed when nothing of the child is left and its place is free.
+func (c *Child) Left() <-chan struct{} { return c.left }
 
 // Stop ends a child that is no longer wanted. It does not wait.
 func (c *Child) Stop() {
@@ -364,8 +368,9 @@ type promise struct {
 func (c *Child) Asking(ctx context.Context, build func(id []byte) ([]byte, error)) (*promise, error) {
 	p := &promise{c: c, reply: make(chan wire.Message, 1), fail: make(chan error, 1)}
 	p.cl = &Call{
-		Answer: func(_ *Call, m wire.Message) { p.reply <- m },
-		Failed: func(_ *Call, err *portcullis.Error) { p.fail <- err },
+		Forever: true, // whoever waits has a time limit
+		Answer:  func(_ *Call, m wire.Message) { p.reply <- m },
+		Failed:  func(_ *Call, err *portcullis.Error) { p.fail <- err },
 	}
 	if err := c.Submit(ctx, p.cl, build); err != nil {
 		return nil, err

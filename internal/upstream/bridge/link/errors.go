@@ -1,6 +1,7 @@
 package link
 
 import (
+	"errors"
 	"net/http"
 	"time"
 
@@ -20,6 +21,16 @@ func ErrUnavailable(detail string, cause error) *portcullis.Error {
 func ErrBusy(reason, detail string, after time.Duration) *portcullis.Error {
 	return &portcullis.Error{Kind: portcullis.KindUnavailable, Reason: reason,
 		Public: "The upstream server cannot take more work now.", RetryAfter: after, Detail: detail}
+}
+
+// reasonFull is the reason of a refusal for want of a place for a server.
+const reasonFull = "too_many_sessions"
+
+// IsFull reports whether a server could not be started because there are too
+// many.
+func IsFull(err error) bool {
+	var e *portcullis.Error
+	return errors.As(err, &e) && e.Reason == reasonFull
 }
 
 // ErrTimeout says that the server was too slow.

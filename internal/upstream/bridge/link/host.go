@@ -78,7 +78,10 @@ func (h *Host) Spawn(ctx context.Context, principal string, attach func(*Child))
 	}
 	c := newChild(conn, h.Log, h.Cfg)
 	c.crashed = func(cause error) { h.crash(principal, c, cause) }
-	c.gone = func() { h.free(principal, c) }
+	c.gone = func() {
+		h.free(principal, c)
+		close(c.left)
+	}
 	attach(c)
 	h.mu.Lock()
 	h.started++
@@ -117,9 +120,9 @@ func (h *Host) reserve(principal string) error {
 	case h.closed:
 		return ErrBusy("shutting_down", "bridge is closing", time.Second)
 	case h.count[principal] >= h.Cfg.MaxPerPrincipal:
-		return ErrBusy("too_many_sessions", "principal has the maximum of servers", 10*time.Second)
+		return ErrBusy(reasonFull, "principal has the maximum of servers", 10*time.Second)
 	case h.slots >= h.Cfg.MaxChildren:
-		return ErrBusy("too_many_sessions", "maximum of servers reached", 10*time.Second)
+		return ErrBusy(reasonFull, "maximum of servers reached", 10*time.Second)
 	}
 	h.slots++
 	h.count[principal]++

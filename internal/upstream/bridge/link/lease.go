@@ -14,24 +14,37 @@ type Lease struct {
 	mu    sync.Mutex
 	held  int
 	ended bool
+	since time.Time // when it was last given back
 	timer *time.Timer
 }
 
 // NewLease returns a lease that nobody holds yet; expire is called at most once.
 func NewLease(idle time.Duration, expire func()) *Lease {
-	l := &Lease{idle: idle, expire: expire}
-	l.timer = time.AfterFunc(idle, l.fire)
+	l := &Lease{idle: idle, expire: expire, since: time.Now()}
+	l.timer = time.AfterFunc(idle, func() { l.Expire() })
 	return l
 }
 
-func (l *Lease) fire() {
+// Expire makes the lease expire now. It reports false, and does nothing, if
+// somebody holds it or it has ended.
+func (l *Lease) Expire() bool {
 	l.mu.Lock()
 	run := l.held == 0 && !l.ended
 	l.ended = l.ended || run
+	l.timer.Stop()
 	l.mu.Unlock()
 	if run {
 		l.expire()
 	}
+	return run
+}
+
+// Unused returns since when nobody has held the lease, and false if somebody
+// does or it has ended.
+func (l *Lease) Unused() (time.Time, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.since, l.held == 0 && !l.ended
 }
 
 // Hold reports false if the lease has ended.
@@ -51,6 +64,7 @@ func (l *Lease) Release() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.held--; l.held == 0 && !l.ended {
+		l.since = time.Now()
 		l.timer.Reset(l.idle)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/upstream/bridge/link"
@@ -95,12 +96,7 @@ func (r *Registry) initialize(ctx context.Context, pc *portcullis.Call) (*portcu
 	defer cancel()
 	s.lease = link.NewLease(r.host.Cfg.IdleTimeout, func() { s.close("idle") })
 	s.lease.Hold()
-	_, err := r.host.Spawn(ctx, pc.Principal.ID, func(c *link.Child) {
-		s.child = c
-		c.Heard = s.heard
-		c.Died = func() { s.close("server ended") }
-	})
-	if err != nil {
+	if err := r.spawn(ctx, s); err != nil {
 		s.lease.End()
 		return nil, err
 	}
@@ -120,6 +116,50 @@ func (r *Registry) initialize(ctx context.Context, pc *portcullis.Call) (*portcu
 	out := link.JSONReply(http.StatusOK, reply)
 	out.Header.Set("Mcp-Session-Id", s.id)
 	return out, nil
+}
+
+// spawn starts the server of a session. Many clients leave without a word: when
+// there is no place, the session of the same principal that was longest unused
+// makes one, if nobody waits for it or listens to it.
+func (r *Registry) spawn(ctx context.Context, s *session) error {
+	for {
+		_, err := r.host.Spawn(ctx, s.principal, func(c *link.Child) {
+			s.child = c
+			c.Heard = s.heard
+			c.Died = func() { s.close("server ended") }
+		})
+		if err == nil || !link.IsFull(err) {
+			return err
+		}
+		left := r.makePlace(s.principal)
+		if left == nil {
+			return err
+		}
+		select {
+		case <-left.child.Left():
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+// makePlace ends the longest unused session of a principal and returns it, or
+// nil if all are in use.
+func (r *Registry) makePlace(principal string) *session {
+	for {
+		var oldest *session
+		var since time.Time
+		r.mu.Lock()
+		for _, s := range r.open {
+			if t, unused := s.lease.Unused(); unused && s.principal == principal && (oldest == nil || t.Before(since)) {
+				oldest, since = s, t
+			}
+		}
+		r.mu.Unlock()
+		if oldest == nil || oldest.lease.Expire() {
+			return oldest
+		}
+	}
 }
 
 // register makes a session known, unless its server has ended meanwhile.

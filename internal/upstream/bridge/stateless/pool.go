@@ -42,7 +42,11 @@ func (p *Pool) Forward(ctx context.Context, pc *portcullis.Call) (*portcullis.Re
 	default:
 		return nil, link.ErrMethod(http.MethodPost)
 	}
-	sh, err := p.attach(ctx, pc.Principal.ID, link.AbilitiesOf(wire.Get(m.Params, "_meta", link.MetaCapabilities)))
+	capabilities := wire.Get(m.Params, "_meta", link.MetaCapabilities)
+	if len(capabilities) == 0 || capabilities[0] != '{' { // "required" (2026-07-28, Per-request metadata)
+		return nil, link.ErrInvalid(portcullis.CodeInvalidParams, "input_rejected", "The request names no client capabilities.")
+	}
+	sh, err := p.attach(ctx, pc.Principal.ID, link.AbilitiesOf(capabilities))
 	if err != nil {
 		return nil, err
 	}

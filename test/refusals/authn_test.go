@@ -1,0 +1,71 @@
+package refusals
+
+import (
+	"encoding/base64"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/portcullis-dev/portcullis/internal/admin"
+)
+
+func TestAuthentication(t *testing.T) {
+	b := newBench(t, "", oneRoute)
+	revoked, revokedID := b.NewKey("tools:*")
+	if _, err := b.API().RevokeKey(t.Context(), revokedID, "test"); err != nil {
+		t.Fatal(err)
+	}
+	made, err := b.API().CreateKey(t.Context(), admin.CreateKey{Name: "brief", Scopes: []string{"tools:*"}, Expires: time.Now().Add(1500 * time.Millisecond).UTC().Format(time.RFC3339Nano)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := b.API().CreateKey(t.Context(), admin.CreateKey{Name: "elsewhere", Scopes: []string{"tools:*"}, Routes: []string{"other"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-time.After(time.Until(time.Now().Add(1600 * time.Millisecond))) // the key ends by the clock of the process
+	wrong := b.Key[:len(b.Key)-4] + "AAAA"
+	unknown := "mcp_" + strings.Repeat("0123456789abcdef", 2) + "." + secretOf(b.Key)
+	b.secrets = []string{secretOf(revoked), secretOf(made.Key), secretOf(other.Key), secretOf(wrong)}
+	none := func(r row) row {
+		r.key, r.status, r.code, r.reason, r.public = "-", 401, -32000, "unauthenticated", "API key required"
+		r.event, r.phase, r.guard, r.want = "AUTH_FAILURE", "authn", "api_key", map[string]string{"WWW-Authenticate": `Bearer realm="portcullis"`}
+		return r
+	}
+	bad := func(r row) row {
+		r = none(r)
+		r.public, r.event, r.want = "Invalid API key", "INVALID_API_KEY", map[string]string{"WWW-Authenticate": `Bearer realm="portcullis", error="invalid_token"`}
+		return r
+	}
+	two := func(r row) row {
+		r = none(r)
+		r.public, r.want = "", map[string]string{"WWW-Authenticate": `Bearer realm="portcullis", error="invalid_request"`}
+		return r
+	}
+	key := func(k string) []string { return []string{"X-API-Key", k} }
+	b.run(t, []row{
+		none(row{name: "none"}),
+		none(row{name: "empty", headers: key("")}),
+		none(row{name: "other scheme", headers: []string{"Authorization", "Basic " + base64.StdEncoding.EncodeToString([]byte("a:b"))}}),
+		none(row{name: "foreign token", headers: []string{"Authorization", "Bearer eyJhbGciOiJub25lIn0.e30."}}),
+		bad(row{name: "unknown", headers: key(unknown)}),
+		bad(row{name: "wrong secret", headers: key(wrong)}),
+		bad(row{name: "wrong secret as bearer", headers: []string{"Authorization", "Bearer " + wrong}}),
+		bad(row{name: "malformed", headers: key("mcp_short")}),
+		bad(row{name: "two spaces", headers: []string{"Authorization", "Bearer  " + b.Key}}),
+		bad(row{name: "expired", headers: key(made.Key)}),
+		bad(row{name: "revoked", headers: key(revoked)}),
+		bad(row{name: "key of another route", headers: key(other.Key)}),
+		two(row{name: "both headers", headers: []string{"X-API-Key", b.Key, "Authorization", "Bearer " + b.Key}}),
+		two(row{name: "repeated header", headers: []string{"X-API-Key", b.Key, "X-API-Key", b.Key}}),
+		two(row{name: "repeated bearer", headers: []string{"Authorization", "Bearer " + b.Key, "Authorization", "Bearer " + b.Key}}),
+		{
+			name: "in the URL", path: "/mcp?api_key=" + b.Key, key: "-", status: 400, code: -32000, reason: "input_rejected",
+			event: "INPUT_REJECTED", phase: "authn", guard: "api_key",
+		},
+		{
+			name: "stream without key", method: "GET", key: "-", status: 401, reason: "unauthenticated",
+			event: "AUTH_FAILURE", phase: "authn", guard: "api_key", public: "API key required",
+		},
+	})
+}
