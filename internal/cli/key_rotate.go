@@ -20,10 +20,8 @@ that use it are told by the headers Deprecation and Sunset.
 
 With an ID the new key is shown, this once; with --claim a token is shown in its
 place, with which the holder fetches the key (see "key claim"). The successors
-of --due and --all are fetched by their holders, with the key they have.
-
-With --emergency the old key ends at once. Sessions of the owner go on with the
-new key.`,
+of --due and --all are fetched by their holders, with the key they have. With
+--emergency the old key ends at once; sessions of the owner go on with the new.`,
 		Example: `  portcullis key rotate 5f0c6a3e9d1b4c7f8a2e6d9b0c3f5a71 --output json
   portcullis key rotate 5f0c6a3e9d1b4c7f8a2e6d9b0c3f5a71 --emergency --reason "key in a public repository"
   portcullis key rotate --due`,
@@ -31,10 +29,8 @@ new key.`,
 			switch {
 			case due && all, len(args) > 1, (len(args) == 1) == (due || all):
 				return usagef("key rotate: want one of the id of a key, --due and --all")
-			case due && (req.Emergency || req.Reason != ""):
-				return usagef("key rotate: --due takes neither --emergency nor --reason")
-			case req.Claim && len(args) == 0:
-				return usagef("key rotate: --claim wants the id of a key")
+			case due && (req.Emergency || req.Reason != ""), req.Claim && len(args) == 0:
+				return usagef("key rotate: --due takes neither --emergency nor --reason, and --claim wants the id of a key")
 			}
 			return c.withAdmin(cmd.Context(), func(a *admin.Client) error {
 				if len(args) == 1 {
@@ -97,9 +93,8 @@ func (c *cli) keyClaim() *cobra.Command {
 	var base string
 	cmd := &cobra.Command{
 		Use: "claim --url URL", Short: "Fetch the successor of a key, this once", Args: none,
-		Long: `Fetch the successor of a key from a running gateway. What proves the right to
-it is read from standard input: a claim token, or the key that is being rotated.
-A call whose answer is lost is repeated safely.`,
+		Long: `Fetch the successor of a key from a running gateway. Standard input holds what
+proves the right to it: a claim token, or the key that is being rotated.`,
 		Example: "  portcullis key claim --url https://mcp.example.com < key.txt",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if base == "" {

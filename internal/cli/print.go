@@ -3,7 +3,6 @@ package cli
 import (
 	"io"
 
-	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/cli/screen"
 )
 
@@ -15,7 +14,5 @@ func (c *cli) json() bool                                 { return c.output == "
 func (c *cli) printJSON(v any) error                      { return c.screen().JSON(v) }
 func (c *cli) printf(format string, a ...any) error       { return c.screen().Printf(format, a...) }
 func (c *cli) table(head []string, rows [][]string) error { return c.screen().Table(head, rows) }
-
-func (c *cli) paint(s portcullis.Severity, line string) string { return c.screen().Paint(s, line) }
 
 func printable(s string) string { return screen.Printable(s) }

@@ -24,6 +24,8 @@ type memStore struct {
 	gets atomic.Int64
 	puts atomic.Int64
 	hook func(id string) // called by Get after it has read the record
+
+	failFrom int64 // the number of the first Put that fails; 0 = none
 }
 
 func newMemStore() *memStore { return &memStore{recs: map[string]Record{}} }
@@ -47,7 +49,9 @@ func (m *memStore) Get(_ context.Context, id string) (Record, error) {
 }
 
 func (m *memStore) Put(_ context.Context, records ...Record) error {
-	m.puts.Add(1)
+	if n := m.puts.Add(1); m.failFrom > 0 && n >= m.failFrom {
+		return errDown
+	}
 	if m.down.Load() {
 		return errDown
 	}
