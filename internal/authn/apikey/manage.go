@@ -193,8 +193,7 @@ func (s *Service) Revoke(ctx context.Context, id, reason string, by portcullis.A
 			return View{}, fmt.Errorf("revoking api key %s: %w", id, err)
 		}
 		s.Invalidate(id) // before the audit log is written, which may take long
-		rec.Version++
-		if err := s.tell(ctx, rec, by, reason); err != nil && !contended(err) {
+		if err := s.tell(ctx, id, by, reason); err != nil {
 			return rec.ViewAt(now), fmt.Errorf("api key %s is revoked, but recording it: %w", id, err)
 		}
 		return rec.ViewAt(now), nil

@@ -119,11 +119,10 @@ func (s *Service) rotate(ctx context.Context, old *Record, o RotateOptions, now 
 	if err := s.store.Put(ctx, next, *old); err != nil {
 		return Rotated{}, fmt.Errorf("rotating api key %s: %w", old.ID, err)
 	}
-	old.Version++
 	s.Invalidate(old.ID) // before the audit log is written, which may take long
 	s.Invalidate(next.ID)
 	out.View = next.ViewAt(now)
-	if err := s.tell(ctx, *old, o.By, o.Reason); err != nil {
+	if err := s.tell(ctx, old.ID, o.By, o.Reason); err != nil {
 		return out, fmt.Errorf("api key %s is rotated, but recording it: %w", old.ID, err)
 	}
 	return out, nil
@@ -163,8 +162,7 @@ func (s *Service) rotateAgain(ctx context.Context, old *Record, o RotateOptions,
 		return out, nil
 	}
 	s.Invalidate(old.ID)
-	old.Version++
-	if err := s.tell(ctx, *old, o.By, o.Reason); err != nil {
+	if err := s.tell(ctx, old.ID, o.By, o.Reason); err != nil {
 		return out, fmt.Errorf("api key %s is revoked, but recording it: %w", old.ID, err)
 	}
 	return out, nil

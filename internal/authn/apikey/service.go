@@ -71,8 +71,8 @@ type Service struct {
 	unknown *cache
 	uses    usage
 
-	sweeping sync.Mutex // one sweep at a time
-	told     hourly     // stale uses that were recorded
+	telling sync.Mutex // one change is told at a time
+	told    hourly     // stale uses that were recorded
 }
 
 // New checks the options and returns a service.

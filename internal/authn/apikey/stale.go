@@ -43,7 +43,7 @@ func (s *Service) slow(c *portcullis.Conn, id string, refusal *portcullis.Error)
 // written down before it is said.
 func (s *Service) refuse(ctx context.Context, c *portcullis.Conn, text string, e *entry, v verdict) *portcullis.Error {
 	if (v == refusedExpired || v == refusedRevoked) && e.rec.Status != StatusRevoked {
-		s.settle(ctx, e.rec)
+		s.settle(ctx, e.id)
 	}
 	id, _, _ := s.grammar.Split(text)
 	return s.slow(c, id, invalid(e, v))

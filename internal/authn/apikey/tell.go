@@ -36,17 +36,20 @@ const pageSize = 500
 // API_KEY_DEPRECATED, API_KEY_REVOKED, and whatever a process that was killed
 // did not come to tell. Nothing depends on it for safety: a status is computed
 // whenever a key is used. Each change is told once, and again only if the
-// process ends between the telling and the note of it. Sweeps of one service
-// wait for each other.
+// process ends between the telling and the note of it.
 func (s *Service) Sweep(ctx context.Context) error {
-	s.sweeping.Lock()
-	defer s.sweeping.Unlock()
 	return s.each(ctx, func(r *Record) error {
-		if err := s.tell(ctx, *r, portcullis.Actor{ID: sweeper}, ""); !contended(err) {
-			return err
+		if quiet(r, s.now()) {
+			return nil
 		}
-		return nil // it changed meanwhile; the next sweep sees how
+		return s.tell(ctx, r.ID, portcullis.Actor{ID: sweeper}, "")
 	})
+}
+
+// quiet reports whether there is nothing to write down or to tell.
+func quiet(r *Record, now time.Time) bool {
+	at := r.StatusAt(now)
+	return at == r.Status && at <= max(r.Told, StatusActive)
 }
 
 // sweeper is the actor of what time alone does.
@@ -73,23 +76,37 @@ func (s *Service) each(ctx context.Context, fn func(*Record) error) error {
 
 // settle writes down that a key is over, before a caller is told so: a clock
 // that is set back does not revive it.
-func (s *Service) settle(ctx context.Context, rec Record) {
-	s.sweeping.Lock()
-	defer s.sweeping.Unlock()
+func (s *Service) settle(ctx context.Context, id string) {
 	ctx = context.WithoutCancel(ctx) // the caller may be gone
-	if err := s.tell(ctx, rec, portcullis.Actor{ID: sweeper}, ""); err != nil && !contended(err) {
-		s.log.WarnContext(ctx, "end of an api key not written, trying again", "key_id", rec.ID, "error", err)
+	if err := s.tell(ctx, id, portcullis.Actor{ID: sweeper}, ""); err != nil {
+		s.log.WarnContext(ctx, "end of an api key not written, trying again", "key_id", id, "error", err)
 	}
 }
 
 // tell makes the stored status what it is now, then records and passes on what
-// nobody has heard of yet, then notes that it did.
-func (s *Service) tell(ctx context.Context, rec Record, by portcullis.Actor, reason string) error {
+// nobody has heard of yet, then notes that it did. One at a time, so that no
+// two tell the same; whoever comes second finds nothing left.
+func (s *Service) tell(ctx context.Context, id string, by portcullis.Actor, reason string) error {
+	s.telling.Lock()
+	defer s.telling.Unlock()
+	for range maxLoads {
+		rec, err := s.get(ctx, id)
+		if err != nil {
+			return err
+		}
+		if err = s.tellOnce(ctx, rec, by, reason); !contended(err) {
+			return err
+		}
+	}
+	return fmt.Errorf("writing the status of api key %s: %w", id, ErrConflict)
+}
+
+func (s *Service) tellOnce(ctx context.Context, rec Record, by portcullis.Actor, reason string) error {
 	now := s.now()
-	at := rec.StatusAt(now)
-	if at == rec.Status && at <= max(rec.Told, StatusActive) {
+	if quiet(&rec, now) {
 		return nil
 	}
+	at := rec.StatusAt(now)
 	if at == StatusRevoked && rec.RevokedAt.IsZero() {
 		rec.RevokedAt, rec.RevokeReason = now, rec.WhyOver(now)
 	}
@@ -104,8 +121,23 @@ func (s *Service) tell(ctx context.Context, rec Record, by portcullis.Actor, rea
 			return err
 		}
 	}
-	rec.Told = at
-	return s.put(ctx, &rec)
+	return s.note(ctx, rec, at)
+}
+
+// note remembers what was told. If the key changed meanwhile, what is to be
+// told of that is left to whoever changed it.
+func (s *Service) note(ctx context.Context, rec Record, told Status) error {
+	for range maxLoads {
+		rec.Told = told
+		err := s.put(ctx, &rec)
+		if !contended(err) {
+			return err
+		}
+		if rec, err = s.get(ctx, rec.ID); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("noting what was told of api key %s: %w", rec.ID, ErrConflict)
 }
 
 // put stores one changed record.
