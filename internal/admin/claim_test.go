@@ -99,7 +99,8 @@ func TestFetchClaimRepeats(t *testing.T) {
 	}))
 	defer no.Close()
 	calls.Store(0)
-	if _, err := FetchClaim(t.Context(), no.URL, "x"); !errors.Is(err, ErrRefused) || calls.Load() != 1 || !strings.Contains(err.Error(), "fetched before") {
+	var refused *RefusedError
+	if _, err := FetchClaim(t.Context(), no.URL, "x"); !errors.As(err, &refused) || calls.Load() != 1 || !strings.Contains(err.Error(), "fetched before") {
 		t.Errorf("%v after %d calls", err, calls.Load())
 	}
 	for _, bad := range []string{"", "mcp.example.com", "ftp://x/"} {

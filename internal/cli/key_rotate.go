@@ -32,6 +32,11 @@ of --due and --all are fetched by their holders, with the key they have. With
 			case due && (req.Emergency || req.Reason != ""), req.Claim && len(args) == 0:
 				return usagef("key rotate: --due takes neither --emergency nor --reason, and --claim wants the id of a key")
 			}
+			if len(args) == 1 {
+				if err := keyID(cmd, args); err != nil {
+					return err
+				}
+			}
 			return c.withAdmin(cmd.Context(), func(a *admin.Client) error {
 				if len(args) == 1 {
 					made, err := a.RotateKey(cmd.Context(), args[0], req)

@@ -1,14 +1,10 @@
 package cli
 
 import (
-	"io"
-
 	"github.com/portcullis-dev/portcullis/internal/cli/screen"
 )
 
-func (c *cli) screen() screen.Screen {
-	return screen.Screen{Out: c.out, Env: c.env, Plain: func(w io.Writer) bool { return !isTerminal(w) }}
-}
+func (c *cli) screen() screen.Screen { return screen.Screen{Out: c.out, Env: c.env} }
 
 func (c *cli) json() bool                                 { return c.output == "json" }
 func (c *cli) printJSON(v any) error                      { return c.screen().JSON(v) }

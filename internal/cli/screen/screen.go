@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"strings"
 	"text/tabwriter"
 	"unicode"
@@ -15,9 +17,8 @@ import (
 
 // Screen is where results go.
 type Screen struct {
-	Out   io.Writer
-	Env   func(string) (string, bool)
-	Plain func(io.Writer) bool // reports that w is no terminal
+	Out io.Writer
+	Env func(string) (string, bool)
 }
 
 // JSON prints v on one line.
@@ -70,7 +71,7 @@ func Printable(s string) string {
 // Paint colours a line by its severity, on a terminal whose user did not ask
 // for plain text (https://no-color.org).
 func (c Screen) Paint(s portcullis.Severity, line string) string {
-	if plain, _ := c.Env("NO_COLOR"); plain != "" || c.Plain(c.Out) {
+	if plain, _ := c.Env("NO_COLOR"); plain != "" || !IsTerminal(c.Out) {
 		return line
 	}
 	if term, _ := c.Env("TERM"); term == "" || term == "dumb" {
@@ -84,4 +85,25 @@ func (c Screen) Paint(s portcullis.Severity, line string) string {
 	case portcullis.SeverityInfo:
 	}
 	return line
+}
+
+// IsTerminal reports whether w shows its text to a person. A device that only
+// swallows what it is given may count as one: nobody sees the difference.
+func IsTerminal(w any) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&fs.ModeCharDevice != 0
+}
+
+// ShellQuote makes a text one word of a shell.
+func ShellQuote(s string) string {
+	if s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+:@", r))
+	}) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
