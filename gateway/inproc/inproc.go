@@ -7,12 +7,14 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/netip"
 
 	"github.com/portcullis-dev/portcullis"
 )
 
-// Upstream makes h an upstream. The handler sees the method, path, query and body of the call, the headers that
-// are allowed to travel, and nothing of the caller's credentials.
+// Upstream makes h an upstream. The handler sees the method, path, query and
+// body of the call, the headers that are allowed to travel, the client's
+// address, and nothing of the caller's credentials.
 func Upstream(h http.Handler) portcullis.Upstream { return handlerUpstream{h} }
 
 type handlerUpstream struct{ h http.Handler }
@@ -27,7 +29,10 @@ func (u handlerUpstream) Forward(ctx context.Context, call *portcullis.Call) (*p
 	for _, f := range call.Header {
 		r.Header.Add(f.Name, f.Value)
 	}
-	r.Host = in.Host
+	r.Host, r.RemoteAddr = in.Host, ""
+	if call.Conn.Client.IsValid() {
+		r.RemoteAddr = netip.AddrPortFrom(call.Conn.Client, 0).String() // as trusted proxies report it
+	}
 	r = r.WithContext(context.WithValue(r.Context(), principalKey{}, call.Principal))
 	pr, pw := io.Pipe()
 	w := &pipeWriter{header: make(http.Header), body: pw, ready: make(chan struct{})}

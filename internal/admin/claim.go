@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"time"
 
@@ -44,7 +45,11 @@ func NewClaim(keys Claims, log *slog.Logger) http.Handler {
 				return
 			}
 		}
-		made, err := keys.Claim(r.Context(), gateway.PrincipalFrom(r.Context()), req.Nonce, actor(r.Context()))
+		by := actor(r.Context())
+		if from, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+			by.IP = from.Addr()
+		}
+		made, err := keys.Claim(r.Context(), gateway.PrincipalFrom(r.Context()), req.Nonce, by)
 		switch {
 		case err == nil:
 			answerClaim(w, log, http.StatusOK, made.Reveal())
