@@ -55,9 +55,11 @@ func TestHandlerThatPanicsOrHangs(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	if _, err := forward(t, ctx, func(_ http.ResponseWriter, r *http.Request) {
+	done := make(chan struct{})
+	defer close(done)
+	if _, err := forward(t, ctx, func(http.ResponseWriter, *http.Request) {
 		cancel()
-		<-r.Context().Done()
+		<-done
 	}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
