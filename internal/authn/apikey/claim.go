@@ -109,12 +109,20 @@ func (s *Service) claim(ctx context.Context, rec Record, nonce string, by portcu
 	if err := s.put(ctx, &rec); err != nil {
 		return Rotated{}, err
 	}
-	err = s.record(ctx, portcullis.EventAPIKeyClaimed, &rec, by, "claim", "",
-		slog.String("keyId", rec.ID), slog.String("predecessor", rec.Predecessor))
-	if err != nil {
-		return Rotated{}, fmt.Errorf("api key %s is claimed, but recording it: %w", rec.ID, err)
+	if err := s.recordClaim(ctx, &rec, by); err != nil {
+		return Rotated{}, err
 	}
 	return Rotated{Key: key, View: rec.ViewAt(now)}, nil
+}
+
+// recordClaim records that a secret came into the world.
+func (s *Service) recordClaim(ctx context.Context, rec *Record, by portcullis.Actor) error {
+	err := s.record(ctx, portcullis.EventAPIKeyClaimed, rec, by, "claim", "",
+		slog.String("keyId", rec.ID), slog.String("predecessor", rec.Predecessor))
+	if err != nil {
+		return fmt.Errorf("api key %s is claimed, but recording it: %w", rec.ID, err)
+	}
+	return nil
 }
 
 // claimedKey makes the key with an id: at random or, with a nonce, so that who

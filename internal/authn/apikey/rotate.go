@@ -158,6 +158,11 @@ func (s *Service) rotateAgain(ctx context.Context, old *Record, o RotateOptions,
 	}
 	s.Invalidate(next.ID)
 	out.View = next.ViewAt(now)
+	if out.Key.ID() != "" {
+		if err := s.recordClaim(ctx, &next, o.By); err != nil {
+			return out, err
+		}
+	}
 	if !ends {
 		return out, nil
 	}

@@ -362,3 +362,56 @@ func TestStaleHeadersAndEvents(t *testing.T) {
 	use(old.Key.Reveal())
 	wantEvents(t, h.journal, portcullis.EventAPIKeyStale)
 }
+
+// TestOperatorTakesAnUnclaimedSuccessor: rotating again hands it out, on record.
+func TestOperatorTakesAnUnclaimedSuccessor(t *testing.T) {
+	h := newHarness(t)
+	old := h.create(t, CreateRequest{})
+	offered := h.rotate(t, old.View.ID, RotateOptions{Delivery: ByHolder})
+	h.journal.take()
+	got := h.rotate(t, old.View.ID, RotateOptions{})
+	if got.View.ID != offered.View.ID || !h.valid(t, got.Key.Reveal()) || !h.valid(t, old.Key.Reveal()) {
+		t.Errorf("%+v", got.View)
+	}
+	wantEvents(t, h.journal, portcullis.EventAPIKeyClaimed)
+	if _, err := h.claimWith(t, h.HolderAuthenticator(), old.Key.Reveal(), ""); !errors.Is(err, ErrClaimed) {
+		t.Errorf("the holder after the operator: %v", err)
+	}
+}
+
+// TestToldOnce lets sweeps run against a rotation and a revocation: each
+// change is told once.
+func TestToldOnce(t *testing.T) {
+	h := newHarness(t)
+	for range 20 {
+		old := h.create(t, CreateRequest{})
+		h.journal.take()
+		var wg sync.WaitGroup
+		for n := range 10 {
+			wg.Go(func() {
+				switch n {
+				case 4:
+					if _, err := h.Rotate(t.Context(), old.View.ID, RotateOptions{By: admin}); err != nil && !errors.Is(err, ErrInvalid) {
+						t.Error(err)
+					}
+				case 5:
+					if _, err := h.Revoke(t.Context(), old.View.ID, "", admin); err != nil {
+						t.Error(err)
+					}
+				default:
+					if err := h.Sweep(t.Context()); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		seen := map[portcullis.EventType]int{}
+		for _, typ := range h.journal.types() {
+			seen[typ]++
+		}
+		if seen[portcullis.EventAPIKeyRevoked] != 1 || seen[portcullis.EventAPIKeyRotated] > 1 {
+			t.Fatalf("told %v", seen)
+		}
+	}
+}
