@@ -19,7 +19,11 @@ const (
 	EventAuthzDenied        EventType = "AUTHZ_DENIED"
 	EventInvalidAPIKey      EventType = "INVALID_API_KEY"
 	EventAPIKeyCreated      EventType = "API_KEY_CREATED"
+	EventAPIKeyRotated      EventType = "API_KEY_ROTATED"
+	EventAPIKeyClaimed      EventType = "API_KEY_CLAIMED" // the secret of a successor was fetched
+	EventAPIKeyDeprecated   EventType = "API_KEY_DEPRECATED"
 	EventAPIKeyRevoked      EventType = "API_KEY_REVOKED"
+	EventAPIKeyStale        EventType = "API_KEY_USED_AFTER_ROTATION"
 	EventRateLimitExceeded  EventType = "RATE_LIMIT_EXCEEDED"
 	EventConfigChanged      EventType = "CONFIG_CHANGED"
 	EventUnauthorizedAccess EventType = "UNAUTHORIZED_ACCESS_ATTEMPT"

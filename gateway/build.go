@@ -34,6 +34,7 @@ type Deps struct {
 	Switch   *edge.Switch
 	Upstream func(route string) portcullis.Upstream
 	Probes   http.Handler // /health and /ready
+	Own      []Endpoint   // paths that this process answers itself
 	Listen   []string     // addresses the listener really has
 }
 
@@ -73,6 +74,17 @@ func Build(cfg *config.Config, d Deps, prev *Table) (*Table, error) {
 		}
 		t.routes[cfg.Routes[i].Path] = rt
 		t.order = append(t.order, rt)
+	}
+	for _, e := range d.Own {
+		rt, err := b.endpoint(e, prev)
+		if err != nil {
+			return nil, err
+		}
+		if t.routes[e.Path] != nil {
+			return nil, fmt.Errorf("path %q is the gateway's own", e.Path)
+		}
+		t.routes[e.Path] = rt
+		t.own = append(t.own, rt)
 	}
 	t.fallback, err = b.unknownPath(prev)
 	return t, err
@@ -268,7 +280,7 @@ func authorizers(rc *config.Route) ([]portcullis.Authorizer, error) {
 // rate keeps the counters of a route whose rules did not change.
 func (b *builder) rate(name string, rules []string, prev *Table) (*ratelimit.Set, error) {
 	if prev != nil {
-		for _, old := range append(prev.order, prev.fallback) {
+		for _, old := range slices.Concat(prev.order, prev.own, []*route{prev.fallback}) {
 			if old.name == name && slices.Equal(old.rateRules, rules) {
 				return old.rate, nil
 			}

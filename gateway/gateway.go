@@ -45,6 +45,7 @@ func (g *Gateway) Drain() { g.drain() }
 type Table struct {
 	routes   map[string]*route
 	order    []*route     // as configured
+	own      []*route     // answered by this process
 	fallback *route       // unknown paths: edge guards, then 404
 	builtin  http.Handler // /health, /ready and other fixed paths; nil = none
 	fixed    map[string]bool

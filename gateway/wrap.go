@@ -1,99 +1,17 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
-	"io"
 	"net/http"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/inproc"
 )
 
-// Handler makes an http.Handler of this process an upstream: the guards of a
-// route then stand in front of it as they stand in front of any server. The
-// handler sees the method, path, query and body of the call, the headers that
-// are allowed to travel, and nothing of the caller's credentials.
-func Handler(h http.Handler) portcullis.Upstream { return handlerUpstream{h} }
-
-type handlerUpstream struct{ h http.Handler }
-
-// Forward runs the handler in a goroutine of its own, which ends with the call.
-func (u handlerUpstream) Forward(ctx context.Context, call *portcullis.Call) (*portcullis.Reply, error) {
-	in := call.Conn.HTTP
-	r, err := http.NewRequestWithContext(ctx, in.Method, in.URL.RequestURI(), bytes.NewReader(bytes.Clone(call.Message.Raw)))
-	if err != nil {
-		return nil, &portcullis.Error{Kind: portcullis.KindMalformed, Reason: "input_rejected", Err: err}
-	}
-	for _, f := range call.Header {
-		r.Header.Add(f.Name, f.Value)
-	}
-	r.Host = in.Host
-	r = r.WithContext(context.WithValue(r.Context(), principalKey{}, call.Principal))
-	pr, pw := io.Pipe()
-	w := &pipeWriter{header: make(http.Header), body: pw, ready: make(chan struct{})}
-	go w.serve(u.h, r)
-	select {
-	case <-w.ready:
-		return &portcullis.Reply{Status: w.status, Header: w.sent, Body: pr}, nil
-	case <-ctx.Done():
-		closeBody(pr)
-		return nil, ctx.Err()
-	}
-}
-
-type principalKey struct{}
+// Handler makes an http.Handler of this process an upstream, see
+// [inproc.Upstream].
+func Handler(h http.Handler) portcullis.Upstream { return inproc.Upstream(h) }
 
 // PrincipalFrom returns the caller on whose behalf a [Handler] runs, and the
 // zero Principal, which matches no rule, anywhere else.
-func PrincipalFrom(ctx context.Context) portcullis.Principal {
-	who, ok := ctx.Value(principalKey{}).(portcullis.Principal)
-	if !ok {
-		return portcullis.Principal{}
-	}
-	return who
-}
-
-// pipeWriter is the ResponseWriter of an in-process call.
-type pipeWriter struct {
-	header http.Header
-	sent   http.Header
-	status int
-	body   *io.PipeWriter
-	ready  chan struct{}
-	begun  bool
-}
-
-func (w *pipeWriter) serve(h http.Handler, r *http.Request) {
-	var broken error
-	defer func() {
-		if v := recover(); v != nil {
-			broken = io.ErrUnexpectedEOF
-			if !w.begun {
-				w.WriteHeader(http.StatusInternalServerError)
-			}
-		}
-		if !w.begun {
-			w.WriteHeader(http.StatusOK)
-		}
-		_ = w.body.CloseWithError(broken) // never fails: see io.PipeWriter
-	}()
-	h.ServeHTTP(w, r)
-}
-
-func (w *pipeWriter) Header() http.Header { return w.header }
-
-func (w *pipeWriter) WriteHeader(status int) {
-	if w.begun || status < 200 {
-		return
-	}
-	w.begun, w.status, w.sent = true, status, w.header.Clone()
-	close(w.ready)
-}
-
-func (w *pipeWriter) Write(b []byte) (int, error) {
-	w.WriteHeader(http.StatusOK)
-	return w.body.Write(b)
-}
-
-// Flush has nothing to do: the pipe holds nothing back.
-func (w *pipeWriter) Flush() { w.WriteHeader(http.StatusOK) }
+func PrincipalFrom(ctx context.Context) portcullis.Principal { return inproc.PrincipalFrom(ctx) }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis/gateway"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
+	"github.com/portcullis-dev/portcullis/internal/authn/apikey/notify"
 )
 
 // Client speaks to the API over the socket in the data folder.
@@ -133,6 +134,21 @@ func (c *Client) Key(ctx context.Context, id string) (apikey.View, error) {
 // RevokeKey ends a key.
 func (c *Client) RevokeKey(ctx context.Context, id, reason string) (apikey.View, error) {
 	return ask[apikey.View](ctx, c, http.MethodPost, "/api/v1/keys/"+url.PathEscape(id)+"/revoke", map[string]string{"reason": reason})
+}
+
+// RotateKey gives a key a successor; the result shows its text or claim token.
+func (c *Client) RotateKey(ctx context.Context, id string, r RotateKey) (apikey.Rotation, error) {
+	return ask[apikey.Rotation](ctx, c, http.MethodPost, "/api/v1/keys/"+url.PathEscape(id)+"/rotate", r)
+}
+
+// RotateKeys gives many keys successors.
+func (c *Client) RotateKeys(ctx context.Context, r RotateKeys) ([]apikey.Rotation, error) {
+	return ask[[]apikey.Rotation](ctx, c, http.MethodPost, "/api/v1/keys/rotate", r)
+}
+
+// KeyNotices lists notices to owners that wait or were given up.
+func (c *Client) KeyNotices(ctx context.Context, failed bool) ([]notify.Message, error) {
+	return ask[[]notify.Message](ctx, c, http.MethodGet, fmt.Sprintf("/api/v1/keys/notifications?failed=%t", failed), nil)
 }
 
 // VerifyKey says whether a key would be accepted.

@@ -21,6 +21,9 @@ type Keys interface {
 	Show(ctx context.Context, id string) (apikey.View, error)
 	Revoke(ctx context.Context, id, reason string, by portcullis.Actor) (apikey.View, error)
 	Verify(ctx context.Context, text string) (apikey.Verification, error)
+	Rotate(ctx context.Context, id string, o apikey.RotateOptions) (apikey.Rotated, error)
+	RotateDue(ctx context.Context, by portcullis.Actor) ([]apikey.Rotated, error)
+	RotateAll(ctx context.Context, o apikey.RotateOptions) ([]apikey.Rotated, error)
 }
 
 // Process is what the API needs of the running gateway.
@@ -65,7 +68,7 @@ type Reloaded struct {
 }
 
 // New returns the handler of the API.
-func New(version string, log *slog.Logger, keys Keys, p Process, metrics http.Handler) http.Handler {
+func New(version string, log *slog.Logger, keys Keys, notices Notices, p Process, metrics http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	conf := huma.DefaultConfig("Portcullis admin API", version)
 	conf.OpenAPIPath, conf.DocsPath, conf.SchemasPath = "/api/v1/openapi", "", ""
@@ -73,6 +76,7 @@ func New(version string, log *slog.Logger, keys Keys, p Process, metrics http.Ha
 	api := humago.New(mux, conf)
 	s := &server{log}
 	s.registerKeys(api, keys)
+	s.registerRotation(api, keys, notices)
 	s.registerProcess(api, p)
 	mux.Handle("GET /metrics", metrics)
 	return mux
@@ -160,7 +164,10 @@ func (s *server) registerKeys(api huma.API, keys Keys) {
 }
 
 func (s *server) keyError(ctx context.Context, err error) error {
+	var done *apikey.RotatedError
 	switch {
+	case errors.As(err, &done):
+		return huma.Error409Conflict(done.Error())
 	case errors.Is(err, apikey.ErrNotFound):
 		return huma.Error404NotFound("no such key")
 	case errors.Is(err, apikey.ErrInvalid):

@@ -161,7 +161,7 @@ func (a *App) use(cfg *config.Config) error {
 func (a *App) deps(ups upstreams, addr net.Addr) gateway.Deps {
 	d := gateway.Deps{
 		Log: a.log, Metrics: a.core.metrics, Recorder: a.core.journal, APIKeys: a.core.keys.Authenticator(),
-		Sealer: a.core.sealer, Switch: &a.core.sw, Probes: a.probes(),
+		Sealer: a.core.sealer, Switch: &a.core.sw, Probes: a.probes(), Own: a.own(),
 		Upstream: func(route string) portcullis.Upstream { return ups[route] },
 	}
 	if addr != nil {
@@ -180,7 +180,7 @@ func (a *App) rateLimitKeys() int {
 }
 
 func (a *App) adminHandler() http.Handler {
-	return admin.New(a.opts.Version, a.log, a.core.keys, a, a.core.metrics.Handler())
+	return admin.New(a.opts.Version, a.log, a.core.keys, a.core.notices, a, a.core.metrics.Handler())
 }
 
 // Endpoints returns where the gateway listens. The key is there only in the

@@ -15,6 +15,7 @@ import (
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/audit/journal"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
+	"github.com/portcullis-dev/portcullis/internal/authn/apikey/notify"
 	"github.com/portcullis-dev/portcullis/internal/authz/scope"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
@@ -37,6 +38,7 @@ type core struct {
 	db      *sqlite.DB
 	journal *journal.Journal
 	keys    *apikey.Service
+	notices *notify.Queue
 	sealer  *session.Sealer
 	sw      edge.Switch
 	metrics *obs.Metrics
@@ -84,9 +86,16 @@ func (c *core) openKeys(opts Options) error {
 		return err
 	}
 	id := opts.Config.Identity
+	if c.notices, err = openNotices(id.APIKey.Notify, c.db, opts.Log); err != nil {
+		return err
+	}
+	failures, err := newFailures(id.APIKey.Failures)
+	if err != nil {
+		return err
+	}
 	c.keys, err = apikey.New(apikey.Options{
-		Config: apikey.Config{Prefix: id.APIKey.Prefix + "_", Schedule: apikey.Default().Schedule}, Store: c.db.APIKeys(), Recorder: c.journal, Pepper: pepper,
-		ValidateScope: scope.Validate, CacheTTL: id.CacheTTL, Log: opts.Log,
+		Config: id.APIKey.Service(), Store: c.db.APIKeys(), Recorder: c.journal, Pepper: pepper,
+		ValidateScope: scope.Validate, CacheTTL: id.CacheTTL, Log: opts.Log, Notifier: c.notices, Throttle: failures,
 	})
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"reflect"
 	"syscall"
 	"time"
 
@@ -158,6 +159,12 @@ func (a *App) background(ctx context.Context) {
 			a.log.Error("writing last-used times", "error", err)
 		}
 	})
+	a.tasks.Go(func() {
+		if err := a.core.notices.Run(ctx); err != nil {
+			a.log.Error("delivering notices about keys", "error", err)
+		}
+	})
+	a.tasks.Go(func() { a.followKeys(ctx) })
 	a.tasks.Go(func() { a.followMetrics(ctx) })
 	if a.certs != nil {
 		a.tasks.Go(func() {
@@ -272,5 +279,5 @@ func (a *App) apply(ctx context.Context, cfg *config.Config) ([]config.Change, e
 func needsRestart(old, cfg *config.Config) bool {
 	return old.Server.Listen != cfg.Server.Listen || old.Server.AdminListen != cfg.Server.AdminListen ||
 		old.Server.TLS != cfg.Server.TLS || old.Server.Limits != cfg.Server.Limits ||
-		old.Store != cfg.Store || old.Audit != cfg.Audit || old.Identity != cfg.Identity
+		old.Store != cfg.Store || old.Audit != cfg.Audit || !reflect.DeepEqual(old.Identity, cfg.Identity)
 }

@@ -90,6 +90,6 @@ func (c *cli) tail(ctx context.Context, dir string, opts journal.TailOptions) er
 		for _, d := range e.Details {
 			line += fmt.Sprintf(" %s=%v", d.Key, d.Value)
 		}
-		return c.printf("%s\n", c.paint(e.Severity, printable(strings.TrimRight(line, " "))))
+		return c.printf("%s\n", c.screen().Paint(e.Severity, printable(strings.TrimRight(line, " "))))
 	})
 }

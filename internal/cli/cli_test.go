@@ -18,6 +18,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/admin"
+	"github.com/portcullis-dev/portcullis/internal/cli/screen"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/store/datadir"
 )
@@ -179,28 +180,28 @@ func TestPaint(t *testing.T) {
 	c, _, _ := newTest()
 	vars := map[string]string{"TERM": "xterm"}
 	c.env = func(name string) (string, bool) { v, ok := vars[name]; return v, ok }
-	if got := c.paint("ERROR", "x"); got != "x" {
+	if got := c.screen().Paint("ERROR", "x"); got != "x" {
 		t.Errorf("piped: %q", got)
 	}
 	c.out = device
 	for severity, want := range map[portcullis.Severity]string{"INFO": "x", "WARN": "\x1b[33mx\x1b[0m", "ERROR": "\x1b[31mx\x1b[0m", "CRITICAL": "\x1b[31mx\x1b[0m"} {
-		if got := c.paint(severity, "x"); got != want {
+		if got := c.screen().Paint(severity, "x"); got != want {
 			t.Errorf("%s: %q, want %q", severity, got, want)
 		}
 	}
 	vars["NO_COLOR"] = "1"
-	if got := c.paint("ERROR", "x"); got != "x" {
+	if got := c.screen().Paint("ERROR", "x"); got != "x" {
 		t.Errorf("NO_COLOR: %q", got)
 	}
 	vars = map[string]string{"TERM": "dumb"}
-	if got := c.paint("ERROR", "x"); got != "x" {
+	if got := c.screen().Paint("ERROR", "x"); got != "x" {
 		t.Errorf("dumb terminal: %q", got)
 	}
 }
 
 func TestShellQuote(t *testing.T) {
 	for in, want := range map[string]string{"/tmp/a-b_c": "/tmp/a-b_c", "": "''", "a b": "'a b'", "it's": `'it'\''s'`, "$(x)": "'$(x)'"} {
-		if got := shellQuote(in); got != want {
+		if got := screen.ShellQuote(in); got != want {
 			t.Errorf("%q: %s, want %s", in, got, want)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/app"
 	"github.com/portcullis-dev/portcullis/internal/chronicle"
+	"github.com/portcullis-dev/portcullis/internal/cli/screen"
 	"github.com/portcullis-dev/portcullis/internal/config"
 )
 
@@ -254,21 +255,11 @@ func (d *demo) story(e app.Endpoints) string {
 	fmt.Fprintf(&b, "This works:\n\n%s\n", good.curl(e))
 	fmt.Fprintf(&b, "This is an attack and is refused with 400: %s:\n\n%s\n", why, bad.curl(e))
 	fmt.Fprintf(&b, "What happened:\n\n  %s audit tail --data %s\n  curl -sS %s/metrics -H 'X-API-Key: %s' | grep portcullis_re\n\n",
-		program, shellQuote(d.data), e.AdminURL, e.APIKey)
+		program, screen.ShellQuote(d.data), e.AdminURL, e.APIKey)
 	if d.fresh {
 		b.WriteString("Ctrl-C ends it and removes the data folder; --data DIR keeps one.\n")
 	} else {
 		b.WriteString("Ctrl-C ends it.\n")
 	}
 	return b.String()
-}
-
-// shellQuote makes a text one word of a shell.
-func shellQuote(s string) string {
-	if s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+:@", r))
-	}) {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -106,15 +105,4 @@ func unknownVerb(cmd *cobra.Command, name string) error {
 		text += ": did you mean " + strings.Join(near, " or ") + "?"
 	}
 	return usagef("%s", text)
-}
-
-// isTerminal reports whether w shows its text to a person. A device that only
-// swallows what it is given may count as one: nobody sees the difference.
-func isTerminal(w any) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&fs.ModeCharDevice != 0
 }

@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"bufio"
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
@@ -19,8 +17,8 @@ import (
 var defaultScopes = [...]string{"tools:*", "prompts:*", "resources:*"}
 
 func (c *cli) key() *cobra.Command {
-	return group("key", "Create, list, check and revoke API keys",
-		c.keyCreate(), c.keyList(), c.keyShow(), c.keyRevoke(), c.keyVerify())
+	return group("key", "Create, list, check, rotate and revoke API keys",
+		c.keyCreate(), c.keyList(), c.keyShow(), c.keyRotate(), c.keyClaim(), c.keyRevoke(), c.keyVerify(), c.keyNotifications())
 }
 
 // withAdmin runs f with a client of the admin API: that of the running gateway,
@@ -147,6 +145,9 @@ func keyStatus(k apikey.View) string {
 	if k.Expired {
 		return "expired"
 	}
+	if k.ClaimUntil != nil && k.Status == apikey.StatusActive {
+		return "unclaimed"
+	}
 	return k.Status.String()
 }
 
@@ -174,7 +175,8 @@ func (c *cli) showKey(k apikey.View) error {
 		{"name", k.Name}, {"status", keyStatus(k)}, {"scopes", strings.Join(k.Scopes, " ")},
 		{"routes", strings.Join(k.Routes, " ")}, {"owner", k.Owner}, {"schedule", string(k.Schedule)},
 		{"created", k.CreatedAt.UTC().Format(time.RFC3339)}, {"expires", when(k.ExpiresAt, "never")},
-		{"last used", when(k.LastUsedAt, "-")}, {"revoked", when(k.RevokedAt, "-")}, {"reason", k.RevokeReason},
+		{"predecessor", k.Predecessor}, {"successor", k.Successor}, {"deprecated from", when(k.DeprecateAt, "-")},
+		{"revoked from", when(k.RevokeAt, "-")}, {"claim until", when(k.ClaimUntil, "-")}, {"last used", when(k.LastUsedAt, "-")}, {"revoked", when(k.RevokedAt, "-")}, {"reason", k.RevokeReason},
 	}
 	return c.table([]string{"id", k.ID}, rows)
 }
@@ -199,48 +201,4 @@ func (c *cli) keyRevoke() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit log")
 	return cmd
-}
-
-func (c *cli) keyVerify() *cobra.Command {
-	return &cobra.Command{
-		Use: "verify", Short: "Say whether a key, read from standard input, would be accepted", Args: none,
-		Long:    "The key is read from standard input, never from an argument: arguments end up in shell histories and process lists. Exit code 3 if it would be refused.",
-		Example: "  portcullis key verify < key.txt",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			line, err := bufio.NewReader(c.in).ReadString('\n')
-			text := strings.TrimSpace(line)
-			if text == "" {
-				if err != nil && line == "" {
-					return usagef("key verify: no key on standard input")
-				}
-				return usagef("key verify: the first line of standard input is empty")
-			}
-			return c.withAdmin(cmd.Context(), func(a *admin.Client) error {
-				v, err := a.VerifyKey(cmd.Context(), text)
-				if err != nil {
-					return err
-				}
-				return c.showVerification(v)
-			})
-		},
-	}
-}
-
-func (c *cli) showVerification(v apikey.Verification) error {
-	var err error
-	switch {
-	case c.json():
-		err = c.printJSON(v)
-	case v.Valid:
-		err = c.printf("valid: %s (%s), scopes %s\n", v.Key.ID, printable(v.Key.Name), printable(strings.Join(v.Key.Scopes, " ")))
-	default:
-		err = c.printf("not valid: %s\n", v.Reason)
-	}
-	if err != nil {
-		return err
-	}
-	if !v.Valid {
-		return fmt.Errorf("%w: %s", errNo, v.Reason)
-	}
-	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/portcullis-dev/portcullis/internal/app"
+	"github.com/portcullis-dev/portcullis/internal/cli/screen"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 )
@@ -136,7 +137,7 @@ func (c *cli) logFormat(format string) string {
 	switch {
 	case format != "auto":
 		return format
-	case isTerminal(c.err):
+	case screen.IsTerminal(c.err):
 		return "text"
 	}
 	return "json"

@@ -13,31 +13,13 @@ type Identity struct {
 	APIKey   APIKey        `toml:"api_key" doc:"API keys."`
 }
 
-// APIKey is [identity.api_key].
-type APIKey struct {
-	Prefix string `toml:"prefix" doc:"Begin of every key, for secret scanners: mcp gives mcp_<id>.<secret>."`
-}
-
 // DefaultIdentity returns the defaults of [identity].
 func DefaultIdentity() Identity {
-	return Identity{CacheTTL: time.Minute, APIKey: APIKey{Prefix: "mcp"}}
+	return Identity{CacheTTL: time.Minute, APIKey: DefaultAPIKey()}
 }
 
 // Validate checks [identity].
 func (i Identity) Validate() error { return between("cache_ttl", i.CacheTTL, 0, time.Hour) }
-
-// Validate checks [identity.api_key].
-func (k APIKey) Validate() error {
-	for _, c := range []byte(k.Prefix) {
-		if (c < 'a' || c > 'z') && (c < '0' || c > '9') {
-			return fmt.Errorf("prefix: %q: want 1 to 16 lower-case letters or digits", k.Prefix)
-		}
-	}
-	if k.Prefix == "" || len(k.Prefix) > 16 {
-		return fmt.Errorf("prefix: %q: want 1 to 16 lower-case letters or digits", k.Prefix)
-	}
-	return nil
-}
 
 // Security is [security].
 type Security struct {

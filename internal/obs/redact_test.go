@@ -39,6 +39,7 @@ func TestCredentialsInText(t *testing.T) {
 	r := newRedactor(nil)
 	for _, tt := range [][2]string{
 		{"key " + ownKey + " refused", "key [redacted] refused"},
+		{"token claim_" + ownKey[4:] + " refused", "token [redacted] refused"},
 		{"key mcp_0f5c0f2ed8a54c0bb1a5a7b3f1d2e3c4 refused", "key mcp_0f5c0f2ed8a54c0bb1a5a7b3f1d2e3c4 refused"},
 		{"Authorization: Bearer " + token, "Authorization: [redacted]"},
 		{"got bearer abcdefgh.", "got bearer [redacted]"},

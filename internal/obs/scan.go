@@ -96,17 +96,21 @@ func begins(s string, end int, prefix string) bool {
 	return start >= 0 && s[start:end] == prefix && (start == 0 || !isWord(s[start-1]))
 }
 
-// underscored finds our own API keys (mcp_<32 hex>.<43 base64url>) and those
+// underscored finds our own API keys (mcp_<32 hex>.<43 base64url>), claim
+// tokens of the same form, and those
 // of GitHub, Stripe, npm, Hugging Face, SendGrid-like issuers.
 func underscored(s string, i int) (start, end int) {
 	head := s[:i+1]
-	if strings.HasSuffix(head, "mcp_") {
+	for _, own := range [...]string{"mcp_", "claim_"} {
+		if !strings.HasSuffix(head, own) {
+			continue
+		}
 		hex := i + 1
 		for hex < len(s) && isHex(s[hex]) {
 			hex++
 		}
 		if hex-i > 16 && hex < len(s)-1 && s[hex] == '.' {
-			return i - 3, run(s, hex)
+			return i + 1 - len(own), run(s, hex)
 		}
 		return 0, 0
 	}

@@ -3,10 +3,8 @@ package apikey
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/portcullis-dev/portcullis"
 )
@@ -42,10 +40,17 @@ const (
 //
 // Authorization with another scheme, or a Bearer token without our prefix, is
 // not ours: it returns portcullis.ErrNoCredentials.
-type Authenticator struct{ s *Service }
+type Authenticator struct {
+	s        *Service
+	anyRoute bool
+}
 
 // Authenticator returns the guard that checks keys of this service.
 func (s *Service) Authenticator() *Authenticator { return &Authenticator{s: s} }
+
+// HolderAuthenticator returns the guard of the claim endpoint: it asks whose
+// key it is and not for which routes.
+func (s *Service) HolderAuthenticator() *Authenticator { return &Authenticator{s: s, anyRoute: true} }
 
 // Name returns "api_key".
 func (*Authenticator) Name() string { return Method }
@@ -55,7 +60,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, c *portcullis.Conn) (p
 	if c.HTTP == nil {
 		return portcullis.Principal{}, portcullis.ErrNoCredentials
 	}
-	if u := c.HTTP.URL; u != nil && a.s.grammar.inURL(u) {
+	if u := c.HTTP.URL; u != nil && a.s.grammar.InURL(u) {
 		return portcullis.Principal{}, &portcullis.Error{
 			Kind: portcullis.KindMalformed, Reason: "input_rejected", Public: publicURL,
 			Event: portcullis.EventInputRejected, Detail: "api key in the URL",
@@ -68,18 +73,18 @@ func (a *Authenticator) Authenticate(ctx context.Context, c *portcullis.Conn) (p
 	now := a.s.clock()
 	e, v, err := a.s.check(ctx, text, now)
 	if err != nil {
-		return portcullis.Principal{}, &portcullis.Error{
-			Kind: portcullis.KindUnavailable, Reason: "unavailable", Public: publicUnavailable,
-			RetryAfter: time.Second, Detail: "api key store is not available", Err: err,
-		}
+		return portcullis.Principal{}, unavailable(err)
 	}
-	if v == accepted && len(e.rec.Routes) > 0 && !slices.Contains(e.rec.Routes, c.Route) {
+	if v == accepted && !a.anyRoute && len(e.rec.Routes) > 0 && !slices.Contains(e.rec.Routes, c.Route) {
 		v = refusedRoute
 	}
 	if v != accepted {
-		return portcullis.Principal{}, invalid(e, v)
+		return portcullis.Principal{}, a.s.refuse(ctx, c, text, e, v)
 	}
 	a.s.uses.note(e.use, now)
+	if e.stale != nil {
+		a.s.warn(ctx, c, e, now)
+	}
 	return e.principal, nil
 }
 
@@ -108,7 +113,7 @@ func (a *Authenticator) bearer(field string) (string, error) {
 	if len(field) <= len(bearerScheme) || !strings.EqualFold(field[:len(bearerScheme)], bearerScheme) {
 		return "", portcullis.ErrNoCredentials
 	}
-	if rest := field[len(bearerScheme):]; rest[0] == ' ' && strings.HasPrefix(rest[1:], a.s.grammar.prefix) {
+	if rest := field[len(bearerScheme):]; rest[0] == ' ' && strings.HasPrefix(rest[1:], a.s.grammar.Prefix()) {
 		return rest[1:], nil
 	}
 	if a.bearsKey(field) {
@@ -124,7 +129,7 @@ func (a *Authenticator) bearsKey(field string) bool {
 	}
 	rest := field[len(bearerScheme):]
 	token := strings.TrimLeft(rest, " \t")
-	return len(token) < len(rest) && strings.HasPrefix(token, a.s.grammar.prefix)
+	return len(token) < len(rest) && strings.HasPrefix(token, a.s.grammar.Prefix())
 }
 
 // invalid is the one refusal for every key that is not accepted.
@@ -141,77 +146,4 @@ func unauthenticated(public, challenge, detail string, event portcullis.EventTyp
 		Kind: portcullis.KindUnauthenticated, Reason: "unauthenticated", Public: public,
 		Header: http.Header{headerChallenge: {challenge}}, Event: event, Detail: detail,
 	}
-}
-
-// inURL reports whether something like a key stands in a path or query, as
-// written or percent-encoded once or twice.
-func (g Grammar) inURL(u *url.URL) bool {
-	return g.inText(u.Path) || g.inText(u.RawQuery) || g.inText(u.Opaque)
-}
-
-func (g Grammar) inText(s string) bool {
-	for range 3 {
-		if g.occurs(s) {
-			return true
-		}
-		if strings.IndexByte(s, '%') < 0 {
-			return false
-		}
-		plain := unescape(s)
-		if plain == s {
-			return false
-		}
-		s = plain
-	}
-	return false
-}
-
-// occurs reports whether s holds the prefix and an id, in either case of the
-// hex digits: what looks that much like a key is treated as one.
-func (g Grammar) occurs(s string) bool {
-	for {
-		i := strings.Index(s, g.prefix)
-		if i < 0 {
-			return false
-		}
-		s = s[i+len(g.prefix):]
-		n := 0
-		for n < len(s) && n < idLen && (isLowerHex(s[n]) || s[n]-'A' <= 5) {
-			n++
-		}
-		if n == idLen {
-			return true
-		}
-	}
-}
-
-// unescape decodes what is validly percent-encoded and keeps the rest: an
-// invalid escape elsewhere must not hide a key.
-func unescape(s string) string {
-	var b strings.Builder
-	b.Grow(len(s))
-	for i := 0; i < len(s); i++ {
-		if s[i] == '%' && i+2 < len(s) {
-			hi, lo := unhex(s[i+1]), unhex(s[i+2])
-			if hi >= 0 && lo >= 0 {
-				b.WriteByte(byte(hi<<4 | lo))
-				i += 2
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
-}
-
-func unhex(c byte) int {
-	switch {
-	case c-'0' <= 9:
-		return int(c - '0')
-	case c-'a' <= 5:
-		return int(c-'a') + 10
-	case c-'A' <= 5:
-		return int(c-'A') + 10
-	}
-	return -1
 }

@@ -22,6 +22,7 @@ type entry struct {
 	changesAt time.Time // next moment at which the status changes; zero = none
 	principal portcullis.Principal
 	use       *use
+	stale     *stale // set while the key is rotating or deprecated
 }
 
 // fresh reports whether the store need not be asked. A clock that was set back

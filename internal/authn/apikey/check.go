@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/authn/apikey/keytext"
 )
 
 // Method is the Principal.Method of callers known by an API key.
 const Method = "api_key"
 
 // tagSaltLen is chosen so that salt and secret fill one block of SHA-256.
-const tagSaltLen = 55 - secretLen
+const tagSaltLen = 55 - keytext.SecretLen
 
 // verdict is what a check found. Only the log and the owner of the key learn
 // which refusal it was.
@@ -47,7 +48,7 @@ func (v verdict) String() string { return verdictNames[v] }
 // asked. The entry is nil for a malformed text. It has no side effect but on
 // the caches.
 func (s *Service) check(ctx context.Context, text string, now time.Time) (*entry, verdict, error) {
-	id, secret, ok := s.grammar.split(text)
+	id, secret, ok := s.grammar.Split(text)
 	if !ok {
 		return nil, refusedMalformed, nil
 	}
@@ -73,10 +74,10 @@ func (s *Service) checkCold(ctx context.Context, text string, tag [32]byte, hint
 	}
 	e := hint
 	if e == nil {
-		e = s.unknown.get(key.id)
+		e = s.unknown.get(key.ID())
 	}
 	if e == nil || !e.fresh(now) {
-		if e, err = s.load(ctx, key.id, now); err != nil {
+		if e, err = s.load(ctx, key.ID(), now); err != nil {
 			return nil, refusedUnknown, err
 		}
 	}
@@ -84,14 +85,14 @@ func (s *Service) checkCold(ctx context.Context, text string, tag [32]byte, hint
 	if !e.known {
 		want = &s.dummy
 	}
-	got := s.mac(key.secret())
-	match := subtle.ConstantTimeCompare(got[:], want[:]) == 1
+	got := s.mac(key.Secret())
+	match := subtle.ConstantTimeCompare(got[:], want[:]) == 1 && !e.rec.Unclaimed()
 	switch {
 	case !e.known:
 		return e, refusedUnknown, nil
 	case !match:
 		return e, refusedSecret, nil
-	case e.rec.Status != StatusRevoked && e.rec.Expired(now):
+	case e.rec.Expired(now) && (e.rec.Status != StatusRevoked || !e.rec.RevokedAt.Before(e.rec.ExpiresAt)):
 		return e, refusedExpired, nil
 	case e.rec.StatusAt(now) == StatusRevoked:
 		return e, refusedRevoked, nil
@@ -130,11 +131,12 @@ func (s *Service) load(ctx context.Context, id string, now time.Time) (*entry, e
 func (e *entry) verify(tag [32]byte, now time.Time) *entry {
 	v := *e
 	v.verified, v.tag = true, tag
-	v.changesAt = e.rec.nextChange(now)
+	v.changesAt = e.rec.NextChange(now)
 	v.principal = portcullis.Principal{
 		ID: e.rec.Owner, Name: e.rec.Name, Method: Method, KeyID: e.rec.ID,
-		Scopes: e.rec.Scopes, Roles: e.rec.Roles, Expires: e.rec.ExpiresAt,
+		Scopes: e.rec.Scopes, Roles: e.rec.Roles, Expires: e.rec.End(),
 	}
+	v.stale = staleHeaders(&e.rec, now)
 	if e.use == nil {
 		v.use = &use{id: e.rec.ID}
 	}
@@ -144,7 +146,7 @@ func (e *entry) verify(tag [32]byte, now time.Time) *entry {
 // tag is the salted digest under which a verified secret is recognised: one
 // block of SHA-256, for a secret of 224 random bits. It does not allocate.
 func (s *Service) tag(secret string) [32]byte {
-	var b [tagSaltLen + secretLen]byte
+	var b [tagSaltLen + keytext.SecretLen]byte
 	copy(b[:], s.salt[:])
 	copy(b[tagSaltLen:], secret)
 	return sha256.Sum256(b[:])

@@ -1,21 +1,23 @@
 // Package apikey authenticates callers by API keys and manages those keys.
 //
-// A key reads
+// A key reads mcp_<id>.<secret>; see [keytext]. The id is public and names the
+// key in logs and commands. The store holds HMAC-SHA256(pepper, secret) and
+// never the key; the pepper is derived from the data folder's root key, so a
+// stolen database alone tests no guess.
 //
-//	mcp_<32 hex>.<43 base64url>
-//	    └ id     └ secret: 28 random bytes and a CRC-32 (big endian)
+// # Life
 //
-// The id is public and names the key in logs and commands. The checksum covers
-// prefix, id and the random bytes, so a scanner recognises a real key without
-// asking anyone and a mistyped one is refused without a lookup. The store holds
-// HMAC-SHA256(pepper, secret) and never the key; the pepper is derived from the
-// data folder's root key, so a stolen database alone tests no guess.
+// A key is active, then rotating, then deprecated, then revoked; see [life].
+// [Service.Rotate] gives it a successor with the same rights and owner, in one
+// step of the store. The successor's secret is shown at once, or made when its
+// holder fetches it ([Service.Claim]): until then it does not exist. The
+// running gateway calls [Service.RotateDue] and [Service.Sweep].
 //
 // # Parts
 //
-// [Grammar] makes and reads key texts. [Record] is what is stored, and its
-// [Record.StatusAt] computes the state from stored times alone. [Store] is what
-// a database driver implements. [Service] creates, lists, revokes and verifies;
+// [Grammar] makes and reads key texts. [Record] is what is stored. [Store] is
+// what a database driver implements, [Notifier] who tells owners, [Throttle]
+// who counts failures. [Service] creates, lists, rotates, revokes and verifies;
 // [Service.Authenticator] is the guard of a route.
 //
 // # Promises
@@ -28,6 +30,10 @@
 //   - A key that was verified before is checked without a lock, an allocation
 //     or the store. While the store is down it works for the cache's lifetime;
 //     after that the answer is 503, never "yes".
-//   - The key's text appears once, in what [Service.Create] returns. [Key]
-//     prints as [redacted] whatever the verb.
+//   - A key that was rotated works until the end of its overlap, across
+//     restarts; what a caller was told is over stays over, also if the clock
+//     is set back.
+//   - The key's text appears once: in what [Service.Create], [Service.Rotate]
+//     or [Service.Claim] returns. [Key] prints as [redacted] whatever the verb.
+//   - However many guesses fail, from wherever: whoever has a valid key passes.
 package apikey

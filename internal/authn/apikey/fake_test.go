@@ -24,6 +24,8 @@ type memStore struct {
 	gets atomic.Int64
 	puts atomic.Int64
 	hook func(id string) // called by Get after it has read the record
+
+	failFrom int64 // the number of the first Put that fails; 0 = none
 }
 
 func newMemStore() *memStore { return &memStore{recs: map[string]Record{}} }
@@ -43,11 +45,13 @@ func (m *memStore) Get(_ context.Context, id string) (Record, error) {
 	if !ok {
 		return Record{}, ErrNotFound
 	}
-	return r.clone(), nil
+	return r.Clone(), nil
 }
 
 func (m *memStore) Put(_ context.Context, records ...Record) error {
-	m.puts.Add(1)
+	if n := m.puts.Add(1); m.failFrom > 0 && n >= m.failFrom {
+		return errDown
+	}
 	if m.down.Load() {
 		return errDown
 	}
@@ -70,10 +74,13 @@ func (m *memStore) Put(_ context.Context, records ...Record) error {
 		old := m.recs[r.ID]
 		r.LastUsedAt = old.LastUsedAt
 		if r.Version != 0 {
-			r.Hash, r.CreatedAt = old.Hash, old.CreatedAt
+			r.CreatedAt = old.CreatedAt
+			if !old.Unclaimed() {
+				r.Hash = old.Hash
+			}
 		}
 		r.Version++
-		m.recs[r.ID] = r.clone()
+		m.recs[r.ID] = r.Clone()
 	}
 	return nil
 }
@@ -86,7 +93,7 @@ func (m *memStore) List(context.Context, Page) ([]Record, error) {
 	defer m.mu.Unlock()
 	var out []Record
 	for _, r := range m.recs {
-		out = append(out, r.clone())
+		out = append(out, r.Clone())
 	}
 	slices.SortFunc(out, func(a, b Record) int {
 		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), strings.Compare(a.ID, b.ID))

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/authn/apikey/keytext"
+	"github.com/portcullis-dev/portcullis/internal/authn/apikey/life"
 )
 
 // ErrInvalid marks a request that a person must correct.
@@ -20,7 +22,6 @@ const (
 	maxName    = 100
 	maxOwner   = 200
 	maxReason  = 200
-	timeGrain  = time.Millisecond // precision of times the service makes
 	ownerStart = "key:"
 )
 
@@ -57,7 +58,7 @@ func (c Created) Reveal() Revealed { return Revealed{View: c.View, Key: c.Key.Re
 // request causes are [ErrInvalid]. A key whose creation could not be recorded
 // is revoked again and not returned.
 func (s *Service) Create(ctx context.Context, req CreateRequest) (Created, error) {
-	now := s.clock().UTC().Truncate(timeGrain)
+	now := s.now()
 	rec, err := s.newRecord(req, now)
 	if err != nil {
 		return Created{}, fmt.Errorf("%w: %w", ErrInvalid, err)
@@ -66,7 +67,7 @@ func (s *Service) Create(ctx context.Context, req CreateRequest) (Created, error
 	if err != nil {
 		return Created{}, err
 	}
-	rec.ID, rec.Hash = key.id, s.mac(key.secret())
+	rec.ID, rec.Hash = key.ID(), s.mac(key.Secret())
 	if rec.Owner == "" {
 		rec.Owner = ownerStart + rec.ID
 	}
@@ -80,6 +81,7 @@ func (s *Service) Create(ctx context.Context, req CreateRequest) (Created, error
 	if err != nil {
 		rec.Version = 1
 		rec.Status, rec.RevokedAt, rec.RevokeReason = StatusRevoked, now, "creation was not recorded"
+		rec.Told = StatusRevoked // the key was never there
 		undo := s.store.Put(context.WithoutCancel(ctx), rec)
 		return Created{}, errors.Join(fmt.Errorf("recording a new api key: %w", err), undo)
 	}
@@ -89,8 +91,8 @@ func (s *Service) Create(ctx context.Context, req CreateRequest) (Created, error
 func (s *Service) newRecord(req CreateRequest, now time.Time) (Record, error) {
 	rec := Record{
 		Name: req.Name, Scopes: unique(req.Scopes), Roles: unique(req.Roles), Routes: unique(req.Routes),
-		Owner: req.Owner, Tenant: req.Tenant, Schedule: req.Schedule, Status: StatusActive,
-		CreatedAt: now, ExpiresAt: req.Expires.UTC().Truncate(timeGrain),
+		Owner: req.Owner, Tenant: req.Tenant, Schedule: req.Schedule, Status: StatusActive, Told: StatusActive,
+		CreatedAt: now, ExpiresAt: req.Expires.UTC().Truncate(life.Grain),
 	}
 	if rec.Schedule == "" {
 		rec.Schedule = s.schedule
@@ -107,9 +109,9 @@ func (s *Service) newRecord(req CreateRequest, now time.Time) (Record, error) {
 		return rec, fmt.Errorf("expires: %s is in the past", rec.ExpiresAt.Format(time.RFC3339))
 	}
 	if err := errors.Join(
-		printable("name", rec.Name, maxName, false),
-		printable("owner", rec.Owner, maxOwner, true),
-		printable("tenant", rec.Tenant, maxOwner, true),
+		life.Printable("name", rec.Name, maxName, false),
+		life.Printable("owner", rec.Owner, maxOwner, true),
+		life.Printable("tenant", rec.Tenant, maxOwner, true),
 	); err != nil {
 		return rec, err
 	}
@@ -129,12 +131,12 @@ func (s *Service) validateGrants(rec *Record) error {
 		}
 	}
 	for _, role := range rec.Roles {
-		if err := printable("roles", role, maxName, false); err != nil {
+		if err := life.Printable("roles", role, maxName, false); err != nil {
 			return err
 		}
 	}
 	for _, route := range rec.Routes {
-		if err := printable("routes", route, maxName, false); err != nil {
+		if err := life.Printable("routes", route, maxName, false); err != nil {
 			return err
 		}
 	}
@@ -169,7 +171,7 @@ func (s *Service) List(ctx context.Context, page Page) ([]View, error) {
 // changes and records nothing. If only the recording fails, the key is revoked
 // all the same and the error says so.
 func (s *Service) Revoke(ctx context.Context, id, reason string, by portcullis.Actor) (View, error) {
-	if err := printable("reason", reason, maxReason, true); err != nil {
+	if err := life.Printable("reason", reason, maxReason, true); err != nil {
 		return View{}, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	// Whatever the store answers: a write that timed out may have happened.
@@ -179,21 +181,19 @@ func (s *Service) Revoke(ctx context.Context, id, reason string, by portcullis.A
 		if err != nil {
 			return View{}, err
 		}
-		now := s.clock().UTC().Truncate(timeGrain)
+		now := s.now()
 		if rec.Status == StatusRevoked {
 			return rec.ViewAt(now), nil
 		}
-		rec.Status, rec.RevokedAt, rec.RevokeReason = StatusRevoked, now, reason
+		rec.Revoke(now, reason)
 		switch err := s.store.Put(ctx, rec); {
-		case errors.Is(err, ErrConflict), errors.Is(err, ErrRegress):
+		case contended(err):
 			continue // somebody else made progress; look again
 		case err != nil:
 			return View{}, fmt.Errorf("revoking api key %s: %w", id, err)
 		}
 		s.Invalidate(id) // before the audit log is written, which may take long
-		err = s.record(ctx, portcullis.EventAPIKeyRevoked, &rec, by, "revoke", reason,
-			slog.String("keyId", id), slog.String("reason", reason))
-		if err != nil {
+		if err := s.tell(ctx, id, by, reason); err != nil {
 			return rec.ViewAt(now), fmt.Errorf("api key %s is revoked, but recording it: %w", id, err)
 		}
 		return rec.ViewAt(now), nil
@@ -229,7 +229,7 @@ func (s *Service) Verify(ctx context.Context, text string) (Verification, error)
 }
 
 func (s *Service) get(ctx context.Context, id string) (Record, error) {
-	if !validID(id) {
+	if !keytext.ValidID(id) {
 		return Record{}, ErrNotFound
 	}
 	rec, err := s.store.Get(ctx, id)

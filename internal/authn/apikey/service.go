@@ -9,9 +9,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/authn/apikey/keytext"
 )
 
 const (
@@ -34,6 +37,8 @@ type Options struct {
 
 	CacheTTL  time.Duration    // how long a verified key works unasked; 0 = DefaultCacheTTL
 	CacheSize int              // verified keys remembered; 0 = 8192
+	Notifier  Notifier         // told of every change of status; nil = nobody
+	Throttle  Throttle         // counts failed attempts; nil = no limit
 	Clock     func() time.Time // nil = time.Now
 	Rand      io.Reader        // nil = crypto/rand.Reader
 	Log       *slog.Logger     // nil = no log
@@ -43,7 +48,10 @@ type Options struct {
 // use. [Service.Run] must run for last-used times to reach the store.
 type Service struct {
 	grammar       Grammar
+	claims        Grammar // of claim tokens
 	schedule      Schedule
+	overlap       time.Duration
+	selfClaim     bool
 	store         Store
 	recorder      portcullis.Recorder
 	validateScope func(string) error
@@ -52,12 +60,19 @@ type Service struct {
 	rand          io.Reader
 	log           *slog.Logger
 
+	notifier Notifier
+	throttle Throttle
+
 	mac     func(secret *[32]byte) [32]byte // HMAC-SHA256 under the pepper
+	derive  func(parts ...string) [32]byte  // the same for a purpose and texts
 	dummy   [32]byte                        // what unknown ids are compared with
 	salt    [tagSaltLen]byte                // of the cache's tags, new in each process
 	known   *cache
 	unknown *cache
 	uses    usage
+
+	telling sync.Mutex // one change is told at a time
+	told    hourly     // stale uses that were recorded
 }
 
 // New checks the options and returns a service.
@@ -80,10 +95,12 @@ func New(o Options) (*Service, error) {
 	s := &Service{
 		schedule: o.Config.Schedule, store: o.Store, recorder: o.Recorder,
 		validateScope: o.ValidateScope, ttl: o.CacheTTL, clock: o.Clock, rand: o.Rand, log: o.Log,
-		mac:     keyedHash(append([]byte(nil), o.Pepper...)),
+		overlap: o.Config.Overlap, selfClaim: o.Config.SelfClaim, notifier: o.Notifier, throttle: o.Throttle,
+		mac: keyedHash(slices.Clone(o.Pepper)), derive: derivation(slices.Clone(o.Pepper)),
 		unknown: newCache(unknownCacheSize), uses: usage{store: o.Store},
 	}
 	s.grammar, _ = NewGrammar(o.Config.Prefix) // checked by Validate
+	s.claims, _ = NewGrammar(claimPrefix)
 	if s.ttl == 0 {
 		s.ttl = DefaultCacheTTL
 	}
@@ -111,6 +128,20 @@ func keyedHash(pepper []byte) func(*[32]byte) [32]byte {
 	return func(secret *[32]byte) (sum [32]byte) {
 		h := hmac.New(sha256.New, pepper)
 		h.Write(secret[:])
+		h.Sum(sum[:0])
+		return sum
+	}
+}
+
+// derivation returns HMAC-SHA256 over texts, the first of which names the
+// purpose. No text holds a zero byte, so no two lists of texts read the same.
+func derivation(pepper []byte) func(...string) [32]byte {
+	return func(parts ...string) (sum [32]byte) {
+		h := hmac.New(sha256.New, pepper)
+		for _, p := range parts {
+			_, _ = io.WriteString(h, p) // a hash takes everything
+			h.Write([]byte{0})
+		}
 		h.Sum(sum[:0])
 		return sum
 	}
@@ -149,7 +180,7 @@ func (s *Service) flushLogged(ctx context.Context) {
 // Invalidate makes the next call with the key ask the store: for changes made
 // by another process or replica.
 func (s *Service) Invalidate(id string) {
-	if validID(id) {
+	if keytext.ValidID(id) {
 		s.known.invalidate(id)
 		s.unknown.invalidate(id)
 	}

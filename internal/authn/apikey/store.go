@@ -36,8 +36,8 @@ type Store interface {
 	// (ErrExists if the id is taken). Any other replaces the stored record if
 	// that still has the same Version (else ErrConflict; ErrNotFound if there
 	// is none) and its status is not ahead of the new one (else ErrRegress);
-	// the stored Version is then one higher. ID, Hash, CreatedAt and
-	// LastUsedAt of a stored record do not change.
+	// the stored Version is then one higher. ID, CreatedAt and LastUsedAt of a
+	// stored record do not change, and its Hash only while it is unclaimed.
 	Put(ctx context.Context, records ...Record) error
 
 	// List returns records ordered by CreatedAt, then ID. A Page.After that

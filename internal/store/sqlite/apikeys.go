@@ -20,7 +20,7 @@ func (db *DB) APIKeys() *APIKeys { return &APIKeys{db: db} }
 
 const apiKeyColumns = `id, name, hash, scopes, roles, routes, owner, tenant, schedule, status,
 	created_at, expires_at, rotated_at, deprecate_at, revoke_at, revoked_at, last_used_at,
-	revoke_reason, predecessor, successor, version`
+	revoke_reason, predecessor, successor, rotated_by, claim_until, claimed_at, claim_hash, told, version`
 
 // Get implements apikey.Store.
 func (a *APIKeys) Get(ctx context.Context, id string) (apikey.Record, error) {
@@ -108,10 +108,11 @@ func insertAPIKey(ctx context.Context, tx *sql.Tx, r *apikey.Record) error {
 		return err
 	}
 	_, err = tx.ExecContext(ctx, "INSERT INTO api_keys ("+apiKeyColumns+
-		") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,0,?,?,?,1)",
+		") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,0,?,?,?,?,?,?,?,?,1)",
 		r.ID, r.Name, r.Hash[:], lists[0], lists[1], lists[2], r.Owner, r.Tenant, string(r.Schedule), int(r.Status),
 		micros(r.CreatedAt), micros(r.ExpiresAt), micros(r.RotatedAt), micros(r.DeprecateAt),
-		micros(r.RevokeAt), micros(r.RevokedAt), r.RevokeReason, r.Predecessor, r.Successor)
+		micros(r.RevokeAt), micros(r.RevokedAt), r.RevokeReason, r.Predecessor, r.Successor,
+		r.RotatedBy, micros(r.ClaimUntil), micros(r.ClaimedAt), r.ClaimHash[:], int(r.Told))
 	if duplicate(err) {
 		return apikey.ErrExists
 	}
@@ -137,10 +138,13 @@ func updateAPIKey(ctx context.Context, tx *sql.Tx, r *apikey.Record) error {
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE api_keys SET name = ?, scopes = ?, roles = ?, routes = ?, owner = ?, tenant = ?,
 		schedule = ?, status = ?, expires_at = ?, rotated_at = ?, deprecate_at = ?, revoke_at = ?, revoked_at = ?,
-		revoke_reason = ?, predecessor = ?, successor = ?, version = version + 1 WHERE id = ?`,
+		revoke_reason = ?, predecessor = ?, successor = ?, rotated_by = ?,
+		hash = CASE WHEN claim_until <> 0 AND claimed_at = 0 THEN ? ELSE hash END,
+		claim_until = ?, claimed_at = ?, claim_hash = ?, told = ?, version = version + 1 WHERE id = ?`,
 		r.Name, lists[0], lists[1], lists[2], r.Owner, r.Tenant,
 		string(r.Schedule), int(r.Status), micros(r.ExpiresAt), micros(r.RotatedAt), micros(r.DeprecateAt),
-		micros(r.RevokeAt), micros(r.RevokedAt), r.RevokeReason, r.Predecessor, r.Successor, r.ID)
+		micros(r.RevokeAt), micros(r.RevokedAt), r.RevokeReason, r.Predecessor, r.Successor,
+		r.RotatedBy, r.Hash[:], micros(r.ClaimUntil), micros(r.ClaimedAt), r.ClaimHash[:], int(r.Told), r.ID)
 	return explain(err)
 }
 
@@ -162,14 +166,16 @@ func scanAPIKey(scan func(...any) error) (apikey.Record, error) {
 	var (
 		r        apikey.Record
 		hash     []byte
+		claim    []byte
 		lists    [3]string
 		schedule string
 		status   int64
-		times    [7]int64
+		told     int64
+		times    [9]int64
 	)
 	err := scan(&r.ID, &r.Name, &hash, &lists[0], &lists[1], &lists[2], &r.Owner, &r.Tenant, &schedule, &status,
 		&times[0], &times[1], &times[2], &times[3], &times[4], &times[5], &times[6],
-		&r.RevokeReason, &r.Predecessor, &r.Successor, &r.Version)
+		&r.RevokeReason, &r.Predecessor, &r.Successor, &r.RotatedBy, &times[7], &times[8], &claim, &told, &r.Version)
 	if err != nil {
 		return apikey.Record{}, err
 	}
@@ -178,10 +184,12 @@ func scanAPIKey(scan func(...any) error) (apikey.Record, error) {
 			return apikey.Record{}, fmt.Errorf("decoding api key %s: %w", r.ID, err)
 		}
 	}
-	if len(hash) != len(r.Hash) || status < int64(apikey.StatusActive) || status > int64(apikey.StatusRevoked) {
+	if len(hash) != len(r.Hash) || len(claim) != len(r.ClaimHash) || told < 0 || told > int64(apikey.StatusRevoked) || status < int64(apikey.StatusActive) || status > int64(apikey.StatusRevoked) {
 		return apikey.Record{}, fmt.Errorf("decoding api key %s: %w", r.ID, ErrCorrupt)
 	}
 	copy(r.Hash[:], hash)
+	copy(r.ClaimHash[:], claim)
+	r.ClaimUntil, r.ClaimedAt, r.Told = fromMicros(times[7]), fromMicros(times[8]), apikey.Status(told)
 	r.Schedule, r.Status = apikey.Schedule(schedule), apikey.Status(status)
 	r.CreatedAt, r.ExpiresAt, r.RotatedAt = fromMicros(times[0]), fromMicros(times[1]), fromMicros(times[2])
 	r.DeprecateAt, r.RevokeAt = fromMicros(times[3]), fromMicros(times[4])

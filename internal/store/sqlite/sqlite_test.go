@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
+	"github.com/portcullis-dev/portcullis/internal/authn/apikey/notify"
 	"github.com/portcullis-dev/portcullis/internal/store/sqlite"
 	"github.com/portcullis-dev/portcullis/internal/store/storetest"
 )
@@ -240,4 +241,10 @@ func BenchmarkAPIKeyGet(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+func TestNotices(t *testing.T) {
+	storetest.Notices(t, func(t *testing.T) notify.Store {
+		return open(t, filepath.Join(t.TempDir(), "portcullis.db")).APIKeys()
+	})
 }

@@ -34,6 +34,8 @@ func APIKeys(t *testing.T, open OpenAPIKeys) {
 		"stale version":       testStaleVersion,
 		"status never back":   testStatusNeverBack,
 		"all or none":         testAllOrNone,
+		"rotation":            testRotation,
+		"hash of unclaimed":   testHashOfUnclaimed,
 		"compare and set":     testCompareAndSetRace,
 		"insert race":         testInsertRace,
 		"touch and revoke":    testTouchAndRevoke,
@@ -106,7 +108,11 @@ func full(n int) apikey.Record {
 	r.DeprecateAt, r.RevokeAt = base().Add(23*time.Hour), base().Add(24*time.Hour)
 	r.RevokedAt, r.RevokeReason = base().Add(25*time.Hour), "leaked; x'y"
 	r.Predecessor, r.Successor = id(n+1000), id(n+1001)
-	r.Status = apikey.StatusRotating
+	r.Status, r.Told, r.RotatedBy = apikey.StatusRotating, apikey.StatusActive, "local:zoë"
+	r.ClaimUntil, r.ClaimedAt = base().Add(time.Hour), base().Add(time.Minute)
+	for i := range r.ClaimHash {
+		r.ClaimHash[i] = byte(128 + i)
+	}
 	return r
 }
 

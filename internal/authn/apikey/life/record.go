@@ -1,4 +1,4 @@
-package apikey
+package life
 
 import (
 	"fmt"
@@ -118,7 +118,18 @@ type Record struct {
 	RevokeReason string
 	Predecessor  string // id of the key this one replaced
 	Successor    string // id of the key that replaced this one
+	RotatedBy    string // who asked for the successor
 	Version      int64  // counts stored changes, for compare-and-set; 0 = not yet stored
+
+	// A successor that nobody has been shown has no secret: its Hash is zero
+	// until it is claimed. See docs/decisions/0010-rotation.md.
+	ClaimUntil time.Time // until when the secret can be fetched; zero = it was shown at once
+	ClaimedAt  time.Time // when it was fetched
+	ClaimHash  [32]byte  // keyed hash of the claim token; zero = there is none
+
+	// Told is the status that the audit log and the owner have heard of. What
+	// lies between it and StatusAt is still to be told, after a crash too.
+	Told Status
 }
 
 // StatusAt returns the status at a moment. Only stored times decide, so a
@@ -127,22 +138,41 @@ type Record struct {
 // expired key counts as revoked (requirement S4-7).
 func (r *Record) StatusAt(now time.Time) Status {
 	switch {
-	case !r.Status.Valid(), r.Expired(now), reached(r.RevokeAt, now):
+	case !r.Status.Valid(), r.Expired(now), Reached(r.RevokeAt, now), r.Unclaimed() && Reached(r.ClaimUntil, now):
 		return StatusRevoked
-	case reached(r.DeprecateAt, now):
+	case Reached(r.DeprecateAt, now):
 		return max(r.Status, StatusDeprecated)
-	case reached(r.RotatedAt, now):
+	case Reached(r.RotatedAt, now):
 		return max(r.Status, StatusRotating)
 	}
 	return r.Status
 }
 
 // Expired reports whether the key's life time is over.
-func (r *Record) Expired(now time.Time) bool { return reached(r.ExpiresAt, now) }
+func (r *Record) Expired(now time.Time) bool { return Reached(r.ExpiresAt, now) }
 
-// nextChange returns the first moment after now at which StatusAt or Expired
+// Unclaimed reports whether the key waits for its secret to be fetched: until
+// then nobody can use it.
+func (r *Record) Unclaimed() bool { return !r.ClaimUntil.IsZero() && r.ClaimedAt.IsZero() }
+
+// End returns when a key that was rotated stops working, at the latest.
+func (r *Record) End() time.Time {
+	if r.RevokeAt.IsZero() || (!r.ExpiresAt.IsZero() && r.ExpiresAt.Before(r.RevokeAt)) {
+		return r.ExpiresAt
+	}
+	return r.RevokeAt
+}
+
+// Scheduled reports whether the end of the key is the one its schedule gives:
+// such a key is renewed, one with an end of its own is not.
+func (r *Record) Scheduled() bool {
+	p := r.Schedule.Period()
+	return p > 0 && r.ExpiresAt.Equal(r.CreatedAt.Add(p))
+}
+
+// NextChange returns the first moment after now at which StatusAt or Expired
 // answer differently, and zero if there is none.
-func (r *Record) nextChange(now time.Time) time.Time {
+func (r *Record) NextChange(now time.Time) time.Time {
 	var next time.Time
 	for _, t := range [...]time.Time{r.ExpiresAt, r.RotatedAt, r.DeprecateAt, r.RevokeAt} {
 		if t.After(now) && (next.IsZero() || t.Before(next)) {
@@ -152,10 +182,11 @@ func (r *Record) nextChange(now time.Time) time.Time {
 	return next
 }
 
-func reached(t, now time.Time) bool { return !t.IsZero() && !now.Before(t) }
+// Reached reports whether a stored moment has come; the zero time never does.
+func Reached(t, now time.Time) bool { return !t.IsZero() && !now.Before(t) }
 
-// clone returns a record that shares no slice with r.
-func (r *Record) clone() Record {
+// Clone returns a record that shares no slice with r.
+func (r *Record) Clone() Record {
 	c := *r
 	c.Scopes, c.Roles, c.Routes = slices.Clone(r.Scopes), slices.Clone(r.Roles), slices.Clone(r.Routes)
 	return c
@@ -180,22 +211,30 @@ type View struct {
 	RevokeReason string     `json:"revoke_reason,omitempty"`
 	Predecessor  string     `json:"predecessor,omitempty"`
 	Successor    string     `json:"successor,omitempty"`
+	DeprecateAt  *time.Time `json:"deprecate_at,omitempty"`
+	RevokeAt     *time.Time `json:"revoke_at,omitempty"`
+	ClaimUntil   *time.Time `json:"claim_until,omitempty"` // the secret waits to be fetched
 }
 
 // ViewAt returns the record as it stands at a moment.
 func (r *Record) ViewAt(now time.Time) View {
-	c := r.clone()
+	c := r.Clone()
 	if c.Scopes == nil {
 		c.Scopes = []string{}
 	}
-	return View{
+	v := View{
 		ID: c.ID, Name: c.Name, Scopes: c.Scopes, Roles: c.Roles, Routes: c.Routes,
 		Owner: c.Owner, Tenant: c.Tenant, Schedule: c.Schedule,
 		Status: r.StatusAt(now), Expired: r.Expired(now),
 		CreatedAt: c.CreatedAt, ExpiresAt: optional(c.ExpiresAt), LastUsedAt: optional(c.LastUsedAt),
 		RevokedAt: optional(c.RevokedAt), RevokeReason: c.RevokeReason,
 		Predecessor: c.Predecessor, Successor: c.Successor,
+		DeprecateAt: optional(c.DeprecateAt), RevokeAt: optional(c.RevokeAt),
 	}
+	if c.Unclaimed() {
+		v.ClaimUntil = optional(c.ClaimUntil)
+	}
+	return v
 }
 
 func optional(t time.Time) *time.Time {
@@ -205,9 +244,9 @@ func optional(t time.Time) *time.Time {
 	return &t
 }
 
-// printable checks a text that people read: 1 to limit characters (0 to limit
+// Printable checks a text that people read: 1 to limit characters (0 to limit
 // if empty is fine), printable, no space at either end.
-func printable(field, s string, limit int, empty bool) error {
+func Printable(field, s string, limit int, empty bool) error {
 	n := utf8.RuneCountInString(s)
 	bad := !utf8.ValidString(s) || n > limit || (n == 0 && !empty) || strings.TrimSpace(s) != s
 	for _, r := range s {

@@ -1,4 +1,4 @@
-package apikey
+package keytext
 
 import (
 	"encoding/base64"
@@ -15,10 +15,14 @@ import (
 // DefaultPrefix starts every key unless the configuration says otherwise.
 const DefaultPrefix = "mcp_"
 
+// Lengths of the parts of a key.
+const (
+	SecretLen = 43 // base64url characters of 32 bytes, unpadded
+	RandomLen = 28 // random bytes of a secret; the other 4 are the checksum
+)
+
 const (
 	idLen      = 32 // hex digits of an id: 16 random bytes
-	secretLen  = 43 // base64url characters of 32 bytes, unpadded
-	randomLen  = 28 // random bytes of a secret; the other 4 are the checksum
 	minPrefix  = 2
 	maxPrefix  = 16
 	redactText = "[redacted]"
@@ -88,6 +92,14 @@ func (k Key) Reveal() string {
 	return k.prefix + k.id + "." + secretEncoding.EncodeToString(k.secret()[:])
 }
 
+// Secret returns the secret's 32 bytes, for hashing. It is nil for the zero Key.
+func (k Key) Secret() *[32]byte {
+	if k.secret == nil {
+		return nil
+	}
+	return k.secret()
+}
+
 // String returns [redacted].
 func (Key) String() string { return redactText }
 
@@ -116,19 +128,25 @@ func (g Grammar) Generate(rand io.Reader) (Key, error) {
 	if _, err := io.ReadFull(rand, id[:]); err != nil {
 		return Key{}, fmt.Errorf("generating api key id: %w", err)
 	}
-	secret := new([32]byte)
-	if _, err := io.ReadFull(rand, secret[:randomLen]); err != nil {
+	var random [RandomLen]byte
+	if _, err := io.ReadFull(rand, random[:]); err != nil {
 		return Key{}, fmt.Errorf("generating api key secret: %w", err)
 	}
-	k := newKey(g.prefix, hex.EncodeToString(id[:]), secret)
-	binary.BigEndian.PutUint32(secret[randomLen:], checksum(k.prefix, k.id, secret[:randomLen]))
-	return k, nil
+	return g.Complete(hex.EncodeToString(id[:]), random[:]), nil
+}
+
+// Complete makes the key of an id and 28 secret bytes.
+func (g Grammar) Complete(id string, random []byte) Key {
+	secret := new([32]byte)
+	copy(secret[:RandomLen], random)
+	binary.BigEndian.PutUint32(secret[RandomLen:], checksum(g.prefix, id, secret[:RandomLen]))
+	return newKey(g.prefix, id, secret)
 }
 
 // Parse reads a key. Every error is [ErrMalformed], perhaps with a cause that
 // holds nothing of the text.
 func (g Grammar) Parse(text string) (Key, error) {
-	id, secret, ok := g.split(text)
+	id, secret, ok := g.Split(text)
 	if !ok {
 		return Key{}, ErrMalformed
 	}
@@ -136,25 +154,25 @@ func (g Grammar) Parse(text string) (Key, error) {
 	if n, err := secretEncoding.Decode(raw[:], []byte(secret)); err != nil || n != len(raw) {
 		return Key{}, fmt.Errorf("%w: encoding of the secret", ErrMalformed)
 	}
-	if binary.BigEndian.Uint32(raw[randomLen:]) != checksum(g.prefix, id, raw[:randomLen]) {
+	if binary.BigEndian.Uint32(raw[RandomLen:]) != checksum(g.prefix, id, raw[:RandomLen]) {
 		return Key{}, fmt.Errorf("%w: checksum", ErrMalformed)
 	}
 	return newKey(g.prefix, id, raw), nil
 }
 
-// split cuts a text into id and secret, checking lengths and characters and
+// Split cuts a text into id and secret, checking lengths and characters and
 // nothing else. It does not allocate: the parts are slices of text.
-func (g Grammar) split(text string) (id, secret string, ok bool) {
+func (g Grammar) Split(text string) (id, secret string, ok bool) {
 	rest, ok := strings.CutPrefix(text, g.prefix)
-	if !ok || g.prefix == "" || len(rest) != idLen+1+secretLen || rest[idLen] != '.' {
+	if !ok || g.prefix == "" || len(rest) != idLen+1+SecretLen || rest[idLen] != '.' {
 		return "", "", false
 	}
 	id, secret = rest[:idLen], rest[idLen+1:]
-	if !validID(id) {
+	if !ValidID(id) {
 		return "", "", false
 	}
 	for i := 0; i < len(secret); i++ {
-		if !isBase64URL(secret[i]) {
+		if !IsBase64URL(secret[i]) {
 			return "", "", false
 		}
 	}
@@ -169,7 +187,8 @@ func checksum(prefix, id string, random []byte) uint32 {
 	return crc32.Update(sum, crc32.IEEETable, random)
 }
 
-func validID(id string) bool {
+// ValidID reports whether a text has the form of an id.
+func ValidID(id string) bool {
 	if len(id) != idLen {
 		return false
 	}
@@ -183,6 +202,7 @@ func validID(id string) bool {
 
 func isLowerHex(c byte) bool { return c-'0' <= 9 || c-'a' <= 5 }
 
-func isBase64URL(c byte) bool {
+// IsBase64URL reports whether c is a character of base64url.
+func IsBase64URL(c byte) bool {
 	return c-'0' <= 9 || c-'a' <= 25 || c-'A' <= 25 || c == '-' || c == '_'
 }

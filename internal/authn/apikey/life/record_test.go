@@ -1,4 +1,4 @@
-package apikey
+package life
 
 import (
 	"encoding/json"
@@ -58,7 +58,7 @@ func TestStatusIsMonotonic(t *testing.T) {
 			if s < last || s < r.Status || !s.Valid() {
 				t.Fatalf("%+v: %s after %s", r, s, last)
 			}
-			change := r.nextChange(now)
+			change := r.NextChange(now)
 			for m := n; m < 22; m++ {
 				later := base.Add(time.Duration(m) * time.Second)
 				if (change.IsZero() || later.Before(change)) && r.StatusAt(later) != s {
@@ -104,8 +104,8 @@ func TestViewJSON(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", b, want)
 	}
 	r.ExpiresAt, r.Predecessor = now, "p"
-	b, err = json.Marshal(Revealed{View: r.ViewAt(now), Key: "k"})
-	for _, part := range []string{`"key":"k"`, `"status":"revoked"`, `"expired":true`, `"expires_at":"2026-11-01T00:00:00Z"`, `"predecessor":"p"`} {
+	b, err = json.Marshal(r.ViewAt(now))
+	for _, part := range []string{`"status":"revoked"`, `"expired":true`, `"expires_at":"2026-11-01T00:00:00Z"`, `"predecessor":"p"`} {
 		if err != nil || !strings.Contains(string(b), part) {
 			t.Errorf("no %s in %s", part, b)
 		}

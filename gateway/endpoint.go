@@ -1,0 +1,62 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/edge"
+	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
+)
+
+// Endpoint is a path of the public listener that this process answers itself,
+// behind a pipeline of its own: edge guards, authentication, journal. Whoever
+// authenticates may call it; the handler decides what they get.
+type Endpoint struct {
+	Name    string // in logs, metrics and events
+	Path    string
+	Methods []string
+	Rate    string // per address, as in the configuration
+	MaxBody int64  // bytes
+	Auth    []portcullis.Authenticator
+	Handler http.Handler
+}
+
+// endpoint builds the route of an endpoint.
+func (b *builder) endpoint(e Endpoint, prev *Table) (*route, error) {
+	rules := []string{e.Rate}
+	rate, err := b.rate(e.Name, rules, prev)
+	if err != nil {
+		return nil, fmt.Errorf("endpoint %q: %w", e.Name, err)
+	}
+	body, err := edge.NewBody(edge.BodyConfig{Methods: e.Methods, MaxBody: e.MaxBody})
+	if err != nil {
+		return nil, fmt.Errorf("endpoint %q: %w", e.Name, err)
+	}
+	guards, err := b.edgeGuards(nil, rate, body)
+	if err != nil {
+		return nil, err
+	}
+	limits := jsonrpc.DefaultLimits()
+	limits.MaxBytes = int(e.MaxBody)
+	rt := b.newRoute(e.Name, e.Path, limits)
+	rt.rate, rt.rateRules = rate, rules
+	rt.pipe = &pipeline{
+		edge: guards, authn: e.Auth, authz: []portcullis.Authorizer{anyCaller{}}, record: b.Recorder,
+		decode: plainDecoder{}, forward: Handler(e.Handler),
+	}
+	return rt, nil
+}
+
+// anyCaller allows what an endpoint's handler decides by itself.
+type anyCaller struct{}
+
+func (anyCaller) Name() string { return "any_caller" }
+
+func (anyCaller) Authorize(_ context.Context, who portcullis.Principal, _ portcullis.Action) (portcullis.Decision, error) {
+	if who.IsZero() {
+		return portcullis.Decision{}, nil
+	}
+	return portcullis.Decision{Effect: portcullis.Allow, Rule: "authenticated"}, nil
+}
