@@ -1,9 +1,7 @@
 package gateway
 
 import (
-	"context"
 	"net/http"
-	"strings"
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/authz/scope"
@@ -11,9 +9,6 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/edge"
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
 )
-
-// ScopeMetrics lets its holder read /metrics and nothing else.
-const ScopeMetrics = "metrics"
 
 // adminRate bounds each address on the admin listener.
 const adminRate = "600/1m per address"
@@ -54,23 +49,8 @@ func BuildAdmin(cfg *config.Config, d Deps, h http.Handler, local bool, auth ...
 	rt := b.newRoute("admin", "/", jsonrpc.DefaultLimits())
 	rt.rate, rt.rateRules = rate, []string{adminRate}
 	rt.pipe = &pipeline{
-		edge: guards, authn: auth, authz: []portcullis.Authorizer{adminScope{}}, record: b.Recorder,
+		edge: guards, authn: auth, authz: []portcullis.Authorizer{scope.Admin{}}, record: b.Recorder,
 		decode: plainDecoder{}, forward: Handler(h),
 	}
 	return &Table{fallback: rt, order: []*route{rt}, client: b.client, headers: headers.Apply}, nil
-}
-
-// adminScope demands manage for everything, and of scrapers less for /metrics.
-type adminScope struct{}
-
-func (adminScope) Name() string { return "manage" }
-
-func (adminScope) Authorize(_ context.Context, who portcullis.Principal, a portcullis.Action) (portcullis.Decision, error) {
-	if scope.Match(who.Scopes, scope.Manage) {
-		return portcullis.Decision{Effect: portcullis.Allow, Rule: scope.Manage}, nil
-	}
-	if strings.HasSuffix(a.Method, " /metrics") && scope.Match(who.Scopes, ScopeMetrics) {
-		return portcullis.Decision{Effect: portcullis.Allow, Rule: ScopeMetrics}, nil
-	}
-	return portcullis.Decision{Rule: "admin API needs manage", Need: []string{scope.Manage}}, nil
 }

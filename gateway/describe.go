@@ -25,16 +25,16 @@ func (t *Table) Pipelines() []RoutePipeline {
 
 func (p *pipeline) describe() []Phase {
 	return []Phase{
-		{"edge", names(p.edge), "204 308 403 405 413 415 429 503"},
-		{"authn", names(p.authn), "401 503"},
-		{"contain", names(p.contain), "403"},
+		{"edge", names(p.edge), "204 308 400 403 405 413 415 429 503"},
+		{"authn", names(p.authn), "400 401 503"},
+		{"contain", names(p.contain), "403 503"},
 		{"decode", []string{p.decode.Name()}, "400 404 405 408 413"},
 		{"admit", names(p.admit), "429"},
 		{"authz", names(p.authz), "403"},
 		{"inspect", names(p.inspect), "403"},
 		{"record", []string{"journal"}, "503"},
 		{"forward", []string{"upstream"}, "502 503 504"},
-		{"review", append([]string{"reply", "error_mask"}, names(p.review)...), "502"},
+		{"review", append([]string{"reply", "error_mask"}, names(p.review)...), "400 404 405 406 413 415 429 502"},
 		{"record", []string{"journal"}, "503"},
 	}
 }

@@ -244,6 +244,12 @@ func listens(m *portcullis.Message) bool {
 // drained reports whether the gateway ended the call because it shuts down.
 func (x *exchange) drained() bool { return listens(x.msg) && x.draining.Err() != nil }
 
+// listenedOut reports whether a listening stream is over because the caller or
+// the gateway left, which is how such streams end.
+func (x *exchange) listenedOut(ctx context.Context) bool {
+	return x.drained() || listens(x.msg) && ctx.Err() != nil
+}
+
 // endOnDrain returns a context that also ends when the gateway drains.
 func (x *exchange) endOnDrain(ctx context.Context) context.Context {
 	ctx, cancel := context.WithCancel(ctx)

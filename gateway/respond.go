@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
+	"github.com/portcullis-dev/portcullis/internal/protocol/problem"
 )
 
 // publicText is what a caller reads when a refusal brings no text of its own.
@@ -40,7 +40,8 @@ func asRefusal(err error) *portcullis.Error {
 	var e *portcullis.Error
 	if errors.As(err, &e) {
 		out := *e
-		if out.Public == "" && int(out.Kind) < len(publicText) {
+		malformed := out.Kind == portcullis.KindMalformed && out.Code != 0 // the code's own words say more
+		if out.Public == "" && !malformed && int(out.Kind) < len(publicText) {
 			out.Public = publicText[out.Kind]
 		}
 		if out.Reason == "" {
@@ -55,7 +56,7 @@ func asRefusal(err error) *portcullis.Error {
 // logged and told to the caller in generic words with the request id.
 func (g *Gateway) refuse(ctx context.Context, x *exchange, err error) {
 	e := asRefusal(err)
-	if ctx.Err() != nil && !x.wrote && e.Kind != portcullis.KindUnavailable {
+	if ctx.Err() != nil && !x.wrote && gaveUp(e.Kind) {
 		e.Reason = "client_closed"
 	}
 	if e.Kind == portcullis.KindRedirect || e.Kind == portcullis.KindPreflight {
@@ -83,6 +84,12 @@ func (g *Gateway) refuse(ctx context.Context, x *exchange, err error) {
 	if werr != nil {
 		g.log.Debug("writing a refusal", "request_id", x.conn.RequestID, "error", werr)
 	}
+}
+
+// gaveUp reports whether a refusal can come of a caller who left. All others
+// were decided: a slow body, for one, also ends the caller's context.
+func gaveUp(k portcullis.Kind) bool {
+	return k == portcullis.KindInternal || k == portcullis.KindUpstream || k == portcullis.KindUpstreamTimeout
 }
 
 func (g *Gateway) logRefusal(ctx context.Context, x *exchange, e *portcullis.Error) {
@@ -132,35 +139,16 @@ func refusalBody(x *exchange, e *portcullis.Error) []byte {
 		return mcp.AppendErrorResponse(x.out[:0], id, e, x.conn.RequestID)
 	}
 	x.conn.Reply["Content-Type"] = problemType
-	return appendProblem(x.out[:0], e, x.conn.RequestID)
+	if e.Public == "" {
+		e.Public = publicText[e.Kind]
+	}
+	return problem.Append(x.out[:0], e, x.conn.RequestID)
 }
 
 // Shared header values; nobody writes into them.
 var (
 	jsonType    = []string{"application/json"}
-	problemType = []string{"application/problem+json"}
+	problemType = []string{problem.ContentType}
 	noBuffering = []string{"no"}
 	zeroLength  = []string{"0"}
 )
-
-type problem struct {
-	Type       string `json:"type"`
-	Title      string `json:"title"`
-	Status     int    `json:"status"`
-	Detail     string `json:"detail"`
-	Reason     string `json:"reason"`
-	RequestID  string `json:"requestId"`
-	RetryAfter int64  `json:"retryAfter,omitempty"`
-}
-
-func appendProblem(dst []byte, e *portcullis.Error, requestID string) []byte {
-	status := e.Kind.Status()
-	doc, err := json.Marshal(problem{
-		Type: "about:blank", Title: http.StatusText(status), Status: status,
-		Detail: e.Public, Reason: e.Reason, RequestID: requestID, RetryAfter: retrySeconds(e.RetryAfter),
-	})
-	if err != nil { // strings and integers always marshal
-		return append(dst, `{"type":"about:blank"}`...)
-	}
-	return append(dst, doc...)
-}

@@ -103,7 +103,7 @@ func (p *pipeline) deliverWhole(ctx context.Context, x *exchange) error {
 		return p.write(ctx, x)
 	}
 	if len(raw) == 0 || mediaType(x.reply.Header) != "application/json" {
-		return unexpectedReply(x.reply.Status)
+		return unexpectedReply(x.reply)
 	}
 	m, err := p.reviewMessage(ctx, x, raw)
 	if err != nil {
@@ -155,7 +155,8 @@ func rejectedReply(detail string) *portcullis.Error {
 }
 
 // unexpectedReply keeps the meaning of a status whose body is not a message.
-func unexpectedReply(status int) *portcullis.Error {
+func unexpectedReply(r *portcullis.Reply) *portcullis.Error {
+	status := r.Status
 	kind, ok := map[int]portcullis.Kind{
 		http.StatusBadRequest:            portcullis.KindMalformed,
 		http.StatusNotFound:              portcullis.KindNotFound,
@@ -169,8 +170,14 @@ func unexpectedReply(status int) *portcullis.Error {
 		return rejectedReply("reply of status " + strconv.Itoa(status) + " is not a JSON-RPC message")
 	}
 	e := &portcullis.Error{Kind: kind, Reason: "upstream_refused", Detail: "upstream answered status " + strconv.Itoa(status)}
-	if kind == portcullis.KindMethodNotAllowed { // RFC 9110 section 15.5.6 demands it; POST is what every server takes
+	switch kind {
+	case portcullis.KindMethodNotAllowed: // RFC 9110 section 15.5.6 demands it; POST is what every server takes
 		e.Header = http.Header{"Allow": {http.MethodPost}}
+	case portcullis.KindRateLimited:
+		e.RetryAfter = time.Second
+		if n, err := strconv.Atoi(r.Header.Get("Retry-After")); err == nil && n > 0 && n <= 86400 {
+			e.RetryAfter = time.Duration(n) * time.Second
+		}
 	}
 	return e
 }

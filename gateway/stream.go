@@ -26,7 +26,7 @@ func (p *pipeline) deliverStream(ctx context.Context, x *exchange) error {
 	events := sse.NewReader(x.reply.Body, int(x.route.replyLimits.MaxBytes))
 	for {
 		ev, err := events.Next()
-		if err == io.EOF || err != nil && x.drained() {
+		if err == io.EOF || err != nil && x.listenedOut(ctx) {
 			return x.streamEnd(ctx)
 		}
 		if err != nil {

@@ -59,6 +59,7 @@ type App struct {
 
 	publicAddr, adminAddr net.Addr
 	servers               []*http.Server
+	unused                unused
 	failed                chan error
 	reload                chan struct{}
 	tasks                 sync.WaitGroup

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
-	"github.com/portcullis-dev/portcullis/gateway"
 	"github.com/portcullis-dev/portcullis/internal/audit/journal"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
 	"github.com/portcullis-dev/portcullis/internal/authz/scope"
@@ -139,7 +138,7 @@ func (s scrapeToken) Authenticate(_ context.Context, c *portcullis.Conn) (portcu
 	if !ok || subtle.ConstantTimeCompare(sum[:], s.sum[:]) != 1 {
 		return portcullis.Principal{}, portcullis.ErrNoCredentials
 	}
-	return portcullis.Principal{ID: "metrics-scraper", Method: "metrics_token", Scopes: []string{gateway.ScopeMetrics}}, nil
+	return portcullis.Principal{ID: "metrics-scraper", Method: "metrics_token", Scopes: []string{scope.Metrics}}, nil
 }
 
 // operator is whoever can open the socket in the data folder: its rights

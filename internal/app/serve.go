@@ -123,6 +123,8 @@ func (a *App) serve(name string, l net.Listener, h *gateway.Gateway) {
 		ErrorLog: slog.NewLogLogger(a.log.With("listener", name).Handler(), slog.LevelDebug),
 	}
 	limits(a.opts.Config).Configure(s)
+	s.ConnState = a.unused.track
+	s.RegisterOnShutdown(a.unused.close)
 	a.servers = append(a.servers, s)
 	a.tasks.Go(func() {
 		if err := s.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {

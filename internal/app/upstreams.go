@@ -60,7 +60,7 @@ func (u upstreams) next(cfg *config.Config, version string, log *slog.Logger) (u
 func upstreamSettings(rt *config.Route) (string, error) {
 	b, err := json.Marshal(struct {
 		A, B, C, D, E, F, G, H any
-	}{rt.Upstream, rt.Command, rt.Env, rt.PassEnv, rt.Dir, []any{rt.Timeout, rt.IdleTimeout}, rt.MaxChildren, []any{rt.Transport, rt.ReplyLimits.Bytes}})
+	}{rt.Upstream, rt.Command, rt.Env, rt.PassEnv, rt.Dir, []any{rt.Timeout, rt.IdleTimeout}, []any{rt.MaxChildren, rt.MaxPerCaller}, []any{rt.Transport, rt.ReplyLimits.Bytes}})
 	if err != nil {
 		return "", fmt.Errorf("comparing settings: %w", err)
 	}
@@ -100,7 +100,7 @@ func usesSSE(rt *config.Route) bool {
 func bridgeConfig(rt *config.Route) bridge.Config {
 	c := bridge.Default()
 	c.IdleTimeout, c.MaxChildren = rt.IdleTimeout, rt.MaxChildren
-	c.MaxPerPrincipal = min(c.MaxPerPrincipal, c.MaxChildren)
+	c.MaxPerPrincipal = min(rt.MaxPerCaller, rt.MaxChildren)
 	c.CallTimeout = max(c.CallTimeout, rt.Timeout)
 	return c
 }

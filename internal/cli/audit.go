@@ -40,6 +40,9 @@ func (c *cli) auditTail() *cobra.Command {
 				return usagef("audit tail: --since must be positive")
 			}
 			for _, t := range types {
+				if strings.Trim(strings.ToUpper(t), "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != "" || t == "" {
+					return usagef("audit tail: --type %q: want the name of an event, such as AUTHZ_DENIED", t)
+				}
 				opts.Filter.Types = append(opts.Filter.Types, portcullis.EventType(strings.ToUpper(t)))
 			}
 			if since > 0 {

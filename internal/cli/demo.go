@@ -135,7 +135,11 @@ func (d *demo) chronicle(ctx context.Context) ([]string, error) {
 	if d.hasHistory(ctx) {
 		return command, nil
 	}
-	if d.sample, err = chronicle.WriteSample(filepath.Join(d.data, "sample"), time.Now()); err != nil {
+	dir := filepath.Join(d.data, "sample")
+	if err := os.RemoveAll(dir); err != nil { // of an earlier demonstration
+		return nil, fmt.Errorf("making up a history: %w", err)
+	}
+	if d.sample, err = chronicle.WriteSample(dir, time.Now()); err != nil {
 		return nil, fmt.Errorf("making up a history: %w", err)
 	}
 	return append(command, "--discover=false", "--path", "chrome="+d.sample), nil

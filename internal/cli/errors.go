@@ -13,6 +13,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/config"
+	"github.com/portcullis-dev/portcullis/internal/obs"
 	"github.com/portcullis-dev/portcullis/internal/store/datadir"
 )
 
@@ -38,22 +39,23 @@ func usagef(format string, a ...any) error { return usageError{fmt.Errorf(format
 // explain tells a person what is wrong, where, and how to mend it, and returns
 // the exit code.
 func (c *cli) explain(cmd *cobra.Command, err error) int {
-	var usage usageError
-	var conf config.Errors
-	switch {
-	case err == nil:
+	if err == nil {
 		return exitOK
-	case errors.Is(err, errNo):
+	}
+	if errors.Is(err, errNo) {
 		return exitNo
-	case errors.As(err, &usage):
-		fmt.Fprintf(c.err, "portcullis: %v\n", err)
-		fmt.Fprintf(c.err, "hint: '%s --help' shows how it is used\n", cmd.CommandPath())
-		return exitUsage
-	case errors.As(err, &conf):
-		fmt.Fprintln(c.err, err)
+	}
+	var conf config.Errors
+	if errors.As(err, &conf) {
+		c.complain("", err)
 		return exitUsage
 	}
-	fmt.Fprintln(c.err, "portcullis:", err)
+	c.complain("portcullis: ", err)
+	var usage usageError
+	if errors.As(err, &usage) {
+		fmt.Fprintf(c.err, "hint: '%s --help' shows how it is used\n", cmd.CommandPath())
+		return exitUsage
+	}
 	if h := hint(err); h != "" {
 		fmt.Fprintln(c.err, "hint:", h)
 	}
@@ -62,6 +64,15 @@ func (c *cli) explain(cmd *cobra.Command, err error) int {
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// complain prints an error. What was typed stands in it, and a key may have
+// been typed in the wrong place: messages end up in logs.
+func (c *cli) complain(head string, err error) {
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		fmt.Fprintln(c.err, head+obs.Redact(printable(line)))
+		head = ""
+	}
 }
 
 // hint says how to mend what is known to go wrong.

@@ -27,7 +27,9 @@ func (c *cli) maintenance() *cobra.Command {
   portcullis incident maintenance off`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.withAdmin(cmd.Context(), func(a *admin.Client) error {
-				m.On, m.RetryAfter = args[0] == "on", int(retry/time.Second)
+				if m.On = args[0] == "on"; m.On {
+					m.RetryAfter = int(retry / time.Second)
+				}
 				if args[0] != "status" {
 					if _, err := a.SetMaintenance(cmd.Context(), m); err != nil {
 						return err

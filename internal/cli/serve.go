@@ -102,8 +102,8 @@ func single(cfg *config.Config, upstream string, command []string) error {
 
 // fromFlags words a mistake in terms of the flags it came from.
 func fromFlags(err error) string {
-	words := strings.NewReplacer("flags:1: ", "", "route[0].upstream:", "--upstream", "route[0].command:", "the command behind \"--\":",
-		"server.listen:", "--listen", "server.admin_listen:", "--admin-listen")
+	words := strings.NewReplacer("flags:1: ", "", "route[0].upstream", "--upstream", "route[0].command", "the command behind \"--\"",
+		"server.listen", "--listen", "server.admin_listen", "--admin-listen")
 	return words.Replace(err.Error())
 }
 

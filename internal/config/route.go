@@ -26,6 +26,7 @@ type Route struct {
 	Dir            string            `toml:"dir" example:"\"/srv\"" doc:"Working directory of the command."`
 	IdleTimeout    time.Duration     `toml:"idle_timeout" doc:"How long a command without calls is kept running."`
 	MaxChildren    int               `toml:"max_children" doc:"Commands that run at the same time, one for each session."`
+	MaxPerCaller   int               `toml:"max_children_per_caller" doc:"Of these, commands of one caller. When all are taken, a new session ends the one that was longest unused and that nobody listens to."`
 	Transport      string            `toml:"transport" enum:"auto|streamable|sse" doc:"Transport of an upstream URL: Streamable HTTP, the older HTTP+SSE, or whichever it answers to."`
 	Timeout        time.Duration     `toml:"timeout" doc:"How long the server may take to begin its answer."`
 	Auth           []string          `toml:"auth" list:"text" doc:"How callers prove who they are: api_key, or none together with insecure_no_auth."`
@@ -75,7 +76,7 @@ type Headers struct {
 // DefaultRoute returns the defaults of a [[route]].
 func DefaultRoute() Route {
 	return Route{
-		Protocol: "mcp", Transport: "auto", Timeout: time.Minute, IdleTimeout: 10 * time.Minute, MaxChildren: 16,
+		Protocol: "mcp", Transport: "auto", Timeout: time.Minute, IdleTimeout: 10 * time.Minute, MaxChildren: 16, MaxPerCaller: 8,
 		Auth: []string{"api_key"}, Rate: []string{"1000/1m per address", "100/1m per key"},
 		Limits:      MessageLimits{Bytes: 1 << 20, Depth: 10, Array: 1000, String: 100000},
 		ReplyLimits: MessageLimits{Bytes: 16 << 20, Depth: 64, Array: 100000, String: 8 << 20},
@@ -121,6 +122,7 @@ func (r Route) checkServer() []error {
 	errs := []error{
 		between("idle_timeout", r.IdleTimeout, time.Second, 30*24*time.Hour),
 		atLeast("max_children", int64(r.MaxChildren), 1),
+		atLeast("max_children_per_caller", int64(r.MaxPerCaller), 1),
 	}
 	if r.Command[0] == "" {
 		errs = append(errs, errors.New("command[0]: want the name of a program"))

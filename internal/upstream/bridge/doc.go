@@ -32,7 +32,9 @@
 // for a client that is away; the time a call, a start and a question may take.
 // A server that keeps failing is started again only after a growing pause.
 //
-// Members that the bridge does not change keep their bytes; request ids and,
+// What clients send has been read strictly before it comes here; what servers
+// send is, here: a message with a repeated name, invalid UTF-8 or more than one
+// reading is dropped. Members that the bridge does not change keep their bytes; request ids and,
 // where servers are shared, progress tokens are replaced on the way in and
 // restored as written on the way out.
 package bridge

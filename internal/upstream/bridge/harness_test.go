@@ -42,6 +42,7 @@ func open(t *testing.T, mode string, tune func(*bridge.Config), extra ...string)
 	sc := stdio.Default()
 	sc.Command = append([]string{exe, "serve", mode}, extra...)
 	sc.Grace = 2 * time.Second
+	sc.Env = map[string]string{"GORACE": "atexit_sleep_ms=0"}
 	log := logger(t)
 	l, err := stdio.New(sc, log)
 	if err != nil {

@@ -99,6 +99,7 @@ func start(t *testing.T, mode string, log *slog.Logger, tune func(*Config)) *Pro
 	cfg := Default()
 	cfg.Command = []string{exe, "child", mode}
 	cfg.Grace = 5 * time.Second
+	cfg.Env = map[string]string{"GORACE": "atexit_sleep_ms=0"}
 	if tune != nil {
 		tune(&cfg)
 	}

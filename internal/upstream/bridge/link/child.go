@@ -368,8 +368,9 @@ type promise struct {
 func (c *Child) Asking(ctx context.Context, build func(id []byte) ([]byte, error)) (*promise, error) {
 	p := &promise{c: c, reply: make(chan wire.Message, 1), fail: make(chan error, 1)}
 	p.cl = &Call{
-		Answer: func(_ *Call, m wire.Message) { p.reply <- m },
-		Failed: func(_ *Call, err *portcullis.Error) { p.fail <- err },
+		Forever: true, // whoever waits has a time limit
+		Answer:  func(_ *Call, m wire.Message) { p.reply <- m },
+		Failed:  func(_ *Call, err *portcullis.Error) { p.fail <- err },
 	}
 	if err := c.Submit(ctx, p.cl, build); err != nil {
 		return nil, err

@@ -24,7 +24,6 @@ type Exchange struct {
 	out     *queue
 	settled func()        // called once, when answered or refused
 	decided chan struct{} // closed when the form of the reply is known
-	done    chan struct{} // closed when answered or refused
 
 	mu      sync.Mutex
 	started bool // the reply is an event stream
@@ -43,7 +42,6 @@ func NewExchange(pc *portcullis.Call, token []byte, modern bool, limit int, sett
 		out:     newQueue(limit),
 		settled: settled,
 		decided: make(chan struct{}),
-		done:    make(chan struct{}),
 	}
 }
 
@@ -116,21 +114,22 @@ func (x *Exchange) end(msg []byte, err *portcullis.Error) {
 		return
 	}
 	x.over = true
-	x.final, x.fail = msg, err
-	if x.started {
-		if err != nil {
-			msg = wire.NewError(x.ID, codeOf(err), err.Public, err.Reason)
-		}
-		if msg != nil {
-			x.out.push(msg)
-		}
-		x.out.finish()
-	} else {
-		close(x.decided)
-	}
 	x.mu.Unlock()
-	close(x.done)
-	x.settled()
+	x.settled() // before the client can know, and use the id again
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.final, x.fail = msg, err
+	if !x.started {
+		close(x.decided)
+		return
+	}
+	if err != nil {
+		msg = wire.NewError(x.ID, codeOf(err), err.Public, err.Reason)
+	}
+	if msg != nil {
+		x.out.push(msg)
+	}
+	x.out.finish()
 }
 
 func codeOf(err *portcullis.Error) int {

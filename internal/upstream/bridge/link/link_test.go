@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -38,9 +39,9 @@ func TestSlowReader(t *testing.T) {
 func TestBody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueue(1000)
-		closed := 0
+		var closed atomic.Int32
 		ctx, cancel := context.WithCancel(t.Context())
-		b := NewBody(q, 15*time.Second).Until(ctx, func() { closed++ })
+		b := NewBody(q, 15*time.Second).Until(ctx, func() { closed.Add(1) })
 		got := make(chan string)
 		read := func() {
 			buf := make([]byte, 64)
@@ -69,23 +70,23 @@ func TestBody(t *testing.T) {
 			t.Errorf("after the end of its context: %q", s)
 		}
 		b.Close()
-		if closed != 1 {
-			t.Errorf("closed %d times", closed)
+		if closed.Load() != 1 {
+			t.Errorf("closed %d times", closed.Load())
 		}
 	})
 }
 
 func TestLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		expired := 0
-		l := NewLease(5*time.Minute, func() { expired++ })
+		var expired atomic.Int32
+		l := NewLease(5*time.Minute, func() { expired.Add(1) })
 		if !l.Hold() || !l.Hold() {
 			t.Fatal("not held")
 		}
 		time.Sleep(time.Hour)
 		l.Release()
 		time.Sleep(time.Hour)
-		if expired != 0 {
+		if expired.Load() != 0 {
 			t.Error("expired while held")
 		}
 		l.Release()
@@ -95,13 +96,13 @@ func TestLease(t *testing.T) {
 		}
 		l.Release()
 		time.Sleep(5*time.Minute + 1)
-		if expired != 1 || l.Hold() {
-			t.Errorf("expired %d times", expired)
+		if expired.Load() != 1 || l.Hold() {
+			t.Errorf("expired %d times", expired.Load())
 		}
-		other := NewLease(time.Minute, func() { expired++ })
+		other := NewLease(time.Minute, func() { expired.Add(1) })
 		other.End()
 		time.Sleep(time.Hour)
-		if expired != 1 || other.Hold() {
+		if expired.Load() != 1 || other.Hold() {
 			t.Error("an ended lease expired or was held")
 		}
 	})

@@ -23,16 +23,16 @@ type down struct {
 	can    []byte // client capabilities, raw
 	found  []byte // the server's answer to server/discover
 
-	mu     sync.Mutex
-	level  []byte // log level the client set, raw; nil = none
-	uris   map[string]bool
-	listen *link.Call // the running subscription
+	mu    sync.Mutex
+	level []byte                // log level the client set, raw; nil = none
+	uris  map[string]*link.Call // a subscription for each watched resource
+	lists bool                  // changes of lists are subscribed to
 }
 
 func newDown(s *session, params, found []byte) *down {
 	return &down{
 		s: s, client: wire.Get(params, "clientInfo"), can: wire.Get(params, "capabilities"), found: found,
-		uris: make(map[string]bool),
+		uris: make(map[string]*link.Call),
 	}
 }
 
@@ -112,80 +112,114 @@ func (d *down) watch(x *link.Exchange, m *portcullis.Message) {
 		x.Finish(wire.NewError(x.ID, portcullis.CodeInvalidParams, "Missing resource URI", ""))
 		return
 	}
-	d.mu.Lock()
-	full := m.Method == "resources/subscribe" && len(d.uris) >= link.MaxWatched
-	switch {
-	case full:
-	case m.Method == "resources/subscribe":
-		d.uris[uri] = true
-	default:
+	if m.Method == "resources/unsubscribe" {
+		d.mu.Lock()
+		cl := d.uris[uri]
 		delete(d.uris, uri)
-	}
-	d.mu.Unlock()
-	if full {
-		x.Finish(wire.NewError(x.ID, portcullis.CodeRefused, "Too many subscriptions", "too_many_subscriptions"))
+		d.mu.Unlock()
+		if cl != nil {
+			d.s.child.Cancel(cl, "unsubscribed")
+			cl.X.Finish(wire.NewResult(cl.X.ID, []byte("{}"))) // if it was not acknowledged yet
+		}
+		x.Finish(wire.NewResult(x.ID, []byte("{}")))
 		return
 	}
-	d.subscribe()
-	x.Finish(wire.NewResult(x.ID, []byte("{}")))
+	cl := &link.Call{X: x, Answer: d.unwatched(uri), Failed: link.Refuse}
+	d.mu.Lock()
+	known, full := d.uris[uri] != nil, len(d.uris) >= min(link.MaxWatched, d.s.r.host.Cfg.MaxPending/2)
+	if !known && !full {
+		d.uris[uri] = cl
+	}
+	d.mu.Unlock()
+	switch {
+	case known:
+		x.Finish(wire.NewResult(x.ID, []byte("{}")))
+	case full:
+		x.Finish(wire.NewError(x.ID, portcullis.CodeRefused, "Too many subscriptions", "too_many_subscriptions"))
+	default: // the server's acknowledgement answers the client
+		time.AfterFunc(d.s.r.host.Cfg.StartTimeout, func() { x.Refuse(link.ErrTimeout("upstream did not acknowledge a subscription")) })
+		list := append(append([]byte("["), wire.Quote(uri)...), ']')
+		if err := d.listen(cl, wire.Set("resourceSubscriptions", list)); err != nil {
+			d.forget(uri)
+			x.Refuse(link.AsError(err))
+		}
+	}
+}
+
+// unwatched is told that the server has ended a subscription, or refused it.
+func (d *down) unwatched(uri string) func(*link.Call, wire.Message) {
+	return func(cl *link.Call, m wire.Message) {
+		d.forget(uri)
+		if m.Err != nil {
+			d.s.answered(cl, m)
+			return
+		}
+		cl.X.Finish(wire.NewResult(cl.X.ID, []byte("{}")))
+	}
+}
+
+func (d *down) forget(uri string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.uris, uri)
+}
+
+// acknowledged answers the client's resources/subscribe.
+func (d *down) acknowledged(c *link.Child, m wire.Message) {
+	cl := c.Find(wire.Get(m.Params, "_meta", link.MetaSubscription))
+	switch {
+	case cl == nil || cl.X == nil: // changes of lists
+	case len(wire.Elements(wire.Get(m.Params, "notifications", "resourceSubscriptions"))) == 0:
+		cl.X.Finish(wire.NewError(cl.X.ID, portcullis.CodeInvalidParams, "The resource cannot be watched", ""))
+	default:
+		cl.X.Finish(wire.NewResult(cl.X.ID, []byte("{}")))
+	}
 }
 
 // notification takes what the client says; a server without sessions wants to
-// hear none of it.
+// hear none of it. A client that is ready has implicitly subscribed to changes
+// of the lists that the server offers.
 func (d *down) notification(m *portcullis.Message) {
-	if m.Method == "notifications/initialized" {
-		d.subscribe()
+	if m.Method != "notifications/initialized" {
+		return
 	}
-}
-
-// subscribe opens the subscription that the client implicitly has: to changes
-// of lists, as the server offers them, and to the resources it watches.
-func (d *down) subscribe() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	var want []wire.Change
 	for _, kind := range []string{"tools", "prompts", "resources"} {
 		if wire.IsTrue(wire.Get(d.found, "capabilities", kind, "listChanged")) {
 			want = append(want, wire.Set(kind+"ListChanged", []byte("true")))
 		}
 	}
-	if len(d.uris) > 0 {
-		list := []byte("[")
-		for uri := range d.uris {
-			if len(list) > 1 {
-				list = append(list, ',')
-			}
-			list = append(list, wire.Quote(uri)...)
-		}
-		want = append(want, wire.Set("resourceSubscriptions", append(list, ']')))
-	}
-	if d.listen != nil {
-		d.s.child.Cancel(d.listen, "replaced")
-		d.listen = nil
-	}
-	if len(want) == 0 {
+	d.mu.Lock()
+	first := !d.lists
+	d.lists = true
+	d.mu.Unlock()
+	if !first || len(want) == 0 {
 		return
 	}
+	cl := &link.Call{Answer: func(*link.Call, wire.Message) {}, Failed: func(*link.Call, *portcullis.Error) {}}
+	if err := d.listen(cl, want...); err != nil {
+		d.s.r.host.Log.Warn("subscribing to changes of the upstream", "error", err)
+	}
+}
+
+// listen opens a subscription. Each resource has its own, for a server may
+// keep one per kind of change and forget the new one with the old.
+func (d *down) listen(cl *link.Call, want ...wire.Change) error {
 	filter, err := wire.Edit([]byte("{}"), want...)
 	if err != nil {
-		return
+		return err
 	}
 	params, err := wire.EditAt([]byte("{}"), []string{"_meta"}, d.s.r.host.Meta(d.client, d.can, nil)...)
 	if err == nil {
 		params, err = wire.Edit(params, wire.Set("notifications", filter))
 	}
 	if err != nil {
-		return
+		return err
 	}
-	cl := &link.Call{
-		Method: "subscriptions/listen", Forever: true,
-		Answer: func(*link.Call, wire.Message) {}, Failed: func(*link.Call, *portcullis.Error) {},
-	}
+	cl.Method, cl.Forever = "subscriptions/listen", true
 	ctx, cancel := context.WithTimeout(d.s.child.Life, d.s.r.host.Cfg.ProbeTimeout)
 	defer cancel()
-	if d.s.child.Submit(ctx, cl, func(id []byte) ([]byte, error) { return wire.NewRequest(id, cl.Method, params), nil }) == nil {
-		d.listen = cl
-	}
+	return d.s.child.Submit(ctx, cl, func(id []byte) ([]byte, error) { return wire.NewRequest(id, cl.Method, params), nil })
 }
 
 // heard takes what the server says of itself.
@@ -193,7 +227,9 @@ func (d *down) heard(c *link.Child, m wire.Message) {
 	switch {
 	case m.Request():
 		c.Post(wire.NewError(m.ID, portcullis.CodeMethodNotFound, "Method not found", ""))
-	case m.Method == "notifications/cancelled", m.Method == "notifications/subscriptions/acknowledged":
+	case m.Method == "notifications/subscriptions/acknowledged":
+		d.acknowledged(c, m)
+	case m.Method == "notifications/cancelled":
 	default:
 		raw := m.Raw
 		if wire.Get(m.Params, "_meta", link.MetaSubscription) != nil {

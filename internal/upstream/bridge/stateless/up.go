@@ -104,7 +104,11 @@ func (u *up) tell(ctx context.Context, method string, params ...wire.Change) {
 	if err != nil {
 		return
 	}
-	_, err = u.sh.child.Asking(ctx, func(id []byte) ([]byte, error) { return wire.NewRequest(id, method, object), nil })
+	cl := &link.Call{
+		Method: method,
+		Answer: func(*link.Call, wire.Message) {}, Failed: func(*link.Call, *portcullis.Error) {},
+	}
+	err = u.sh.child.Submit(ctx, cl, func(id []byte) ([]byte, error) { return wire.NewRequest(id, method, object), nil })
 	if err != nil {
 		u.sh.p.host.Log.Debug("telling the upstream", "method", method, "error", err)
 	}

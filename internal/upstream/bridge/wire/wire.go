@@ -3,7 +3,6 @@ package wire
 import (
 	"bytes"
 	"errors"
-	"io"
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -34,6 +33,9 @@ func (m *Message) Reply() bool { return m.Method == "" }
 func Parse(raw []byte) (Message, error) {
 	raw = OneLine(raw)
 	m := Message{Raw: raw}
+	if !jsontext.Value(raw).IsValid() { // also for repeated names, at any depth
+		return m, errNotMessage
+	}
 	list, err := Fields(raw)
 	if err != nil {
 		return m, err
@@ -84,76 +86,34 @@ func OneLine(raw []byte) []byte {
 	return out
 }
 
-// field is one member of an object: the offsets of its name and its value.
-type field struct {
+// Field is one member of an object: its name and the offsets of its value.
+type Field struct {
 	Name            string
 	key, Start, End int
 }
 
-// Fields lists the members of an object. It refuses duplicate names, invalid
-// UTF-8 and bytes after the object.
-func Fields(obj []byte) ([]field, error) {
-	d := jsontext.NewDecoder(bytes.NewBuffer(obj))
-	if tok, err := d.ReadToken(); err != nil || tok.Kind() != '{' {
-		return nil, errNotMessage
-	}
-	var list []field
-	for d.PeekKind() != '}' {
-		name, err := d.ReadToken()
-		if err != nil {
-			return nil, errNotMessage
-		}
-		f := field{Name: name.String()}
-		f.key = int(d.InputOffset()) - nameLen(obj, int(d.InputOffset()))
-		value, err := d.ReadValue()
-		if err != nil {
-			return nil, errNotMessage
-		}
-		f.End = int(d.InputOffset())
-		f.Start = f.End - len(value)
+// Fields lists the members of a valid object, in order.
+func Fields(obj []byte) ([]Field, error) {
+	var list []Field
+	err := walk(obj, func(name []byte, f Field) bool {
+		f.Name = Text(name)
 		list = append(list, f)
-	}
-	if _, err := d.ReadToken(); err != nil {
-		return nil, errNotMessage
-	}
-	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
-		return nil, errNotMessage
-	}
-	return list, nil
-}
-
-// nameLen returns the length of the quoted name that ends at offset end.
-func nameLen(obj []byte, end int) int {
-	i := end - 2 // before the closing quote
-	for ; i >= 0; i-- {
-		if obj[i] != '"' {
-			continue
-		}
-		slashes := 0
-		for j := i - 1; j >= 0 && obj[j] == '\\'; j-- {
-			slashes++
-		}
-		if slashes%2 == 0 {
-			break
-		}
-	}
-	return end - i
+		return true
+	})
+	return list, err
 }
 
 // Get returns the raw value at a path of member names, or nil.
 func Get(obj []byte, path ...string) []byte {
-	for _, name := range path {
-		list, err := Fields(obj)
-		if err != nil {
-			return nil
-		}
+	for _, want := range path {
 		var value []byte
-		for _, f := range list {
-			if f.Name == name {
+		err := walk(obj, func(name []byte, f Field) bool {
+			if is(name, want) {
 				value = obj[f.Start:f.End]
 			}
-		}
-		if value == nil {
+			return value == nil
+		})
+		if err != nil || value == nil {
 			return nil
 		}
 		obj = value
@@ -190,42 +150,41 @@ func Set(name string, value []byte) Change { return Change{name, value} }
 // Drop is the change that removes a member.
 func Drop(name string) Change { return Change{name: name} }
 
-// Edit returns obj with some members set or removed; the bytes of every other
-// member stay as they are.
+// Edit returns a valid object with some members set or removed; the bytes of
+// every other member stay as they are.
 func Edit(obj []byte, changes ...Change) ([]byte, error) {
-	list, err := Fields(obj)
-	if err != nil {
-		return nil, err
+	size := len(obj) + 2
+	for _, c := range changes {
+		size += len(c.name) + len(c.value) + 4
 	}
-	out := make([]byte, 0, len(obj)+64*len(changes))
-	out = append(out, '{')
+	out := append(make([]byte, 0, size), '{')
 	used := make([]bool, len(changes))
-	for _, f := range list {
-		member := obj[f.key:f.End]
+	err := walk(obj, func(name []byte, f Field) bool {
 		for i, c := range changes {
-			if c.name != f.Name {
+			if !is(name, c.name) {
 				continue
 			}
 			used[i] = true
-			member = nil
 			if c.value != nil {
-				member = append(append([]byte(nil), obj[f.key:f.Start]...), c.value...)
+				out = append(appendMember(out, obj[f.key:f.Start]), c.value...)
 			}
+			return true
 		}
-		out = appendMember(out, member)
+		out = appendMember(out, obj[f.key:f.End])
+		return true
+	})
+	if err != nil {
+		return nil, err
 	}
 	for i, c := range changes {
 		if !used[i] && c.value != nil {
-			out = appendMember(out, append(append(Quote(c.name), ':'), c.value...))
+			out = append(append(appendMember(out, Quote(c.name)), ':'), c.value...)
 		}
 	}
 	return append(out, '}'), nil
 }
 
 func appendMember(out, member []byte) []byte {
-	if member == nil {
-		return out
-	}
 	if len(out) > 1 {
 		out = append(out, ',')
 	}

@@ -4,8 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
-	"strings"
 	"testing"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 func TestParse(t *testing.T) {
@@ -70,7 +71,7 @@ func TestEdit(t *testing.T) {
 	if got, err := EditAt([]byte(`{"p":{"q":1}}`), []string{"p", "_meta"}, Set("k", []byte("true"))); err != nil || string(got) != `{"p":{"q":1,"_meta":{"k":true}}}` {
 		t.Errorf("got %s, %v", got, err)
 	}
-	for _, bad := range []string{``, `[]`, `1`, `{"a":1`, `{"a":1}{}`, `{"a":1,"a":2}`, `{"a":{"b":1,"b":2}}`} {
+	for _, bad := range []string{``, `[]`, `1`, `{"a":1`, `{"a":1}{}`, `{"a"`, `{"a":}`, `{"a":1,}`, `{a:1}`, `{"a" 1}`, `{"a`, `{"a":"`} {
 		if got, err := Edit([]byte(bad)); err == nil {
 			t.Errorf("%s: got %s", bad, got)
 		}
@@ -144,8 +145,9 @@ func FuzzEdit(f *testing.F) {
 	f.Add(`{"a":1,"b":{"c":[1,2,"\u0000"]}}`, "a")
 	f.Add(`{ "\"\\" : null }`, `"\`)
 	f.Add(`{}`, "é")
+	f.Add(" {\t\"a\" :\n{ } , \"b\":[ ] }\r", "b")
 	f.Fuzz(func(t *testing.T, obj, name string) {
-		if !strings.Contains(obj, "{") || string(bytes.ToValidUTF8([]byte(name), nil)) != name {
+		if !jsontext.Value(obj).IsValid() || string(bytes.ToValidUTF8([]byte(name), nil)) != name {
 			return
 		}
 		out, err := Edit([]byte(obj), Set(name, []byte(`"\u0061 1.0"`)))

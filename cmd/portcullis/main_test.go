@@ -1,0 +1,73 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain installs the real main as the command "portcullis", and a tiny MCP
+// server over stdio as "echo-server".
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"portcullis": main, "echo-server": echoServer})
+}
+
+// TestScripts plays the stories of test/scripts: what people type, and what
+// they see on standard output and standard error.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, params("../../test/scripts"))
+}
+
+// params are those of a folder of stories. Each runs in a folder of its own
+// with an environment of its own.
+func params(dir string) testscript.Params {
+	return testscript.Params{
+		Dir:                 dir,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
+		Setup:               setup,
+		Cmds:                storyCommands(),
+		Condition: func(cond string) (bool, error) {
+			return cond == "root" && os.Geteuid() == 0, nil
+		},
+	}
+}
+
+func setup(env *testscript.Env) error {
+	home := filepath.Join(env.WorkDir, "home")
+	if err := os.Mkdir(home, 0o700); err != nil {
+		return err
+	}
+	env.Setenv("HOME", home)
+	env.Setenv("USER_CONFIG", filepath.Join(home, ".config"))
+	env.Setenv("NO_COLOR", "1")
+	env.Setenv("TZ", "UTC")
+	env.Setenv("CALL", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read_file","arguments":{}}}`)
+	// A short path: that of a socket may have no more than about 100 bytes.
+	data, err := os.MkdirTemp("", "pc")
+	if err != nil {
+		return err
+	}
+	env.Setenv("D", filepath.Join(data, "d"))
+	w := newWorld()
+	env.Values[worldKey{}] = w
+	env.Defer(func() {
+		w.close()
+		if err := os.RemoveAll(data); err != nil {
+			env.T().Log("removing the data folder:", err)
+		}
+	})
+	for _, name := range []string{"LISTEN", "ADMIN"} {
+		addr, err := freeAddr()
+		if err != nil {
+			return err
+		}
+		env.Setenv(name, addr)
+		env.Setenv(name+"_PORT", addr[strings.LastIndexByte(addr, ':')+1:])
+	}
+	return nil
+}

@@ -1,0 +1,85 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"sync"
+	"testing"
+
+	"github.com/portcullis-dev/portcullis"
+)
+
+// discard is a journal and a log that keep nothing.
+type discard struct{}
+
+func (discard) Record(context.Context, *portcullis.Event) error { return nil }
+
+// sink is a ResponseWriter without a connection.
+type sink struct{ header http.Header }
+
+func (s *sink) Header() http.Header         { return s.header }
+func (s *sink) WriteHeader(int)             {}
+func (s *sink) Write(b []byte) (int, error) { return len(b), nil }
+
+// BenchmarkPipeline is one tools/call through every guard of a default route,
+// with nothing behind it: no network, no disk, no key store.
+func BenchmarkPipeline(b *testing.B) {
+	body := []byte(toolCall)
+	r := newRig(b, anyone, nil)
+	r.log = new(bytes.Buffer)
+	r.Gateway.log = slog.New(slog.DiscardHandler)
+	p := r.table.Load().routes["/mcp"].pipe
+	p.record = discard{}
+	p.forward = upstreamFunc(answering)
+	b.ReportAllocs()
+	for b.Loop() {
+		req := httptest.NewRequest(http.MethodPost, "http://127.0.0.1:8080/mcp", bytes.NewReader(body))
+		req.Header["Content-Type"], req.Header["X-Name"] = jsonType, []string{"ann"}
+		r.ServeHTTP(&sink{http.Header{}}, req)
+	}
+}
+
+// BenchmarkRequest is what BenchmarkPipeline spends on its own requests.
+func BenchmarkRequest(b *testing.B) {
+	body := []byte(toolCall)
+	b.ReportAllocs()
+	for b.Loop() {
+		req := httptest.NewRequest(http.MethodPost, "http://127.0.0.1:8080/mcp", bytes.NewReader(body))
+		req.Header["Content-Type"], req.Header["X-Name"] = jsonType, []string{"ann"}
+	}
+}
+
+// Buffers go from call to call: no call may read or send another's bytes.
+func TestBuffersAreNotShared(t *testing.T) {
+	r := newRig(t, anyone, func(_ context.Context, c *portcullis.Call) (*portcullis.Reply, error) {
+		raw := bytes.Clone(c.Message.Raw)
+		id := string(c.Message.ID)
+		return reply("application/json", `{"jsonrpc":"2.0","id":`+id+`,"result":{"content":[`+strconv.Quote(string(raw))+`]}}`), nil
+	})
+	var wg sync.WaitGroup
+	for worker := range 8 {
+		wg.Go(func() {
+			for i := range 50 {
+				id := strconv.Itoa(worker*1000 + i)
+				long := bytes.Repeat([]byte("x"), (worker*997+i*131)%9000)
+				body := `{"jsonrpc":"2.0","id":` + id + `,"method":"tools/call","params":{"name":"echo","arguments":{"m":"` + string(long) + `"}}}`
+				req := post(body, "X-Name", "worker"+strconv.Itoa(worker))
+				if i%3 == 0 { // a body of unknown length
+					req.ContentLength, req.Body = -1, io.NopCloser(bytes.NewReader([]byte(body)))
+				}
+				w := r.do(req)
+				want := `{"jsonrpc":"2.0","id":` + id + `,"result":{"content":[` + strconv.Quote(body) + `]}}`
+				if w.Code != http.StatusOK || w.Body.String() != want {
+					t.Errorf("call %s: %d %s", id, w.Code, w.Body)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
