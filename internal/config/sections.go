@@ -11,6 +11,8 @@ import (
 type Identity struct {
 	CacheTTL time.Duration `toml:"cache_ttl" doc:"How long a verified key is accepted when the store cannot be asked."`
 	APIKey   APIKey        `toml:"api_key" doc:"API keys."`
+	JWT      JWT           `toml:"jwt" doc:"Access tokens of an issuer whose keys are known: by URL, or a shared secret. For routes with auth = [\"jwt\"]."`
+	OIDC     OIDC          `toml:"oidc" doc:"Access tokens of an issuer with discovery (OpenID Connect, OAuth 2.1). For routes with auth = [\"oidc\"]."`
 }
 
 // APIKey is [identity.api_key].
@@ -20,7 +22,7 @@ type APIKey struct {
 
 // DefaultIdentity returns the defaults of [identity].
 func DefaultIdentity() Identity {
-	return Identity{CacheTTL: time.Minute, APIKey: APIKey{Prefix: "mcp"}}
+	return Identity{CacheTTL: time.Minute, APIKey: APIKey{Prefix: "mcp"}, JWT: DefaultJWT(), OIDC: DefaultOIDC()}
 }
 
 // Validate checks [identity].

@@ -14,6 +14,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/authn/challenge"
+	"github.com/portcullis-dev/portcullis/internal/authn/jwt/jws"
 )
 
 // What callers read; the first is the guide's (S3-5).
@@ -92,8 +93,8 @@ func (a *Authenticator) Authenticate(ctx context.Context, c *portcullis.Conn) (p
 	if err := a.resource.OneCredential(c.HTTP.Header); err != nil {
 		return portcullis.Principal{}, err
 	}
-	if len(token) > MaxToken {
-		return portcullis.Principal{}, a.refuse(reason("longer than 8 KiB"))
+	if len(token) > jws.MaxToken {
+		return portcullis.Principal{}, a.refuse(jws.Reason("longer than 8 KiB"))
 	}
 	d := digestOf(token)
 	s, v, err := a.verify(ctx, token, &d)
@@ -101,7 +102,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, c *portcullis.Conn) (p
 		return portcullis.Principal{}, a.refuse(err)
 	}
 	if !intersect(v.audience, a.audiences[s]) {
-		return portcullis.Principal{}, a.refuse(a.services[s].ofPrincipal(v, reason("for another audience")))
+		return portcullis.Principal{}, a.refuse(a.services[s].ofPrincipal(v, jws.Reason("for another audience")))
 	}
 	if dpop || v.jkt != "" || v.x5t != "" {
 		if err := a.checkBinding(c, a.services[s], v, token, dpop); err != nil {
@@ -138,17 +139,17 @@ func (a *Authenticator) verify(ctx context.Context, token string, d *digest) (in
 // checkBinding wants proof that the caller holds what the token is bound to.
 func (a *Authenticator) checkBinding(c *portcullis.Conn, s *Service, v *verified, token string, dpop bool) error {
 	if dpop != (v.jkt != "") {
-		return a.refuseProof(s.ofPrincipal(v, reason("scheme does not fit the binding of the token")))
+		return a.refuseProof(s.ofPrincipal(v, jws.Reason("scheme does not fit the binding of the token")))
 	}
 	if v.x5t != "" && !sameText(clientCertificate(c.HTTP.TLS), v.x5t) {
-		return a.refuse(s.ofPrincipal(v, reason("without the client certificate it is bound to")))
+		return a.refuse(s.ofPrincipal(v, jws.Reason("without the client certificate it is bound to")))
 	}
 	if !dpop {
 		return nil
 	}
 	proofs := c.HTTP.Header["Dpop"]
 	if len(proofs) != 1 {
-		return a.refuseProof(s.ofPrincipal(v, reason("without one DPoP proof")))
+		return a.refuseProof(s.ofPrincipal(v, jws.Reason("without one DPoP proof")))
 	}
 	err := s.checkProof(proof{
 		text: proofs[0], token: token, method: c.HTTP.Method, url: a.resource.URL(), jkt: v.jkt,

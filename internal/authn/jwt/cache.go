@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/authn/jwt/jws"
 )
 
 // digest identifies a token without being one.
@@ -121,8 +122,8 @@ const sweepEvery = 10 * time.Second
 
 // What [expiring.claim] found.
 const (
-	errTaken reason = "taken"
-	errFull  reason = "full"
+	errTaken jws.Reason = "taken"
+	errFull  jws.Reason = "full"
 )
 
 // claim keeps a name. It returns errTaken if it is there for another owner, and
@@ -158,8 +159,8 @@ func (e *expiring) has(name string, now time.Time) bool {
 	return ok && now.Before(c.until)
 }
 
-// digestOf hashes a token of at most MaxToken bytes without allocating.
+// digestOf hashes a token of at most jws.MaxToken bytes without allocating.
 func digestOf(token string) digest {
-	var buf [MaxToken]byte
+	var buf [jws.MaxToken]byte
 	return sha256.Sum256(buf[:copy(buf[:], token)])
 }

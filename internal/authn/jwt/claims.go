@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/authn/jwt/jws"
 )
 
 // claims are those of a token that mean something here; the same names stand
@@ -40,7 +41,7 @@ const (
 func readClaims(payload []byte, rolesClaim string) (claims, error) {
 	c := claims{exp: math.NaN(), nbf: math.NaN(), iat: math.NaN()}
 	rolesTop, rolesRest, _ := strings.Cut(rolesClaim, ".")
-	err := eachMember(payload, claimNames[:], func(name string, v jsontext.Value) error {
+	err := jws.EachMember(payload, claimNames[:], func(name string, v jsontext.Value) error {
 		if name == rolesClaim {
 			c.roles = roleList(v)
 		} else if name == rolesTop && rolesRest != "" {
@@ -52,14 +53,14 @@ func readClaims(payload []byte, rolesClaim string) (claims, error) {
 		return c, err
 	}
 	if len(c.scopes) > maxScopes || len(c.roles) > maxScopes || len(c.aud) > maxScopes {
-		return c, reason("too many scopes, roles or audiences")
+		return c, jws.Reason("too many scopes, roles or audiences")
 	}
 	return c, nil
 }
 
 // roleList reads a claim with roles; one of another form names none.
 func roleList(v jsontext.Value) []string {
-	roles, err := texts(v, maxSubject)
+	roles, err := jws.Texts(v, maxSubject)
 	if err != nil {
 		return nil
 	}
@@ -73,7 +74,7 @@ func rolesAt(v jsontext.Value, path string) (roles []string) {
 	if v.Kind() != '{' {
 		return nil
 	}
-	err := eachMember(v, nil, func(name string, v jsontext.Value) error {
+	err := jws.EachMember(v, nil, func(name string, v jsontext.Value) error {
 		switch {
 		case name == path || name == top && !nested:
 			roles = roleList(v)
@@ -91,19 +92,19 @@ func rolesAt(v jsontext.Value, path string) (roles []string) {
 func (c *claims) set(name string, v jsontext.Value) (err error) {
 	switch name {
 	case "iss":
-		c.iss, err = text(v, 1024)
+		c.iss, err = jws.Text(v, 1024)
 	case "sub":
-		c.sub, err = text(v, maxSubject)
+		c.sub, err = jws.Text(v, maxSubject)
 	case "client_id":
-		c.clientID, err = text(v, maxSubject)
+		c.clientID, err = jws.Text(v, maxSubject)
 	case "jti":
-		c.jti, err = text(v, 512)
+		c.jti, err = jws.Text(v, 512)
 	case "name", "preferred_username", "username":
-		if s, terr := text(v, maxSubject); terr == nil && c.name == "" { // for people only
+		if s, terr := jws.Text(v, maxSubject); terr == nil && c.name == "" { // for people only
 			c.name = s
 		}
 	case "aud":
-		c.aud, err = texts(v, 1024)
+		c.aud, err = jws.Texts(v, 1024)
 	case "exp":
 		c.exp, err = numericDate(v)
 	case "nbf":
@@ -115,7 +116,7 @@ func (c *claims) set(name string, v jsontext.Value) (err error) {
 	case "cnf":
 		err = c.confirmation(v)
 	case "token_type":
-		c.tokenType, err = text(v, 32)
+		c.tokenType, err = jws.Text(v, 32)
 	case "at_hash", "c_hash", "events":
 		c.idToken = true
 	case "active":
@@ -125,7 +126,7 @@ func (c *claims) set(name string, v jsontext.Value) (err error) {
 }
 
 func (c *claims) addScopes(v jsontext.Value) error {
-	list, err := texts(v, 4096)
+	list, err := jws.Texts(v, 4096)
 	if err != nil {
 		return err
 	}
@@ -143,31 +144,31 @@ func (c *claims) addScopes(v jsontext.Value) error {
 // not known cannot be checked, so such a token is refused.
 func (c *claims) confirmation(v jsontext.Value) error {
 	found := false
-	err := eachMember(v, []string{"jkt", "x5t#S256"}, func(name string, v jsontext.Value) (err error) {
+	err := jws.EachMember(v, []string{"jkt", "x5t#S256"}, func(name string, v jsontext.Value) (err error) {
 		switch name {
 		case "jkt":
 			c.jkt, err = thumbprint(v)
 		case "x5t#S256":
 			c.x5t, err = thumbprint(v)
 		default:
-			err = reason("bound in a way that is not supported")
+			err = jws.Reason("bound in a way that is not supported")
 		}
 		found = true
 		return err
 	})
 	if err == nil && !found {
-		err = reason("bound in a way that is not supported")
+		err = jws.Reason("bound in a way that is not supported")
 	}
 	return err
 }
 
 func thumbprint(v jsontext.Value) (string, error) {
-	s, err := text(v, 64)
+	s, err := jws.Text(v, 64)
 	if err != nil {
 		return "", err
 	}
-	if b, err := decodePart(s); err != nil || len(b) != sha256.Size {
-		return "", reason("thumbprint is not a SHA-256 digest")
+	if b, err := jws.Decode(s); err != nil || len(b) != sha256.Size {
+		return "", jws.Reason("thumbprint is not a SHA-256 digest")
 	}
 	return s, nil
 }
@@ -177,11 +178,11 @@ const maxDate = 253402300799
 
 func numericDate(v jsontext.Value) (float64, error) {
 	if v.Kind() != '0' {
-		return 0, reason("a date is not a number")
+		return 0, jws.Reason("a date is not a number")
 	}
 	f, err := strconv.ParseFloat(string(v), 64)
 	if err != nil || f < 0 || f > maxDate {
-		return 0, reason("a date is out of range")
+		return 0, jws.Reason("a date is out of range")
 	}
 	return f, nil
 }
@@ -191,17 +192,17 @@ func (c *claims) checkTimes(cfg *Config, now time.Time) error {
 	sec, leeway := float64(now.UnixNano())/1e9, cfg.Leeway.Seconds()
 	switch {
 	case math.IsNaN(c.exp):
-		return reason("no exp")
+		return jws.Reason("no exp")
 	case sec >= c.exp+leeway:
-		return reason("expired")
+		return jws.Reason("expired")
 	case c.exp-sec > cfg.MaxLifetime.Seconds()+leeway:
-		return reason("lives longer than max_lifetime")
+		return jws.Reason("lives longer than max_lifetime")
 	case c.nbf > sec+leeway:
-		return reason("not valid yet")
+		return jws.Reason("not valid yet")
 	case c.iat > sec+leeway:
-		return reason("issued in the future")
+		return jws.Reason("issued in the future")
 	case c.iat > c.exp, c.nbf > c.exp:
-		return reason("ends before it begins")
+		return jws.Reason("ends before it begins")
 	}
 	return nil
 }
@@ -220,7 +221,7 @@ func (c *claims) principal(cfg *Config, kid, hash string) (portcullis.Principal,
 	case c.clientID != "":
 		p.ID = cfg.Alias + "#" + c.clientID
 	default:
-		return portcullis.Principal{}, reason("no sub")
+		return portcullis.Principal{}, jws.Reason("no sub")
 	}
 	if c.jti != "" {
 		p.KeyID = JTIHash(c.jti)

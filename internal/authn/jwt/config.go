@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/portcullis-dev/portcullis/internal/authn/jwt/jws"
 )
 
 // Methods of authentication, as Principal.Method names them.
@@ -84,7 +86,7 @@ func (c Config) Validate() error {
 		fail("alias: %q: want 1 to 32 lower-case letters, digits, dots, dashes or underscores", c.Alias)
 	}
 	for i, a := range c.Audience {
-		if a == "" || strings.ContainsFunc(a, isControl) {
+		if a == "" || strings.ContainsFunc(a, jws.IsControl) {
 			fail("audience[%d]: %q: want the name that tokens for this gateway carry", i, a)
 		}
 	}
@@ -143,8 +145,8 @@ func (c Config) checkKeys() []error {
 		fail("needs jwks_url or secret, and not both")
 	case c.Secret != "":
 		known = secretAlgs[:]
-		if len(c.Secret) < minSecret {
-			fail("secret: want at least %d bytes", minSecret)
+		if len(c.Secret) < jws.MinSecret {
+			fail("secret: want at least %d bytes", jws.MinSecret)
 		}
 	default:
 		if err := endpoint(c.JWKSURL); err != nil {
@@ -157,7 +159,7 @@ func (c Config) checkKeys() []error {
 		}
 	}
 	if c.Secret != "" && len(errs) == 0 {
-		fit, err := secretAlgorithms([]byte(c.Secret))
+		fit, err := jws.SecretAlgorithms([]byte(c.Secret))
 		for i, alg := range c.Algorithms {
 			if err == nil && !slices.Contains(fit, alg) {
 				fail("algorithms[%d]: %q: needs a longer secret", i, alg)

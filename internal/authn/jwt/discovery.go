@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/portcullis-dev/portcullis/internal/authn/jwt/jws"
 )
 
 // metadata is what an issuer says of itself (OpenID Connect Discovery 1.0,
@@ -64,14 +66,14 @@ func (d *discoverer) ask(ctx context.Context, u string) (*metadata, error) {
 		return nil, fmt.Errorf("discovery: %w", err)
 	}
 	m := new(metadata)
-	err = eachMember(raw, []string{"issuer", "jwks_uri", "introspection_endpoint"}, func(name string, v jsontext.Value) (err error) {
+	err = jws.EachMember(raw, []string{"issuer", "jwks_uri", "introspection_endpoint"}, func(name string, v jsontext.Value) (err error) {
 		switch name {
 		case "issuer":
-			m.issuer, err = text(v, 1024)
+			m.issuer, err = jws.Text(v, 1024)
 		case "jwks_uri":
-			m.jwksURL, err = text(v, 2048)
+			m.jwksURL, err = jws.Text(v, 2048)
 		case "introspection_endpoint":
-			m.introspectURL, err = text(v, 2048)
+			m.introspectURL, err = jws.Text(v, 2048)
 		}
 		return err
 	})
@@ -94,7 +96,7 @@ func (d *discoverer) ask(ctx context.Context, u string) (*metadata, error) {
 
 // keys discovers the issuer afresh and fetches its keys, so that a moved
 // jwks_uri is followed.
-func (d *discoverer) keys(ctx context.Context) (*keySet, error) {
+func (d *discoverer) keys(ctx context.Context) (*jws.KeySet, error) {
 	m, err := d.discover(ctx)
 	if err != nil {
 		return nil, err
@@ -102,12 +104,12 @@ func (d *discoverer) keys(ctx context.Context) (*keySet, error) {
 	return fetchKeys(ctx, d.client, m.jwksURL)
 }
 
-func fetchKeys(ctx context.Context, client Doer, u string) (*keySet, error) {
+func fetchKeys(ctx context.Context, client Doer, u string) (*jws.KeySet, error) {
 	raw, err := get(ctx, client, u)
 	if err != nil {
 		return nil, err
 	}
-	set, err := parseKeySet(raw, false)
+	set, err := jws.ParseKeySet(raw, false)
 	if err != nil {
 		return nil, fmt.Errorf("%w: key set: %w", errUnavailable, err)
 	}

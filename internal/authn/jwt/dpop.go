@@ -1,7 +1,6 @@
 package jwt
 
 import (
-	"crypto"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
@@ -11,6 +10,8 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/portcullis-dev/portcullis/internal/authn/jwt/jws"
 )
 
 // proof is what a DPoP proof has to be for (RFC 9449 section 4.3).
@@ -28,42 +29,42 @@ var proofNames = [...]string{"jti", "htm", "htu", "iat", "ath", "nonce"}
 // checkProof verifies a proof of possession. Its age is measured at the arrival
 // of the request, so that it holds as long as the request's stream.
 func (s *Service) checkProof(p proof) error {
-	c, err := parseCompact(p.text, true)
+	c, err := jws.Parse(p.text, true)
 	if err != nil {
 		return err
 	}
-	if c.header.typ != "dpop+jwt" || c.header.jwk == nil {
-		return reason("DPoP proof without its type or key")
+	if c.Header.Type != "dpop+jwt" || c.Header.JWK == nil {
+		return jws.Reason("DPoP proof without its type or key")
 	}
-	k, err := parseKey(c.header.jwk, false)
+	k, err := jws.ParseKey(c.Header.JWK, false)
 	if err != nil {
 		return err
 	}
-	if !k.verifies(c.header.alg) {
-		return reason("DPoP proof of another algorithm than its key")
+	if !k.Verifies(c.Header.Alg) {
+		return jws.Reason("DPoP proof of another algorithm than its key")
 	}
-	sum, err := k.jwk.Thumbprint(crypto.SHA256)
+	jkt, err := k.Thumbprint()
 	if err != nil {
-		return reason("DPoP key has no thumbprint")
+		return err
 	}
-	if !sameText(base64.RawURLEncoding.EncodeToString(sum), p.jkt) {
-		return reason("DPoP proof of another key")
+	if !sameText(jkt, p.jkt) {
+		return jws.Reason("DPoP proof of another key")
 	}
-	if err := verifySignature(c, k); err != nil {
+	if err := jws.Verify(c, k); err != nil {
 		return err
 	}
 	var jti, htm, htu, ath string
 	iat := math.NaN()
-	err = eachMember(c.payload, proofNames[:], func(name string, v jsontext.Value) (err error) {
+	err = jws.EachMember(c.Payload, proofNames[:], func(name string, v jsontext.Value) (err error) {
 		switch name {
 		case "jti":
-			jti, err = text(v, 256)
+			jti, err = jws.Text(v, 256)
 		case "htm":
-			htm, err = text(v, 16)
+			htm, err = jws.Text(v, 16)
 		case "htu":
-			htu, err = text(v, 2048)
+			htu, err = jws.Text(v, 2048)
 		case "ath":
-			ath, err = text(v, 64)
+			ath, err = jws.Text(v, 64)
 		case "iat":
 			iat, err = numericDate(v)
 		}
@@ -80,15 +81,15 @@ func (s *Service) checkProofClaims(p proof, jti, htm, htu, ath string, iat float
 	hash := sha256.Sum256([]byte(p.token))
 	switch {
 	case jti == "":
-		return reason("DPoP proof without jti")
+		return jws.Reason("DPoP proof without jti")
 	case htm != p.method:
-		return reason("DPoP proof for another method")
+		return jws.Reason("DPoP proof for another method")
 	case !sameURL(htu, p.url):
-		return reason("DPoP proof for another URL")
+		return jws.Reason("DPoP proof for another URL")
 	case !sameText(ath, base64.RawURLEncoding.EncodeToString(hash[:])):
-		return reason("DPoP proof for another token")
+		return jws.Reason("DPoP proof for another token")
 	case math.IsNaN(iat), at-iat > s.cfg.DPoPMaxAge.Seconds(), iat-at > tolerance:
-		return reason("DPoP proof too old or from the future")
+		return jws.Reason("DPoP proof too old or from the future")
 	}
 	return s.useProof(p.jkt, jti, p.request, p.received)
 }
@@ -136,9 +137,9 @@ func (s *Service) useProof(jkt, jti, request string, received time.Time) error {
 	case nil:
 		return nil
 	case errTaken:
-		return reason("DPoP proof used twice")
+		return jws.Reason("DPoP proof used twice")
 	}
-	return reason("too many DPoP proofs")
+	return jws.Reason("too many DPoP proofs")
 }
 
 func sameText(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }

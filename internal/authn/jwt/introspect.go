@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/portcullis-dev/portcullis/internal/authn/jwt/jws"
 )
 
 const (
@@ -21,11 +23,11 @@ const (
 // The answer is believed until the token ends, and at most for IntrospectTTL.
 func (s *Service) introspect(ctx context.Context, token string, d *digest, now time.Time) (*verified, error) {
 	if !isToken68(token) {
-		return nil, reason("not a token")
+		return nil, jws.Reason("not a token")
 	}
 	name := string(d[:])
 	if s.inactive.has(name, now) {
-		return nil, reason("not active")
+		return nil, jws.Reason("not active")
 	}
 	select {
 	case s.asking <- struct{}{}:
@@ -47,7 +49,7 @@ func (s *Service) introspect(ctx context.Context, token string, d *digest, now t
 		if err := s.inactive.claim(name, "", now.Add(inactiveFor), now); err != nil {
 			s.log.Debug("remembering an inactive token", "issuer", s.cfg.Alias, "error", err)
 		}
-		return nil, reason("not active")
+		return nil, jws.Reason("not active")
 	}
 	return s.acceptAnswer(&c, d, now)
 }
@@ -55,9 +57,9 @@ func (s *Service) introspect(ctx context.Context, token string, d *digest, now t
 func (s *Service) acceptAnswer(c *claims, d *digest, now time.Time) (*verified, error) {
 	switch {
 	case c.iss != "" && c.iss != s.cfg.Issuer:
-		return nil, reason("answer of another issuer")
+		return nil, jws.Reason("answer of another issuer")
 	case c.tokenType != "" && !strings.EqualFold(c.tokenType, "Bearer") && !strings.EqualFold(c.tokenType, "DPoP"):
-		return nil, reason("not an access token")
+		return nil, jws.Reason("not an access token")
 	}
 	if math.IsNaN(c.exp) { // optional in RFC 7662: then only the answer's own time counts
 		c.exp = float64(now.Add(time.Minute).Unix())
@@ -86,7 +88,7 @@ func (s *Service) askIssuer(ctx context.Context, token string) ([]byte, error) {
 			m = s.disco.last.Load()
 		}
 		if target = m.introspectURL; target == "" {
-			return nil, reason("issuer has no introspection endpoint")
+			return nil, jws.Reason("issuer has no introspection endpoint")
 		}
 	}
 	form := url.Values{"token": {token}, "token_type_hint": {"access_token"}}

@@ -6,26 +6,28 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/portcullis-dev/portcullis/internal/authn/jwt/jws"
 )
 
 // keySource finds verification keys.
 type keySource interface {
 	// key returns the key of a kid, which may be empty. A reason says that
 	// there is none, errUnavailable that nobody can tell.
-	key(ctx context.Context, kid string) (*key, error)
+	key(ctx context.Context, kid string) (*jws.Key, error)
 }
 
 // fixedKeys are keys of the configuration.
-type fixedKeys struct{ set *keySet }
+type fixedKeys struct{ set *jws.KeySet }
 
-func (f fixedKeys) key(_ context.Context, kid string) (*key, error) {
-	if k := f.set.find(kid); k != nil {
+func (f fixedKeys) key(_ context.Context, kid string) (*jws.Key, error) {
+	if k := f.set.Find(kid); k != nil {
 		return k, nil
 	}
 	return nil, errUnknownKey
 }
 
-const errUnknownKey reason = "unknown key"
+const errUnknownKey jws.Reason = "unknown key"
 
 // maxUnknown bounds how many unknown kids are remembered.
 const maxUnknown = 1000
@@ -41,7 +43,7 @@ const maxUnknown = 1000
 // A kid that was looked for in vain is not looked for again for half a minute
 // unless the keys were fetched in between.
 type remoteKeys struct {
-	load                        func(ctx context.Context) (*keySet, error)
+	load                        func(ctx context.Context) (*jws.KeySet, error)
 	ttl, maxAge, every, timeout time.Duration
 	now                         func() time.Time
 	flight                      flight
@@ -54,21 +56,21 @@ type remoteKeys struct {
 }
 
 type loadedKeys struct {
-	set *keySet
+	set *jws.KeySet
 	at  time.Time
 }
 
 // unknownFor is how long an unknown kid is refused without asking.
 const unknownFor = 30 * time.Second
 
-func (r *remoteKeys) key(ctx context.Context, kid string) (*key, error) {
+func (r *remoteKeys) key(ctx context.Context, kid string) (*jws.Key, error) {
 	now := r.now()
 	have := r.current.Load()
 	if have != nil && now.Sub(have.at) >= r.maxAge {
 		have = nil
 	}
 	if have != nil {
-		if k := have.set.find(kid); k != nil {
+		if k := have.set.Find(kid); k != nil {
 			if now.Sub(have.at) >= r.ttl && r.mayTry(now) {
 				r.refreshLater(ctx)
 			}
@@ -86,7 +88,7 @@ func (r *remoteKeys) key(ctx context.Context, kid string) (*key, error) {
 	}
 	have = r.current.Load()
 	if have != nil {
-		if k := have.set.find(kid); k != nil {
+		if k := have.set.Find(kid); k != nil {
 			return k, nil
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/portcullis-dev/portcullis/internal/authn/jwt/jws"
 )
 
 // Service is one issuer: its keys, the tokens of it that were verified, and
@@ -57,17 +59,17 @@ func New(cfg Config, client Doer, log *slog.Logger, clock func() time.Time) (*Se
 		s.disco = &discoverer{issuer: cfg.Issuer, client: client}
 		remote.load, s.keys = s.disco.keys, remote
 	case cfg.Secret != "":
-		algs, err := secretAlgorithms([]byte(cfg.Secret))
+		k, err := jws.Secret([]byte(cfg.Secret))
 		if err != nil {
 			return nil, err
 		}
-		set, err := newKeySet([]*key{{algs: algs, pub: []byte(cfg.Secret)}})
+		set, err := jws.NewKeySet([]*jws.Key{k})
 		if err != nil {
 			return nil, err
 		}
 		s.keys = fixedKeys{set}
 	default:
-		remote.load = func(ctx context.Context) (*keySet, error) { return fetchKeys(ctx, client, cfg.JWKSURL) }
+		remote.load = func(ctx context.Context) (*jws.KeySet, error) { return fetchKeys(ctx, client, cfg.JWKSURL) }
 		s.keys = remote
 	}
 	return s, nil
@@ -98,8 +100,8 @@ func isHexDigest(s string) bool {
 
 // Why a token may still be another issuer's.
 const (
-	errOtherIssuer reason = "unknown issuer"
-	errNotJWT      reason = "not a JWT"
+	errOtherIssuer jws.Reason = "unknown issuer"
+	errNotJWT      jws.Reason = "not a JWT"
 )
 
 // check verifies a token that is not in the cache.
@@ -107,7 +109,7 @@ func (s *Service) check(ctx context.Context, token string, d *digest, now time.T
 	var v *verified
 	var err error
 	switch {
-	case looksLikeJWS(token):
+	case jws.LooksLike(token):
 		v, err = s.checkJWT(ctx, token, d, now)
 	case s.cfg.ClientID != "":
 		v, err = s.introspect(ctx, token, d, now)
@@ -118,7 +120,7 @@ func (s *Service) check(ctx context.Context, token string, d *digest, now time.T
 		return nil, err
 	}
 	if s.isRevoked(v) {
-		return nil, reason("revoked")
+		return nil, jws.Reason("revoked")
 	}
 	s.cache.put(v, func() bool { return !s.isRevoked(v) })
 	return v, nil
@@ -131,33 +133,33 @@ func (s *Service) isRevoked(v *verified) bool {
 
 // checkJWT verifies a JWT. What costs most comes last.
 func (s *Service) checkJWT(ctx context.Context, token string, d *digest, now time.Time) (*verified, error) {
-	t, err := parseCompact(token, false)
+	t, err := jws.Parse(token, false)
 	if err != nil {
 		return nil, err
 	}
-	c, err := readClaims(t.payload, s.cfg.RolesClaim)
+	c, err := readClaims(t.Payload, s.cfg.RolesClaim)
 	if err != nil {
 		return nil, err
 	}
 	switch {
 	case c.iss != s.cfg.Issuer:
 		return nil, errOtherIssuer
-	case !slices.Contains(s.algs, t.header.alg):
-		return nil, reason("algorithm is not allowed")
-	case !slices.Contains(s.types, mediaSubtype(t.header.typ)):
-		return nil, reason("not an access token by its typ")
+	case !slices.Contains(s.algs, t.Header.Alg):
+		return nil, jws.Reason("algorithm is not allowed")
+	case !slices.Contains(s.types, mediaSubtype(t.Header.Type)):
+		return nil, jws.Reason("not an access token by its typ")
 	}
-	k, err := s.keys.key(ctx, t.header.kid)
+	k, err := s.keys.key(ctx, t.Header.KeyID)
 	if err != nil {
 		return nil, err
 	}
-	if err := verifySignature(t, k); err != nil {
+	if err := jws.Verify(t, k); err != nil {
 		return nil, err
 	}
 	if err := c.checkTimes(&s.cfg, now); err != nil {
 		return nil, s.of(&c, err)
 	}
-	v, err := s.accept(&c, t.header.kid, d, now)
+	v, err := s.accept(&c, t.Header.KeyID, d, now)
 	if err != nil {
 		return nil, s.of(&c, err)
 	}
@@ -175,10 +177,10 @@ func (s *Service) of(c *claims, err error) error {
 // accept turns verified claims into a token that may be used.
 func (s *Service) accept(c *claims, kid string, d *digest, now time.Time) (*verified, error) {
 	if len(c.aud) == 0 {
-		return nil, reason("no aud")
+		return nil, jws.Reason("no aud")
 	}
 	if c.idToken {
-		return nil, reason("an ID token is not an access token")
+		return nil, jws.Reason("an ID token is not an access token")
 	}
 	p, err := c.principal(&s.cfg, kid, hexDigest(d))
 	if err != nil {
@@ -189,7 +191,7 @@ func (s *Service) accept(c *claims, kid string, d *digest, now time.Time) (*veri
 		v.jti = JTIHash(c.jti)
 	}
 	if s.cfg.DPoPRequired && v.jkt == "" {
-		return nil, reason("not bound to a key")
+		return nil, jws.Reason("not bound to a key")
 	}
 	return v, nil
 }
@@ -202,6 +204,6 @@ func mediaSubtype(typ string) string {
 
 // isUnavailable reports whether an error says nothing about the token.
 func isUnavailable(err error) bool {
-	var r reason
+	var r jws.Reason
 	return errors.Is(err, errUnavailable) || !errors.As(err, &r)
 }

@@ -1,4 +1,4 @@
-package jwt
+package jws
 
 import (
 	"encoding/json"
@@ -56,25 +56,25 @@ func decide(raw jsontext.Value, token string) error {
 	} else {
 		probe.Kty = probe.Keys[0].Kty
 	}
-	keys, err := parseKeySet(set, probe.Kty == "oct")
+	keys, err := ParseKeySet(set, probe.Kty == "oct")
 	if err != nil {
 		return err
 	}
-	c, err := parseCompact(token, false)
+	c, err := Parse(token, false)
 	if err != nil {
 		return err
 	}
-	k := keys.find(c.header.kid)
+	k := keys.Find(c.Header.KeyID)
 	if k == nil {
-		return errUnknownKey
+		return Reason("unknown key")
 	}
-	return verifySignature(c, k)
+	return Verify(c, k)
 }
 
 func TestWycheproof(t *testing.T) {
 	dir := os.Getenv("PORTCULLIS_SAMPLES")
 	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "..", "shared", "samples")
+		dir = filepath.Join("..", "..", "..", "..", "..", "shared", "samples")
 		if _, err := os.Stat(dir); err != nil {
 			dir = filepath.Join("..", dir) // a work tree beside the repository
 		}
@@ -102,7 +102,7 @@ func TestWycheproof(t *testing.T) {
 				byID := map[int]string{}
 				for _, c := range g.Tests {
 					if c.JWS == nil { // encrypted tokens are refused whole, like every other form
-						if _, err := parseCompact(asText(t, c.JWE), false); err == nil {
+						if _, err := Parse(asText(t, c.JWE), false); err == nil {
 							t.Errorf("%d %s %s: an encrypted token was read", c.ID, g.Comment, c.Comment)
 						}
 						continue

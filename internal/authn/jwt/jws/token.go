@@ -1,4 +1,4 @@
-package jwt
+package jws
 
 import (
 	"bytes"
@@ -14,70 +14,70 @@ const MaxToken = 8 << 10
 // maxJSONDepth bounds the nesting of headers, claims and keys.
 const maxJSONDepth = 16
 
-// reason says why a token is refused. It goes to the log, so it never holds
+// Reason says why a token is refused. It goes to the log, so it never holds
 // anything of the token.
-type reason string
+type Reason string
 
 // Error implements error.
-func (r reason) Error() string { return string(r) }
+func (r Reason) Error() string { return string(r) }
 
 // strictBase64 refuses padding and stray bits; line breaks, which
 // encoding/base64 skips, are refused by isBase64URL.
 var strictBase64 = base64.RawURLEncoding.Strict()
 
-// header is the JOSE header of a compact JWS.
-type header struct {
-	alg, kid, typ string
-	jwk           jsontext.Value // of a DPoP proof; refused in a token
+// Header is the JOSE header of a compact JWS.
+type Header struct {
+	Alg, KeyID, Type string
+	JWK              jsontext.Value // of a DPoP proof; refused in a token
 }
 
-// compact is a JWS in compact form, read strictly and not yet verified.
-type compact struct {
-	text    string
-	header  header
-	payload []byte
+// Compact is a JWS in compact form, read strictly and not yet verified.
+type Compact struct {
+	Text    string
+	Header  Header
+	Payload []byte
 }
 
-// looksLikeJWS reports whether a token has the three parts of a compact JWS.
-func looksLikeJWS(s string) bool { return strings.Count(s, ".") == 2 }
+// LooksLike reports whether a token has the three parts of a compact JWS.
+func LooksLike(s string) bool { return strings.Count(s, ".") == 2 }
 
-// parseCompact reads a compact JWS so that it has exactly one reading.
+// Parse reads a compact JWS so that it has exactly one reading.
 // proof says that it is a DPoP proof, which brings its own key.
-func parseCompact(s string, proof bool) (compact, error) {
+func Parse(s string, proof bool) (Compact, error) {
 	if len(s) > MaxToken {
-		return compact{}, reason("longer than 8 KiB")
+		return Compact{}, Reason("longer than 8 KiB")
 	}
-	if !looksLikeJWS(s) {
-		return compact{}, reason("not three parts")
+	if !LooksLike(s) {
+		return Compact{}, Reason("not three parts")
 	}
 	head, rest, _ := strings.Cut(s, ".")
 	body, sig, _ := strings.Cut(rest, ".")
 	if head == "" || sig == "" {
-		return compact{}, reason("empty header or signature")
+		return Compact{}, Reason("empty header or signature")
 	}
-	rawHead, err := decodePart(head)
+	rawHead, err := Decode(head)
 	if err != nil {
-		return compact{}, err
+		return Compact{}, err
 	}
-	payload, err := decodePart(body)
+	payload, err := Decode(body)
 	if err != nil {
-		return compact{}, err
+		return Compact{}, err
 	}
-	if _, err := decodePart(sig); err != nil {
-		return compact{}, err
+	if _, err := Decode(sig); err != nil {
+		return Compact{}, err
 	}
-	c := compact{text: s, payload: payload}
-	c.header, err = parseHeader(rawHead, proof)
+	c := Compact{Text: s, Payload: payload}
+	c.Header, err = parseHeader(rawHead, proof)
 	return c, err
 }
 
-func decodePart(s string) ([]byte, error) {
+func Decode(s string) ([]byte, error) {
 	if !isBase64URL(s) {
-		return nil, reason("not canonical base64url")
+		return nil, Reason("not canonical base64url")
 	}
 	b, err := strictBase64.DecodeString(s)
 	if err != nil {
-		return nil, reason("not canonical base64url")
+		return nil, Reason("not canonical base64url")
 	}
 	return b, nil
 }
@@ -96,74 +96,74 @@ func isBase64URL(s string) bool {
 // one is refused: some other reader may not see a difference.
 var headerNames = [...]string{"alg", "kid", "typ", "cty", "crit", "b64", "jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256", "zip", "enc"}
 
-func parseHeader(raw []byte, proof bool) (header, error) {
-	var h header
-	err := eachMember(raw, headerNames[:], func(name string, v jsontext.Value) error {
+func parseHeader(raw []byte, proof bool) (Header, error) {
+	var h Header
+	err := EachMember(raw, headerNames[:], func(name string, v jsontext.Value) error {
 		var err error
 		switch name {
 		case "alg":
-			h.alg, err = text(v, 32)
+			h.Alg, err = Text(v, 32)
 		case "kid":
-			h.kid, err = text(v, 256)
-			if err == nil && h.kid == "" {
-				err = reason("empty kid")
+			h.KeyID, err = Text(v, 256)
+			if err == nil && h.KeyID == "" {
+				err = Reason("empty kid")
 			}
 		case "typ":
-			h.typ, err = text(v, 64)
+			h.Type, err = Text(v, 64)
 		case "jwk":
 			if !proof {
-				return reason("header brings a key")
+				return Reason("header brings a key")
 			}
-			h.jwk = v
+			h.JWK = v
 		case "jku", "x5u", "x5c":
-			return reason("header brings a key")
+			return Reason("header brings a key")
 		case "crit", "b64", "zip", "enc":
-			return reason("header demands an extension")
+			return Reason("header demands an extension")
 		}
 		return err
 	})
 	if err != nil {
-		return header{}, err
+		return Header{}, err
 	}
-	if h.alg == "" {
-		return header{}, reason("no algorithm")
+	if h.Alg == "" {
+		return Header{}, Reason("no algorithm")
 	}
 	return h, nil
 }
 
-// eachMember walks the members of one JSON object (RFC 8259 and RFC 7493):
+// EachMember walks the members of one JSON object (RFC 8259 and RFC 7493):
 // duplicate names, invalid UTF-8, trailing bytes, deep nesting, and names that
 // differ only in case from one of known are refused.
-func eachMember(raw []byte, known []string, f func(name string, v jsontext.Value) error) error {
+func EachMember(raw []byte, known []string, f func(name string, v jsontext.Value) error) error {
 	d := jsontext.NewDecoder(bytes.NewReader(raw))
 	if d.PeekKind() != '{' {
-		return reason("not a JSON object")
+		return Reason("not a JSON object")
 	}
 	if _, err := d.ReadToken(); err != nil {
-		return reason("not a JSON object")
+		return Reason("not a JSON object")
 	}
 	for d.PeekKind() != '}' {
 		t, err := d.ReadToken()
 		if err != nil {
-			return reason("not one reading as JSON")
+			return Reason("not one reading as JSON")
 		}
 		name := t.String()
 		if strings.IndexByte(name, 0) >= 0 || variant(name, known) {
-			return reason("misspelled member")
+			return Reason("misspelled member")
 		}
 		v, err := d.ReadValue()
 		if err != nil || depth(v) > maxJSONDepth {
-			return reason("not one reading as JSON")
+			return Reason("not one reading as JSON")
 		}
 		if err := f(name, v.Clone()); err != nil {
 			return err
 		}
 	}
 	if _, err := d.ReadToken(); err != nil {
-		return reason("not one reading as JSON")
+		return Reason("not one reading as JSON")
 	}
 	if rest := d.UnreadBuffer(); len(bytes.TrimLeft(rest, " \t\r\n")) > 0 || d.InputOffset()+int64(len(rest)) != int64(len(raw)) {
-		return reason("bytes after the JSON object")
+		return Reason("bytes after the JSON object")
 	}
 	return nil
 }
@@ -198,44 +198,44 @@ func depth(v jsontext.Value) int {
 	return deepest
 }
 
-// text reads a JSON string of at most limit bytes without control characters.
-func text(v jsontext.Value, limit int) (string, error) {
+// Text reads a JSON string of at most limit bytes without control characters.
+func Text(v jsontext.Value, limit int) (string, error) {
 	if v.Kind() != '"' {
-		return "", reason("a text is not a string")
+		return "", Reason("a text is not a string")
 	}
 	b, err := jsontext.AppendUnquote(nil, v)
 	if err != nil {
-		return "", reason("not one reading as JSON")
+		return "", Reason("not one reading as JSON")
 	}
 	s := string(b)
-	if len(s) > limit || strings.ContainsFunc(s, isControl) {
-		return "", reason("a text is too long or holds control characters")
+	if len(s) > limit || strings.ContainsFunc(s, IsControl) {
+		return "", Reason("a text is too long or holds control characters")
 	}
 	return s, nil
 }
 
-func isControl(r rune) bool { return r < 0x20 || r >= 0x7f && r < 0xa0 }
+func IsControl(r rune) bool { return r < 0x20 || r >= 0x7f && r < 0xa0 }
 
-// texts reads a JSON string or an array of strings.
-func texts(v jsontext.Value, limit int) ([]string, error) {
+// Texts reads a JSON string or an array of strings.
+func Texts(v jsontext.Value, limit int) ([]string, error) {
 	if v.Kind() == '"' {
-		s, err := text(v, limit)
+		s, err := Text(v, limit)
 		return []string{s}, err
 	}
 	if v.Kind() != '[' {
-		return nil, reason("a list is neither a string nor an array")
+		return nil, Reason("a list is neither a string nor an array")
 	}
 	d := jsontext.NewDecoder(bytes.NewReader(v))
 	if _, err := d.ReadToken(); err != nil {
-		return nil, reason("not one reading as JSON")
+		return nil, Reason("not one reading as JSON")
 	}
 	var out []string
 	for d.PeekKind() != ']' {
 		e, err := d.ReadValue()
 		if err != nil {
-			return nil, reason("not one reading as JSON")
+			return nil, Reason("not one reading as JSON")
 		}
-		s, err := text(e, limit)
+		s, err := Text(e, limit)
 		if err != nil {
 			return nil, err
 		}

@@ -1,10 +1,12 @@
-package jwt
+package jws
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
+	"encoding/base64"
 	"errors"
 	"math/big"
 	"slices"
@@ -13,24 +15,43 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// key is one verification key, checked when it was read.
-type key struct {
+// Key is one verification key, checked when it was read.
+type Key struct {
 	kid  string
 	algs []string // what it verifies: by its kind and its own label
 	pub  any      // ed25519.PublicKey, *ecdsa.PublicKey, *rsa.PublicKey or []byte
 	jwk  jose.JSONWebKey
 }
 
-// verifies reports whether the key may check signatures of alg.
-func (k *key) verifies(alg string) bool { return slices.Contains(k.algs, alg) }
+// Secret returns the key of a shared HMAC secret of at least MinSecret bytes.
+func Secret(secret []byte) (*Key, error) {
+	algs, err := SecretAlgorithms(secret)
+	if err != nil {
+		return nil, err
+	}
+	return &Key{algs: algs, pub: secret}, nil
+}
+
+// Thumbprint returns the SHA-256 thumbprint of a public key (RFC 7638) in
+// base64url.
+func (k *Key) Thumbprint() (string, error) {
+	sum, err := k.jwk.Thumbprint(crypto.SHA256)
+	if err != nil {
+		return "", Reason("key has no thumbprint")
+	}
+	return base64.RawURLEncoding.EncodeToString(sum), nil
+}
+
+// Verifies reports whether the key may check signatures of alg.
+func (k *Key) Verifies(alg string) bool { return slices.Contains(k.algs, alg) }
 
 // errOtherUse says that a key is sound and for something else.
-const errOtherUse reason = "key is not for verifying signatures"
+const errOtherUse Reason = "key is not for verifying signatures"
 
 // What makes a whole set untrustworthy.
 const (
-	errPrivateKey reason = "key is private"
-	errWrongKind  reason = "secret among public keys, or the other way round"
+	ErrPrivateKey Reason = "key is private"
+	errWrongKind  Reason = "secret among public keys, or the other way round"
 )
 
 // Bounds on RSA moduli, in bits: below the first they are weak (NIST SP
@@ -43,12 +64,12 @@ const (
 // minRSAExponent is the least public exponent of FIPS 186-5.
 const minRSAExponent = 1<<16 + 1
 
-// parseKey reads a JWK (RFC 7517) and refuses every key that no token may be
+// ParseKey reads a JWK (RFC 7517) and refuses every key that no token may be
 // verified with. symmetric says whether it has to be a secret or a public key. With an error
 // comes a key of which only the kid is known.
-func parseKey(raw jsontext.Value, symmetric bool) (*key, error) {
+func ParseKey(raw jsontext.Value, symmetric bool) (*Key, error) {
 	kty, label, kid, err := keyLabels(raw)
-	k := &key{kid: kid}
+	k := &Key{kid: kid}
 	if err != nil {
 		return k, err
 	}
@@ -56,14 +77,14 @@ func parseKey(raw jsontext.Value, symmetric bool) (*key, error) {
 		return k, errWrongKind
 	}
 	if err := k.jwk.UnmarshalJSON(raw); err != nil {
-		return k, reason("key is not valid")
+		return k, Reason("key is not valid")
 	}
 	if k.algs, err = kindAlgorithms(k.jwk.Key); err != nil {
 		return k, err
 	}
 	if label != "" {
 		if !slices.Contains(k.algs, label) {
-			return k, reason("key is labelled for another algorithm")
+			return k, Reason("key is labelled for another algorithm")
 		}
 		k.algs = []string{label}
 	}
@@ -81,33 +102,33 @@ var keyNames = [...]string{"kty", "use", "key_ops", "alg", "kid", "crv", "x", "y
 // but verifying, and private ones.
 func keyLabels(raw jsontext.Value) (kty, alg, kid string, err error) {
 	var bad error // the first fault; the rest is read all the same, to know the kid
-	err = eachMember(raw, keyNames[:], func(name string, v jsontext.Value) error {
+	err = EachMember(raw, keyNames[:], func(name string, v jsontext.Value) error {
 		var err error
 		switch name {
 		case "kty":
-			kty, err = text(v, 16)
+			kty, err = Text(v, 16)
 		case "alg":
-			alg, err = text(v, 32)
+			alg, err = Text(v, 32)
 		case "kid":
-			kid, err = text(v, 256)
+			kid, err = Text(v, 256)
 		case "use":
 			var use string
-			if use, err = text(v, 32); err == nil && use != "sig" {
+			if use, err = Text(v, 32); err == nil && use != "sig" {
 				err = errOtherUse
 			}
 		case "key_ops":
 			var ops []string
-			if ops, err = texts(v, 32); err == nil && !slices.Contains(ops, "verify") {
+			if ops, err = Texts(v, 32); err == nil && !slices.Contains(ops, "verify") {
 				err = errOtherUse
 			}
 		case "x", "y", "n", "e", "k", "pub":
 			var s string
-			if s, err = text(v, 4096); err == nil {
-				_, err = decodePart(s)
+			if s, err = Text(v, 4096); err == nil {
+				_, err = Decode(s)
 			}
 		}
 		if slices.Contains(privateNames[:], name) {
-			err = errPrivateKey
+			err = ErrPrivateKey
 		}
 		if bad == nil {
 			bad = err
@@ -118,7 +139,7 @@ func keyLabels(raw jsontext.Value) (kty, alg, kid string, err error) {
 		err = bad
 	}
 	if err == nil && kty == "" {
-		err = reason("key has no kty")
+		err = Reason("key has no kty")
 	}
 	return kty, alg, kid, err
 }
@@ -137,47 +158,47 @@ func kindAlgorithms(pub any) ([]string, error) {
 		case 521:
 			return []string{"ES512"}, nil
 		}
-		return nil, reason("key on an unsupported curve")
+		return nil, Reason("key on an unsupported curve")
 	case *rsa.PublicKey:
 		if err := checkRSA(k); err != nil {
 			return nil, err
 		}
 		return []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}, nil
 	case []byte:
-		return secretAlgorithms(k)
+		return SecretAlgorithms(k)
 	}
-	return nil, reason("key of an unsupported kind")
+	return nil, Reason("key of an unsupported kind")
 }
 
-// secretAlgorithms returns the HMAC algorithms whose output is no longer than
+// SecretAlgorithms returns the HMAC algorithms whose output is no longer than
 // the secret (RFC 7518 section 3.2).
-func secretAlgorithms(secret []byte) ([]string, error) {
+func SecretAlgorithms(secret []byte) ([]string, error) {
 	switch {
 	case len(secret) >= 64:
 		return []string{"HS256", "HS384", "HS512"}, nil
 	case len(secret) >= 48:
 		return []string{"HS256", "HS384"}, nil
-	case len(secret) >= minSecret:
+	case len(secret) >= MinSecret:
 		return []string{"HS256"}, nil
 	}
-	return nil, reason("secret under 32 bytes")
+	return nil, Reason("secret under 32 bytes")
 }
 
-// minSecret is the least length of an HMAC secret, in bytes (S3-5).
-const minSecret = 32
+// MinSecret is the least length of an HMAC secret, in bytes (S3-5).
+const MinSecret = 32
 
 func checkRSA(k *rsa.PublicKey) error {
 	switch bits := k.N.BitLen(); {
 	case bits < minRSABits:
-		return reason("RSA key under 2048 bits")
+		return Reason("RSA key under 2048 bits")
 	case bits > maxRSABits:
-		return reason("RSA key over 8192 bits")
+		return Reason("RSA key over 8192 bits")
 	case k.E < minRSAExponent || k.E&1 == 0:
-		return reason("RSA key with a weak exponent")
+		return Reason("RSA key with a weak exponent")
 	case k.N.Bit(0) == 0:
-		return reason("RSA key with an even modulus")
+		return Reason("RSA key with an even modulus")
 	case isROCA(k.N):
-		return reason("RSA key of the ROCA family")
+		return Reason("RSA key of the ROCA family")
 	}
 	return nil
 }
@@ -209,22 +230,22 @@ func isROCA(n *big.Int) bool {
 	return true
 }
 
-// keySet is the keys of an issuer. It is immutable.
-type keySet struct {
-	byKid map[string]*key
-	only  *key // the one key of a set that has no other
+// KeySet is the keys of an issuer. It is immutable.
+type KeySet struct {
+	byKid map[string]*Key
+	only  *Key // the one key of a set that has no other
 }
 
 // maxKeys bounds a key set.
 const maxKeys = 100
 
-// parseKeySet reads a JWK Set. Keys for other purposes, of unknown kinds or too
+// ParseKeySet reads a JWK Set. Keys for other purposes, of unknown kinds or too
 // weak are left out, as RFC 7517 section 5 wants; a set that publishes a
 // secret or a private key is refused whole, and a kid that two keys share
 // names neither of them, also when only one of the two is sound.
-func parseKeySet(raw []byte, symmetric bool) (*keySet, error) {
+func ParseKeySet(raw []byte, symmetric bool) (*KeySet, error) {
 	var list jsontext.Value
-	err := eachMember(raw, []string{"keys"}, func(name string, v jsontext.Value) error {
+	err := EachMember(raw, []string{"keys"}, func(name string, v jsontext.Value) error {
 		if name == "keys" {
 			list = v
 		}
@@ -237,26 +258,27 @@ func parseKeySet(raw []byte, symmetric bool) (*keySet, error) {
 	if err != nil {
 		return nil, err
 	}
-	var keys []*key
+	var keys []*Key
 	var broken []string
 	for _, v := range values {
-		k, err := parseKey(v, symmetric)
+		k, err := ParseKey(v, symmetric)
 		switch {
 		case err == nil:
 			keys = append(keys, k)
 		case errors.Is(err, errOtherUse):
-		case errors.Is(err, errPrivateKey), errors.Is(err, errWrongKind):
+		case errors.Is(err, ErrPrivateKey), errors.Is(err, errWrongKind):
 			return nil, err
 		default:
 			broken = append(broken, k.kid)
 		}
 	}
-	keys = slices.DeleteFunc(keys, func(k *key) bool { return k.kid != "" && slices.Contains(broken, k.kid) })
-	return newKeySet(keys)
+	keys = slices.DeleteFunc(keys, func(k *Key) bool { return k.kid != "" && slices.Contains(broken, k.kid) })
+	return NewKeySet(keys)
 }
 
-func newKeySet(keys []*key) (*keySet, error) {
-	s := &keySet{byKid: map[string]*key{}}
+// NewKeySet returns a set of sound keys. It needs at least one that can be named.
+func NewKeySet(keys []*Key) (*KeySet, error) {
+	s := &KeySet{byKid: map[string]*Key{}}
 	twice := map[string]bool{}
 	for _, k := range keys {
 		if s.byKid[k.kid] != nil {
@@ -272,14 +294,14 @@ func newKeySet(keys []*key) (*keySet, error) {
 	}
 	delete(s.byKid, "")
 	if len(s.byKid) == 0 && s.only == nil {
-		return nil, reason("no usable key in the set")
+		return nil, Reason("no usable key in the set")
 	}
 	return s, nil
 }
 
-// find returns the key of a kid. A kid may be left out, by the token or by the
+// Find returns the key of a kid. A kid may be left out, by the token or by the
 // key, only where there is one key.
-func (s *keySet) find(kid string) *key {
+func (s *KeySet) Find(kid string) *Key {
 	if s.only != nil && (kid == "" || s.only.kid == "") {
 		return s.only
 	}
@@ -292,20 +314,20 @@ func (s *keySet) find(kid string) *key {
 // elements returns the members of a JSON array.
 func elements(list jsontext.Value) ([]jsontext.Value, error) {
 	if list.Kind() != '[' {
-		return nil, reason("no list of keys")
+		return nil, Reason("no list of keys")
 	}
 	d := jsontext.NewDecoder(bytes.NewReader(list))
 	if _, err := d.ReadToken(); err != nil {
-		return nil, reason("no list of keys")
+		return nil, Reason("no list of keys")
 	}
 	var out []jsontext.Value
 	for d.PeekKind() != ']' {
 		v, err := d.ReadValue()
 		if err != nil {
-			return nil, reason("no list of keys")
+			return nil, Reason("no list of keys")
 		}
 		if out = append(out, v.Clone()); len(out) > maxKeys {
-			return nil, reason("over 100 keys")
+			return nil, Reason("over 100 keys")
 		}
 	}
 	return out, nil
