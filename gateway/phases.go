@@ -21,7 +21,7 @@ func (p *pipeline) checkEdge(ctx context.Context, x *exchange) (checkedConn, err
 
 func (p *pipeline) authenticate(ctx context.Context, c checkedConn) (caller, error) {
 	x := c.exchange
-	x.phase, x.guard = "authn", ""
+	x.phase, x.guard = "authn", "one_credential"
 	if err := p.resource.OneCredential(x.conn.HTTP.Header); err != nil { // before anyone could believe one of two
 		return caller{}, err
 	}
