@@ -159,8 +159,13 @@ func (e *expiring) has(name string, now time.Time) bool {
 	return ok && now.Before(c.until)
 }
 
-// digestOf hashes a token of at most jws.MaxToken bytes without allocating.
+// digestOf hashes a token of at most MaxToken bytes without allocating.
 func digestOf(token string) digest {
+	const usual = 1 << 10
+	if len(token) <= usual { // clearing the large buffer would cost more than the hash
+		var buf [usual]byte
+		return sha256.Sum256(buf[:copy(buf[:], token)])
+	}
 	var buf [jws.MaxToken]byte
 	return sha256.Sum256(buf[:copy(buf[:], token)])
 }
