@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/portcullis-dev/portcullis"
 )
@@ -22,9 +23,10 @@ func (discard) Record(context.Context, *portcullis.Event) error { return nil }
 // sink is a ResponseWriter without a connection.
 type sink struct{ header http.Header }
 
-func (s *sink) Header() http.Header         { return s.header }
-func (s *sink) WriteHeader(int)             {}
-func (s *sink) Write(b []byte) (int, error) { return len(b), nil }
+func (s *sink) Header() http.Header             { return s.header }
+func (s *sink) WriteHeader(int)                 {}
+func (s *sink) SetReadDeadline(time.Time) error { return nil }
+func (s *sink) Write(b []byte) (int, error)     { return len(b), nil }
 
 // BenchmarkPipeline is one tools/call through every guard of a default route,
 // with nothing behind it: no network, no disk, no key store.

@@ -107,6 +107,7 @@ type rig struct {
 	journal *memory
 	metrics *obs.Metrics
 	log     *bytes.Buffer
+	sw      *edge.Switch
 }
 
 const oneRoute = `
@@ -128,7 +129,7 @@ func parse(t testing.TB, text string) *config.Config {
 
 func newRig(t testing.TB, who named, up upstreamFunc) *rig {
 	t.Helper()
-	r := &rig{journal: new(memory), metrics: obs.NewMetrics(obs.Build{Version: "test"}), log: new(bytes.Buffer)}
+	r := &rig{journal: new(memory), metrics: obs.NewMetrics(obs.Build{Version: "test"}), log: new(bytes.Buffer), sw: new(edge.Switch)}
 	sealer, err := session.NewSealer(make([]byte, session.KeySize))
 	if err != nil {
 		t.Fatal(err)
@@ -136,7 +137,7 @@ func newRig(t testing.TB, who named, up upstreamFunc) *rig {
 	log := slog.New(slog.NewJSONHandler(r.log, nil))
 	r.Gateway = New(log)
 	table, err := Build(parse(t, oneRoute), Deps{
-		Log: log, Metrics: r.metrics, Recorder: r.journal, APIKeys: who, Sealer: sealer, Switch: new(edge.Switch),
+		Log: log, Metrics: r.metrics, Recorder: r.journal, APIKeys: who, Sealer: sealer, Switch: r.sw,
 		Upstream: func(string) portcullis.Upstream { return up },
 	}, nil)
 	if err != nil {

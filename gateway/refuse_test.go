@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/portcullis-dev/portcullis"
 )
@@ -171,5 +172,26 @@ func TestDrainEndsListeningStreams(t *testing.T) {
 	w := r.do(httptest.NewRequest(http.MethodGet, "http://127.0.0.1:8080/mcp", nil))
 	if w.Code != http.StatusUnauthorized {
 		t.Errorf("status %d", w.Code)
+	}
+}
+
+// While the gateway drains, new calls are sent to another replica.
+func TestDrainingRefuses(t *testing.T) {
+	r := newRig(t, anyone, answering)
+	r.sw.Drain(1500 * time.Millisecond)
+	w := r.do(post(toolCall, "X-Name", "ann"))
+	h := w.Header()
+	if w.Code != http.StatusServiceUnavailable || h.Get("Retry-After") != "2" || h.Get("Connection") != "close" || h.Get("X-Content-Type-Options") != "nosniff" {
+		t.Errorf("%d %v", w.Code, h)
+	}
+	want := `{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"Service is restarting","data":{"reason":"draining","requestId":"` + h.Get("X-Request-Id") + `","retryAfter":2}}}`
+	if w.Body.String() != want {
+		t.Errorf("body %s", w.Body)
+	}
+	if e := r.journal.last(t, portcullis.EventCallRefused); e.Outcome != portcullis.OutcomeFailure || e.Reason != "draining" || e.RequestID != h.Get("X-Request-Id") || e.Actor.ID != "" {
+		t.Errorf("%+v", e)
+	}
+	if !r.counted(`guard="switch",phase="edge",reason="draining",route="mcp"`) {
+		t.Error("not counted")
 	}
 }

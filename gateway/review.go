@@ -74,7 +74,7 @@ func mediaType(h http.Header) string {
 
 func (p *pipeline) sealSession(x *exchange) error {
 	id := x.reply.Header.Get("Mcp-Session-Id")
-	if id == "" {
+	if id == "" || mcp.Modern(x.msg.Version) { // the revision has no sessions; some servers that speak older ones too name one still
 		return nil
 	}
 	if id == x.msg.Session { // some servers repeat it: the caller's own spelling stays valid

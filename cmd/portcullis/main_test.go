@@ -9,10 +9,10 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// TestMain installs the real main as the command "portcullis", and a tiny MCP
-// server over stdio as "echo-server".
+// TestMain installs the real main as the command "portcullis", a tiny MCP
+// server over stdio as "echo-server", and as much of curl as our texts use.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"portcullis": main, "echo-server": echoServer})
+	testscript.Main(m, map[string]func(){"portcullis": main, "echo-server": echoServer, "curl": curl})
 }
 
 // TestScripts plays the stories of test/scripts: what people type, and what
@@ -20,6 +20,10 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	testscript.Run(t, params("../../test/scripts"))
 }
+
+// noRaceSleep spares each command the second that the race detector waits at
+// the end of a process.
+const noRaceSleep = "atexit_sleep_ms=0"
 
 // params are those of a folder of stories. Each runs in a folder of its own
 // with an environment of its own.
@@ -45,6 +49,7 @@ func setup(env *testscript.Env) error {
 	env.Setenv("HOME", home)
 	env.Setenv("USER_CONFIG", filepath.Join(home, ".config"))
 	env.Setenv("NO_COLOR", "1")
+	env.Setenv("GORACE", noRaceSleep)
 	env.Setenv("TZ", "UTC")
 	env.Setenv("CALL", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read_file","arguments":{}}}`)
 	// A short path: that of a socket may have no more than about 100 bytes.

@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -87,12 +88,21 @@ func (p *process) end() {
 	}
 }
 
+// nextPort counts the ports that stories were given.
+var nextPort atomic.Int64
+
+// freeAddr returns an address that nobody listens on. Its port is below those
+// that systems hand out for port 0, so nobody gets it by chance before the
+// story uses it.
 func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	first := int64(20000 + os.Getpid()%100*100)
+	for range 1000 {
+		addr := fmt.Sprintf("127.0.0.1:%d", 20000+(first-20000+nextPort.Add(1))%10000)
+		if l, err := net.Listen("tcp", addr); err == nil {
+			return addr, l.Close()
+		}
 	}
-	return l.Addr().String(), l.Close()
+	return "", errors.New("no free port from 20000 to 29999")
 }
 
 // storyCommands are the words that stories have beside those of testscript.

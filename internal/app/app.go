@@ -35,7 +35,7 @@ type Options struct {
 	Getenv   func(string) (string, bool) // for ${ENV} in the configuration
 	DataDir  string
 	Log      *slog.Logger
-	FirstKey bool // make a key if there is none
+	FirstKey bool // Start makes a key if there is none
 }
 
 // App is a gateway process. Its methods may be called from any goroutine;
@@ -96,11 +96,6 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 			err = errors.Join(err, c.close(context.WithoutCancel(ctx)))
 		}
 	}()
-	if opts.FirstKey {
-		if err := a.makeFirstKey(ctx); err != nil {
-			return nil, err
-		}
-	}
 	if err := c.metrics.RateLimitKeys(a.rateLimitKeys); err != nil {
 		return nil, err
 	}
@@ -227,8 +222,11 @@ func (a *App) Wait(ctx context.Context) error {
 	case <-ctx.Done():
 	case cause = <-a.failed:
 	}
-	a.log.Info("stopping: no new calls, running ones may finish", "grace", a.cfg.Server.ShutdownGrace.String())
-	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.cfg.Server.ShutdownGrace)
+	a.mu.Lock()
+	grace := a.cfg.Server.ShutdownGrace // of the configuration in force now
+	a.mu.Unlock()
+	a.log.Info("stopping: no new calls, running ones may finish", "grace", grace.String())
+	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
 	return errors.Join(cause, a.Stop(stopCtx))
 }

@@ -112,5 +112,6 @@ func Init(ctx context.Context, opts Options) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return a.firstKey, a.Stop(ctx)
+	err = a.makeFirstKey(ctx)
+	return a.firstKey, errors.Join(err, a.Stop(ctx))
 }

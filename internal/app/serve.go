@@ -47,6 +47,7 @@ func (a *App) Start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	listeners = append(listeners, socket)
 	a.mu.Lock()
 	a.publicAddr = public.Addr()
 	if adminListener != nil {
@@ -55,6 +56,11 @@ func (a *App) Start(ctx context.Context) (err error) {
 	a.mu.Unlock()
 	if err = a.use(cfg); err != nil { // again: the names the gateway answers to hold the real ports now
 		return err
+	}
+	if a.opts.FirstKey { // not before everything else worked: it is shown only once
+		if err = a.makeFirstKey(ctx); err != nil {
+			return err
+		}
 	}
 	a.serve("public", public, a.public)
 	if adminListener != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis/internal/app"
 	"github.com/portcullis-dev/portcullis/internal/config"
+	"github.com/portcullis-dev/portcullis/internal/store/datadir"
 )
 
 func (c *cli) config() *cobra.Command {
@@ -163,13 +164,20 @@ func (c *cli) initData(cmd *cobra.Command, cfg *config.Config, path string) erro
 	opts := c.options(cfg, nil)
 	opts.FirstKey = true
 	key, err := app.Init(cmd.Context(), opts)
-	if err != nil {
+	var running *datadir.LockedError
+	if err != nil && !errors.As(err, &running) { // a running gateway made the folder and its first key
 		return err
 	}
 	if c.json() {
 		return c.printJSON(map[string]string{"config": path, "data": c.dataDir, "key": key})
 	}
-	if err := c.printf("wrote %s\nmade  %s\n", path, c.dataDir); err != nil {
+	if err := c.printf("wrote %s\n", path); err != nil {
+		return err
+	}
+	if running != nil {
+		return c.printf("\nA gateway is running with the data folder %s; its keys stay.\n", c.dataDir)
+	}
+	if err := c.printf("made  %s\n", c.dataDir); err != nil {
 		return err
 	}
 	if key == "" {

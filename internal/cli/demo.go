@@ -25,7 +25,6 @@ import (
 type demo struct {
 	*cli
 	flags  serveFlags
-	self   string // this program, for the child
 	data   string // absolute
 	fresh  bool   // data was made for this run and is removed at its end
 	other  string // server in chronicle's place; "" = none

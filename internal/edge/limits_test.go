@@ -302,3 +302,28 @@ func TestLimitListenerServesTLS(t *testing.T) {
 		t.Errorf("open %d, rejected %d", l.Open(), l.Rejected())
 	}
 }
+
+// A pooled buffer is used when it is large enough, and overwritten.
+func TestReadBodyIntoBuffer(t *testing.T) {
+	room := []byte(strings.Repeat("old", 3000))
+	for _, size := range []int{1, 100, 8000, 20000} {
+		for _, known := range []bool{true, false} {
+			body := strings.Repeat("n", size)
+			r := httptest.NewRequest("POST", "/", strings.NewReader(body))
+			if !known {
+				r.ContentLength = -1
+			}
+			got, err := DefaultLimits().ReadBody(httptest.NewRecorder(), r, room, 1<<20)
+			if err != nil || string(got) != body {
+				t.Errorf("%d bytes: %d, %v", size, len(got), err)
+			}
+			if inside := cap(got) > 0 && &got[:1][0] == &room[0]; inside != (size < len(room)) {
+				t.Errorf("%d bytes, length known %t: in the buffer: %t", size, known, inside)
+			}
+		}
+	}
+	r := httptest.NewRequest("GET", "/", nil)
+	if got, err := DefaultLimits().ReadBody(httptest.NewRecorder(), r, room, 1<<20); err != nil || len(got) != 0 {
+		t.Errorf("no body: %q, %v", got, err)
+	}
+}

@@ -122,7 +122,7 @@ func checkAnswer(t *testing.T, up upstream, tools []string, result string) {
 }
 
 func checkTypeScript(t *testing.T, up upstream, args ...string) {
-	out, err := runTool(t, node(), args...)
+	out, err := runTool(t, nil, node(), args...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +140,7 @@ func checkTypeScript(t *testing.T, up upstream, args ...string) {
 func inspect(t *testing.T, g gw, args ...string) string {
 	t.Helper()
 	args = append([]string{"node_modules/.bin/mcp-inspector", "--cli", g.url, "--transport", "http", "--header", "X-API-Key: " + g.key}, args...)
-	out, err := runTool(t, node(), args...)
+	out, err := runTool(t, nil, node(), args...)
 	if err != nil {
 		t.Fatal(err)
 	}

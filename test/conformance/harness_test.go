@@ -278,13 +278,14 @@ func copyFlushing(w http.ResponseWriter, r io.Reader) {
 	}
 }
 
-// runTool runs a program to its end and returns its standard output.
-func runTool(t *testing.T, name string, args ...string) (string, error) {
+// runTool runs a program to its end, with env beside the environment of the
+// test, and returns its standard output.
+func runTool(t *testing.T, env []string, name string, args ...string) (string, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(node())+":"+os.Getenv("PATH"), "HOME="+t.TempDir())
+	cmd.Env = append(append(os.Environ(), env...), "PATH="+filepath.Dir(node())+":"+os.Getenv("PATH"), "HOME="+t.TempDir())
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {

@@ -41,6 +41,7 @@ type Gateway struct {
 
 	t      *testing.T
 	client *admin.Client
+	stop   sync.Once
 }
 
 // Buffer collects log lines. Safe for concurrent use.
@@ -80,7 +81,6 @@ func Start(t *testing.T, text string) *Gateway {
 	t.Helper()
 	g := &Gateway{t: t, DataDir: filepath.Join(t.TempDir(), "data"), Log: new(Buffer)}
 	g.Config = filepath.Join(t.TempDir(), "portcullis.toml")
-	head := "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\nlog.level = \"debug\"\n"
 	g.WriteConfig(head + text)
 	cfg, src, err := config.Load(g.Config, os.LookupEnv)
 	if err != nil {
@@ -97,11 +97,7 @@ func Start(t *testing.T, text string) *Gateway {
 		t.Fatalf("starting: %v", err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := g.App.Stop(ctx); err != nil {
-			t.Errorf("stopping: %v", err)
-		}
+		g.Stop(10 * time.Second)
 		if t.Failed() {
 			t.Logf("gateway log:\n%s", g.Log)
 		}
@@ -110,6 +106,34 @@ func Start(t *testing.T, text string) *Gateway {
 	g.URL, g.Admin, g.Key = e.URL, e.AdminURL, e.APIKey
 	g.Base = g.URL[:strings.Index(g.URL[8:], "/")+8]
 	return g
+}
+
+// head begins every configuration.
+const head = "[server]\nlisten = \"127.0.0.1:0\"\nadmin_listen = \"127.0.0.1:0\"\nlog.level = \"debug\"\n"
+
+// Reconfigure replaces what stands below listen and admin_listen in the
+// configuration file, as an editor does; the gateway follows by itself.
+func (g *Gateway) Reconfigure(text string) {
+	g.t.Helper()
+	next := g.Config + ".next"
+	if err := os.WriteFile(next, []byte(head+text), 0o600); err != nil {
+		g.t.Fatal(err)
+	}
+	if err := os.Rename(next, g.Config); err != nil {
+		g.t.Fatal(err)
+	}
+}
+
+// Stop stops the gateway, once: running calls have so long to finish.
+func (g *Gateway) Stop(grace time.Duration) {
+	g.t.Helper()
+	g.stop.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), grace)
+		defer cancel()
+		if err := g.App.Stop(ctx); err != nil {
+			g.t.Errorf("stopping: %v", err)
+		}
+	})
 }
 
 // WriteConfig replaces the configuration file.

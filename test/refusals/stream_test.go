@@ -35,13 +35,14 @@ func await(t *testing.T, g *harness.Gateway, kind string) harness.Event {
 // feed is an upstream whose stream is written by the test.
 type feed struct {
 	*harness.Upstream
-	events chan string // closed: the stream ends
-	left   chan struct{}
+	events chan string   // closed: the stream ends
+	left   chan struct{} // closed when the stream is over for the upstream
 }
 
 func newFeed(t *testing.T) *feed {
 	f := &feed{events: make(chan string), left: make(chan struct{})}
 	f.Upstream = harness.NewUpstream(t, func(w http.ResponseWriter, r *http.Request) {
+		defer close(f.left)
 		w.Header().Set("Content-Type", "text/event-stream")
 		w.WriteHeader(http.StatusOK)
 		rc := http.NewResponseController(w)
@@ -51,7 +52,6 @@ func newFeed(t *testing.T) *feed {
 		for {
 			select {
 			case <-r.Context().Done():
-				close(f.left)
 				return
 			case e, ok := <-f.events:
 				if !ok {
@@ -183,7 +183,10 @@ func TestRevokedKeyEndsStream(t *testing.T) {
 }
 
 func TestClientLeavesStream(t *testing.T) {
-	for _, method := range []string{http.MethodPost, http.MethodGet} {
+	for method, want := range map[string]struct{ outcome, reason string }{
+		http.MethodPost: {"failure", "client_closed"}, // a call without its answer
+		http.MethodGet:  {"success", "stream_ended"},  // a listening stream has no other end
+	} {
 		t.Run(method, func(t *testing.T) {
 			up := newFeed(t)
 			g := harness.Start(t, oneRoute(up.Upstream))
@@ -197,7 +200,7 @@ func TestClientLeavesStream(t *testing.T) {
 			resp.Body.Close()
 			<-up.left
 			e := await(t, g, "CALL_FINISHED")
-			if e.Outcome != "failure" || e.Reason != "client_closed" {
+			if e.Outcome != want.outcome || e.Reason != want.reason {
 				t.Errorf("%+v", e)
 			}
 		})

@@ -5,8 +5,10 @@
 // # Who gets which server
 //
 //	2025-11-25 and earlier   initialize starts a server of the session's own;
-//	                         Mcp-Session-Id names it; DELETE, silence or its
-//	                         death end the session (404 from then on)
+//	                         Mcp-Session-Id names it; DELETE, silence, its
+//	                         death, or a new session of the same principal that
+//	                         finds no place while nobody listens to this one,
+//	                         end the session (404 from then on)
 //	2026-07-28 and later     no session: one server per principal and set of
 //	                         client capabilities, ended when nobody uses it
 //
