@@ -32,7 +32,7 @@ func (p *pipeline) authenticate(ctx context.Context, c checkedConn) (caller, err
 			continue
 		}
 		if err != nil {
-			return caller{}, err
+			return caller{}, p.resource.Complete(err)
 		}
 		if who.IsZero() { // an authenticator that says nothing proves nobody
 			return caller{}, &portcullis.Error{Kind: portcullis.KindInternal, Detail: "authenticator returned nobody"}

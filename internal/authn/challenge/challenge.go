@@ -6,6 +6,7 @@ package challenge
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -211,4 +212,32 @@ func (r *Resource) OneCredential(h http.Header) error {
 		Public: "Send one credential: either X-API-Key or Authorization, once",
 		Event:  portcullis.EventAuthFailure, Header: r.InvalidRequest(), Detail: "more than one credential",
 	}
+}
+
+// Complete names the resource's metadata in a refusal that another way of
+// proving who one is has made: whoever fails with one credential learns of the
+// other. Errors that are no refusal of a credential pass unchanged.
+func (r *Resource) Complete(err error) error {
+	var e *portcullis.Error
+	if r == nil || !errors.As(err, &e) || e.Kind != portcullis.KindUnauthenticated {
+		return err
+	}
+	given := strings.Join(e.Header[Header], ", ")
+	if strings.Contains(given, "resource_metadata=") {
+		return err
+	}
+	out := *e
+	out.Header = e.Header.Clone()
+	if out.Header == nil {
+		out.Header = http.Header{}
+	}
+	switch {
+	case strings.Contains(given, `"invalid_token"`):
+		out.Header[Header] = r.Invalid()[Header]
+	case strings.Contains(given, `"invalid_request"`):
+		out.Header[Header] = r.InvalidRequest()[Header]
+	default:
+		out.Header[Header] = append(out.Header[Header], r.Missing()[Header]...)
+	}
+	return &out
 }
