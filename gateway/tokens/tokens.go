@@ -69,12 +69,12 @@ func (i Issuers) Resource(cfg *config.Config, rc *config.Route, listen string) (
 // Guard is the one guard for all access tokens of a route: the iss of a token
 // says whose it is, whatever the order of the methods.
 func (i Issuers) Guard(cfg *config.Config, rc *config.Route, r *challenge.Resource) portcullis.Authenticator {
-	o := jwt.Options{Resource: r, Name: strings.Join(methods(rc), "+")}
+	o := jwt.Options{
+		Resource: r, Name: strings.Join(methods(rc), "+"),
+		KeyPrefix: cfg.Identity.APIKey.Prefix + "_", // also where no key is taken: an issuer must never be asked about one
+	}
 	for _, m := range methods(rc) {
 		o.Services = append(o.Services, i[m])
-	}
-	if slices.Contains(rc.Auth, "api_key") {
-		o.KeyPrefix = cfg.Identity.APIKey.Prefix + "_"
 	}
 	return jwt.NewAuthenticator(o)
 }

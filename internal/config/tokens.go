@@ -3,6 +3,8 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -169,6 +171,19 @@ func (s Server) publicBase(listen string) string {
 	return "http://" + listen
 }
 
+// hasName reports whether callers can know the gateway by one address.
+func (s Server) hasName() bool {
+	if s.PublicURL != "" || s.HTTPS.Hostname != "" {
+		return true
+	}
+	host, _, err := net.SplitHostPort(s.Listen)
+	if err != nil || host == "" {
+		return false
+	}
+	addr, err := netip.ParseAddr(host)
+	return err != nil || !addr.IsUnspecified()
+}
+
 // ResourceURL returns the URL of a route as callers use it: what their tokens
 // are for (RFC 8707). listen is the address the gateway really listens on.
 func (c *Config) ResourceURL(r *Route, listen string) string {
@@ -195,6 +210,8 @@ func (c *Config) checkTokens(i int) error {
 	for j, method := range c.Routes[i].Auth {
 		if t := c.tokens(method); t != nil && t.Issuer == "" {
 			errs = append(errs, fmt.Errorf("auth[%d]: %q: needs identity.%s.issuer", j, method, method))
+		} else if t != nil && !c.Server.hasName() {
+			errs = append(errs, fmt.Errorf("auth[%d]: %q: needs server.public_url, because server.listen is no address that tokens could be for", j, method))
 		}
 	}
 	return errors.Join(errs...)

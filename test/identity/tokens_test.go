@@ -95,6 +95,10 @@ func TestAccessTokens(t *testing.T) {
 	if r = w.post(t, "/mcp", echo, "Authorization", "Bearer opaque-token"); r.Status != http.StatusOK {
 		t.Errorf("an opaque token: %d %s", r.Status, r.Body)
 	}
+	w.iss.makeOpaque(w.Key, map[string]any{"aud": w.Base + "/other", "scope": "tools:*"}) // as if the issuer vouched for it
+	if r = w.post(t, "/other", echo, "Authorization", "Bearer "+w.Key); r.Status != http.StatusUnauthorized {
+		t.Errorf("the issuer was asked about an API key: %d", r.Status)
+	}
 	if r = w.post(t, "/mcp", echo, "X-API-Key", w.Key); r.Status != http.StatusOK {
 		t.Errorf("an API key: %d %s", r.Status, r.Body)
 	}

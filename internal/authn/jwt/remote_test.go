@@ -287,6 +287,27 @@ func TestCacheEndsWithTheToken(t *testing.T) {
 	refused(t, err, "expired")
 }
 
+// TestWithdrawnKey: a token that was verified does not outlive the issuer's key
+// for long.
+func TestWithdrawnKey(t *testing.T) {
+	f := newFixture(t, nil)
+	token := f.token(map[string]any{"exp": f.clock.now().Unix() + 7200})
+	if _, err := f.try(token); err != nil {
+		t.Fatal(err)
+	}
+	f.iss.set(func() { f.iss.keys = []jose.JSONWebKey{newSigner(t, "k2", "EdDSA").public()} })
+	f.clock.add(11 * time.Minute)
+	if _, err := f.try(token); err != nil { // starts the fetch, and waits for nothing
+		t.Logf("refused at once: %v", err)
+	}
+	if err := f.svc.keys.(*remoteKeys).flight.do(t.Context(), time.Minute, func(context.Context) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	f.clock.add(10 * time.Minute)
+	_, err := f.try(token)
+	refused(t, err, "unknown key")
+}
+
 func TestCacheHitAllocatesNothing(t *testing.T) {
 	f := newFixture(t, nil)
 	c := f.conn("Authorization", "Bearer "+f.token(nil))

@@ -190,6 +190,9 @@ func (s *Service) accept(c *claims, kid string, d *digest, now time.Time) (*veri
 	if c.jti != "" {
 		v.jti = JTIHash(c.jti)
 	}
+	if again := now.Add(s.cfg.JWKSTTL); again.Before(v.until) { // a key that the issuer withdrew must stop working
+		v.until = again
+	}
 	if s.cfg.DPoPRequired && v.jkt == "" {
 		return nil, jws.Reason("not bound to a key")
 	}
