@@ -109,7 +109,7 @@ func newBuilder(cfg *config.Config, d Deps) (*builder, error) {
 		return nil, fmt.Errorf("server.allowed_hosts: %w", err)
 	}
 	b := &builder{Deps: d, cfg: cfg, listen: listen[0], resolver: resolver, filter: filter, hosts: hosts}
-	if b.https, err = edge.NewHTTPS(httpsMode(cfg.Server.HTTPS), listen[0], cfg.Server.HTTPS.Hostname); err != nil {
+	if b.https, err = edge.NewHTTPS(cfg.Server.HTTPS.Require, listen[0], cfg.Server.HTTPS.Hostname); err != nil {
 		return nil, fmt.Errorf("server.https: %w", err)
 	}
 	return b, nil
@@ -131,14 +131,6 @@ func allowedHosts(e edge.Config, listen []string) (*edge.Hosts, error) {
 		}
 	}
 	return e.Hosts(listen...)
-}
-
-// httpsMode is the guard's word for the setting.
-func httpsMode(h config.HTTPS) string {
-	if h.Require {
-		return edge.HTTPSAlways
-	}
-	return edge.HTTPSNever
 }
 
 // client finds out where a request comes from.

@@ -37,7 +37,7 @@ const fullyConfigured = `
 [server]
 allowed_hosts = ["mcp.example.com"]
 trusted_proxies = ["10.0.0.0/8"]
-https.require = true
+https.require = "always"
 https.hostname = "mcp.example.com"
 [security]
 allow_ips = ["192.0.2.0/24"]

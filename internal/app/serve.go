@@ -69,9 +69,20 @@ func (a *App) Start(ctx context.Context) (err error) {
 	a.serve("socket", socket, a.local)
 	a.background(ctx)
 	a.serving = true
+	a.warnOfClearText()
 	a.note(ctx, portcullis.EventGatewayStarted, "")
 	a.log.Info("serving", "url", a.Endpoints().URL, "admin", a.Endpoints().AdminURL, "version", a.opts.Version)
 	return nil
+}
+
+// warnOfClearText says why a gateway that others can reach refuses everyone.
+func (a *App) warnOfClearText() {
+	s := a.opts.Config.Server
+	if s.TLS.Cert != "" || len(s.TrustedProxies) > 0 || edge.IsLoopback(a.publicAddr.String()) || s.HTTPS.Require == edge.HTTPSNever {
+		return
+	}
+	a.log.Warn("all calls will be refused: the listener is not on a loopback address and has no TLS",
+		"mend", "set server.tls.cert and key, or server.trusted_proxies for a proxy that ends TLS, or server.https.require = \"insecure_never\"")
 }
 
 func (a *App) listenPublic(cfg *config.Config) (net.Listener, error) {

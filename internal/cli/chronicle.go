@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/portcullis-dev/portcullis/internal/chronicle"
+	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 )
 
@@ -43,10 +45,13 @@ func (f *chronicleFlags) add(flags *pflag.FlagSet) {
 // server opens the histories.
 func (f *chronicleFlags) server(c *cli, browser string, log *slog.Logger) (*chronicle.Server, error) {
 	cfg := chronicle.Default()
-	cfg.DefaultBrowser, cfg.Discover, cfg.CustomSensitiveParams = browser, f.discover, f.hide
+	hide, err := f.hidden(c)
+	if err != nil {
+		return nil, err
+	}
+	cfg.DefaultBrowser, cfg.Discover, cfg.CustomSensitiveParams = browser, f.discover, hide
 	cfg.Version, cfg.Logger = c.version, log
 	cfg.Token, _ = c.env(chronicleToken)
-	var err error
 	if cfg.Paths, err = browserFiles("--path", f.paths); err != nil {
 		return nil, err
 	}
@@ -58,6 +63,30 @@ func (f *chronicleFlags) server(c *cli, browser string, log *slog.Logger) (*chro
 		return nil, usagef("chronicle: %w", err)
 	}
 	return s, nil
+}
+
+// hidden are the parameters named on the command line and those of the
+// configuration (security.custom_sensitive_params). Variables of the
+// configuration that are not set here do not matter: a child of the gateway
+// has a minimal environment, and no other setting is used.
+func (f *chronicleFlags) hidden(c *cli) ([]string, error) {
+	path, err := config.Find(c.configPath, c.env)
+	if errors.Is(err, config.ErrNotFound) {
+		return f.hide, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	cfg, _, err := config.Load(path, func(name string) (string, bool) {
+		if v, ok := c.env(name); ok {
+			return v, true
+		}
+		return "unset-variable-of-no-use-here", true
+	})
+	if err != nil {
+		return nil, err
+	}
+	return append(slices.Clone(f.hide), cfg.Security.CustomSensitiveParams...), nil
 }
 
 func browserFiles(flag string, list []string) (map[string]string, error) {

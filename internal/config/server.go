@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis/internal/config/tomlstrict"
+	"github.com/portcullis-dev/portcullis/internal/edge"
 )
 
 // Server is [server].
@@ -37,7 +38,7 @@ type TLS struct {
 
 // HTTPS is [server.https].
 type HTTPS struct {
-	Require  bool   `toml:"require" doc:"Refuse calls that did not arrive over TLS, here or at a trusted proxy."`
+	Require  string `toml:"require" enum:"auto|always|insecure_never" doc:"Refuse calls that did not arrive over TLS, here or at a trusted proxy: auto unless the listener is on a loopback address, always, or INSECURE: never."`
 	Hostname string `toml:"hostname" example:"\"mcp.example.com\"" doc:"Host name that plain GET and HEAD requests are redirected to. Without it they are refused."`
 }
 
@@ -62,6 +63,7 @@ func DefaultServer() Server {
 	return Server{
 		Listen: "127.0.0.1:8080", AdminListen: "127.0.0.1:9090", Environment: "production",
 		ShutdownGrace: 30 * time.Second,
+		HTTPS:         HTTPS{Require: edge.HTTPSAuto},
 		TLS:           TLS{MinVersion: "1.2", Reload: time.Minute},
 		Limits: ServerLimits{
 			HeaderBytes: 16 << 10, HeaderTimeout: 10 * time.Second, BodyTimeout: 30 * time.Second,
@@ -119,8 +121,8 @@ func (h HTTPS) Validate() error {
 	if !isHost(h.Hostname) {
 		return fmt.Errorf(`hostname: %q: want a host name such as "mcp.example.com"`, h.Hostname)
 	}
-	if !h.Require {
-		return errors.New("hostname: has no effect without require = true")
+	if h.Require == edge.HTTPSNever {
+		return fmt.Errorf("hostname: has no effect with require = %q", edge.HTTPSNever)
 	}
 	return nil
 }

@@ -127,7 +127,7 @@ func TestAddressLists(t *testing.T) {
 }
 
 func TestHTTPSRequired(t *testing.T) {
-	server := "https.require = true\nhttps.hostname = \"mcp.example.com\"\nallowed_hosts = [\"mcp.example.com\"]"
+	server := "https.require = \"always\"\nhttps.hostname = \"mcp.example.com\"\nallowed_hosts = [\"mcp.example.com\"]"
 	b := newBench(t, server, oneRoute)
 	b.run(t, []row{{
 		name: "POST in clear", status: 403, code: -32000, reason: "forbidden", public: "HTTPS required",

@@ -489,7 +489,7 @@ func TestCache(t *testing.T) {
 			t.Error("more databases in memory than allowed")
 		}
 		c.Close()
-		if get(path) == get(path) {
+		if fresh := get(path); fresh == get(path) {
 			t.Error("cached after Close")
 		}
 		if _, err := c.Get(t.Context(), path+"x"); !errors.Is(err, history.ErrNotFound) {

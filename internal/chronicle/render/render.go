@@ -7,6 +7,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // untitled stands for an empty title.
@@ -127,12 +128,9 @@ func CSV(header []string, rows [][]string) (string, error) {
 // so do fields that start with +, -, @, a tab, a line break or the full-width
 // forms of those signs.
 func Field(s string) string {
-	for _, r := range s {
-		switch r {
-		case '=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠':
-			return "'" + s
-		}
-		break
+	switch first, _ := utf8.DecodeRuneInString(s); first {
+	case '=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠':
+		return "'" + s
 	}
 	return s
 }
