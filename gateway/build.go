@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/tokens"
 	"github.com/portcullis-dev/portcullis/internal/authn/anonymous"
+	"github.com/portcullis-dev/portcullis/internal/authn/challenge"
 	"github.com/portcullis-dev/portcullis/internal/authn/greeting"
 	"github.com/portcullis-dev/portcullis/internal/authz/scope"
 	"github.com/portcullis-dev/portcullis/internal/authz/tool"
@@ -30,6 +32,7 @@ type Deps struct {
 	Metrics  *obs.Metrics
 	Recorder portcullis.Recorder
 	APIKeys  portcullis.Authenticator
+	Tokens   tokens.Issuers // of access tokens
 	Sealer   *session.Sealer
 	Switch   *edge.Switch
 	Upstream func(route string) portcullis.Upstream
@@ -46,6 +49,7 @@ type builder struct {
 	filter   *ipfilter.Filter
 	https    *edge.HTTPS
 	hosts    *edge.Hosts
+	listen   string // address the listener really has
 }
 
 // ProbePaths are answered without a credential and without edge guards, so
@@ -63,9 +67,11 @@ func Build(cfg *config.Config, d Deps, prev *Table) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Table{routes: map[string]*route{}, client: b.client, headers: headers.Apply, builtin: d.Probes, fixed: map[string]bool{}}
+	t := &Table{routes: map[string]*route{}, client: b.client, headers: headers.Apply, fixed: map[string]http.Handler{}}
 	for _, p := range probePaths {
-		t.fixed[p] = d.Probes != nil
+		if d.Probes != nil {
+			t.fixed[p] = d.Probes
+		}
 	}
 	for i := range cfg.Routes {
 		rt, err := b.route(&cfg.Routes[i], prev)
@@ -74,6 +80,9 @@ func Build(cfg *config.Config, d Deps, prev *Table) (*Table, error) {
 		}
 		t.routes[cfg.Routes[i].Path] = rt
 		t.order = append(t.order, rt)
+		if err := tokens.Publish(t.fixed, rt.path, rt.pipe.resource); err != nil {
+			return nil, err
+		}
 	}
 	for _, e := range d.Own {
 		rt, err := b.endpoint(e, prev)
@@ -111,7 +120,7 @@ func newBuilder(cfg *config.Config, d Deps) (*builder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("server.allowed_hosts: %w", err)
 	}
-	b := &builder{Deps: d, cfg: cfg, resolver: resolver, filter: filter, hosts: hosts}
+	b := &builder{Deps: d, cfg: cfg, listen: listen[0], resolver: resolver, filter: filter, hosts: hosts}
 	if b.https, err = edge.NewHTTPS(cfg.Server.HTTPS.Require, listen[0], cfg.Server.HTTPS.Hostname); err != nil {
 		return nil, fmt.Errorf("server.https: %w", err)
 	}
@@ -193,6 +202,10 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	if err != nil {
 		return nil, err
 	}
+	resource, err := b.Tokens.Resource(b.cfg, rc, b.listen)
+	if err != nil {
+		return nil, err
+	}
 	headers, err := edge.NewHeaders(edge.HeadersConfig{Profile: rc.Headers.Profile, Set: rc.Headers.Overrides})
 	if err != nil {
 		return nil, fmt.Errorf("headers: %w", err)
@@ -202,7 +215,7 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	rt.replyLimits = limitsOf(rc.ReplyLimits, jsonrpc.DefaultReplyLimits())
 	params := mcp.NewParamHeaders(maxTools, maxParamHeaders)
 	rt.pipe = &pipeline{
-		edge: guards, authn: b.authenticators(rc), authz: authz, record: b.Recorder,
+		edge: guards, authn: b.authenticators(rc, resource), resource: resource, authz: authz, record: b.Recorder,
 		decode: mcp.NewDecoder(rt.limits, b.Sealer, params),
 		review: []portcullis.Inspector{&paramLearner{params}, &listFilter{rc.Name, authz}},
 	}
@@ -243,12 +256,14 @@ func bodyLimits(c config.ServerLimits) edge.Limits {
 }
 
 // authenticators returns those of a route in its order.
-func (b *builder) authenticators(rc *config.Route) []portcullis.Authenticator {
+func (b *builder) authenticators(rc *config.Route, r *challenge.Resource) []portcullis.Authenticator {
 	var out []portcullis.Authenticator
 	for _, method := range rc.Auth {
 		switch method {
 		case "api_key":
 			out = append(out, b.APIKeys)
+		case tokens.First(rc): // one guard for all access tokens
+			out = append(out, b.Tokens.Guard(b.cfg, rc, r))
 		case "none": // the configuration holds insecure_no_auth = true, or it would not be valid
 			out = append(out, anonymous.Authenticator{})
 		}

@@ -44,11 +44,10 @@ func (g *Gateway) Drain() { g.drain() }
 // Table is one complete configuration of the data plane.
 type Table struct {
 	routes   map[string]*route
-	order    []*route     // as configured
-	own      []*route     // answered by this process
-	fallback *route       // unknown paths: edge guards, then 404
-	builtin  http.Handler // /health, /ready and other fixed paths; nil = none
-	fixed    map[string]bool
+	order    []*route                // as configured
+	own      []*route                // answered by this process
+	fallback *route                  // unknown paths: edge guards, then 404
+	fixed    map[string]http.Handler // /health, /ready, public metadata: answered before any guard
 	client   func(*http.Request) (client netip.Addr, secure bool)
 	headers  func(h http.Header, secure bool)
 }
@@ -90,8 +89,8 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		rt.headers(w.Header(), secure)
 	}
 	if rt == nil {
-		if t.fixed[r.URL.Path] {
-			t.builtin.ServeHTTP(w, r)
+		if h := t.fixed[r.URL.Path]; h != nil {
+			h.ServeHTTP(w, r)
 			return
 		}
 		rt = t.fallback

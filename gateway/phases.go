@@ -3,8 +3,6 @@ package gateway
 import (
 	"context"
 	"errors"
-	"net/http"
-	"strings"
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
@@ -23,7 +21,10 @@ func (p *pipeline) checkEdge(ctx context.Context, x *exchange) (checkedConn, err
 
 func (p *pipeline) authenticate(ctx context.Context, c checkedConn) (caller, error) {
 	x := c.exchange
-	x.phase, x.guard = "authn", ""
+	x.phase, x.guard = "authn", "one_credential"
+	if err := p.resource.OneCredential(x.conn.HTTP.Header); err != nil { // before anyone could believe one of two
+		return caller{}, err
+	}
 	for _, a := range p.authn {
 		x.guard = a.Name()
 		who, err := a.Authenticate(ctx, &x.conn)
@@ -31,7 +32,7 @@ func (p *pipeline) authenticate(ctx context.Context, c checkedConn) (caller, err
 			continue
 		}
 		if err != nil {
-			return caller{}, err
+			return caller{}, p.resource.Complete(err)
 		}
 		if who.IsZero() { // an authenticator that says nothing proves nobody
 			return caller{}, &portcullis.Error{Kind: portcullis.KindInternal, Detail: "authenticator returned nobody"}
@@ -42,7 +43,7 @@ func (p *pipeline) authenticate(ctx context.Context, c checkedConn) (caller, err
 	return caller{}, &portcullis.Error{
 		Kind: portcullis.KindUnauthenticated, Reason: "unauthenticated", Public: p.credentialsWanted(),
 		Event: portcullis.EventAuthFailure, Detail: "no credentials",
-		Header: http.Header{"Www-Authenticate": {`Bearer realm="portcullis"`}},
+		Header: p.resource.Missing(),
 	}
 }
 
@@ -116,7 +117,7 @@ func (p *pipeline) authorize(ctx context.Context, m readMessage) (permittedCall,
 		return permittedCall{}, err
 	}
 	if !d.Allowed() {
-		return permittedCall{}, forbidden(d)
+		return permittedCall{}, p.forbidden(d)
 	}
 	for _, uri := range x.msg.Also {
 		also := portcullis.Action{Route: x.conn.Route, Method: "resources/read", Target: portcullis.Target{Kind: portcullis.TargetResource, Name: uri}}
@@ -124,7 +125,7 @@ func (p *pipeline) authorize(ctx context.Context, m readMessage) (permittedCall,
 			return permittedCall{}, err
 		}
 		if !d.Allowed() {
-			return permittedCall{}, forbidden(d)
+			return permittedCall{}, p.forbidden(d)
 		}
 	}
 	return permittedCall{x}, nil
@@ -145,19 +146,13 @@ func decide(ctx context.Context, authz []portcullis.Authorizer, who portcullis.P
 
 // forbidden is the same whether the thing exists or not. Scopes that would
 // help are named so that a client can ask for all of them at once.
-func forbidden(d portcullis.Decision) *portcullis.Error {
+func (p *pipeline) forbidden(d portcullis.Decision) *portcullis.Error {
 	e := &portcullis.Error{
 		Kind: portcullis.KindForbidden, Reason: "forbidden", Public: "Insufficient permissions",
 		Event: portcullis.EventAuthzDenied, Detail: d.Rule,
 	}
 	if len(d.Need) > 0 {
-		scope := strings.Map(func(r rune) rune { // RFC 6750 section 3: scope-token characters only
-			if r < 0x20 || r > 0x7e || r == '"' || r == '\\' {
-				return '?'
-			}
-			return r
-		}, strings.Join(d.Need, " "))
-		e.Header = http.Header{"Www-Authenticate": {`Bearer realm="portcullis", error="insufficient_scope", scope="` + scope + `"`}}
+		e.Header = p.resource.Insufficient(d.Need)
 	}
 	return e
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/authn/challenge"
 )
 
 // pipeline is the way of a call through one route. The order below is the
@@ -20,6 +21,8 @@ type pipeline struct {
 	forward portcullis.Upstream        // the caller's credentials are gone by now
 	review  []portcullis.Inspector     // what the reply carries out, message by message
 	record  portcullis.Recorder        // not recorded, not done
+
+	resource *challenge.Resource // what refusals tell OAuth clients; nil where no tokens are taken
 }
 
 // run takes one request to the upstream and back. Every error it returns is a

@@ -240,6 +240,7 @@ func curl() {
 // TestDocsConfiguration reads every TOML block. A route in one gets the lines
 // that every route must have.
 func TestDocsConfiguration(t *testing.T) {
+	t.Setenv("OIDC_CLIENT_SECRET", "of the examples")
 	needed := "[[route]]\nname = \"n\"\npath = \"/n\"\nupstream = \"http://127.0.0.1:1/\"\n"
 	pages, err := filepath.Glob(root + "docs/*.md")
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway"
+	"github.com/portcullis-dev/portcullis/gateway/tokens"
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
 	"github.com/portcullis-dev/portcullis/internal/config"
@@ -53,7 +54,10 @@ type App struct {
 	cfg       *config.Config
 	table     *gateway.Table
 	upstreams upstreams
+	issuers   tokens.Issuers
 	certs     *edge.Certificates // of the public listener; nil without TLS
+
+	issuerClient *http.Client
 
 	maintenance atomic.Pointer[admin.Maintenance] // with the reason, which callers do not see
 
@@ -85,7 +89,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	a := &App{
 		opts: opts, log: opts.Log, core: c, started: time.Now(), cfg: opts.Config,
 		public: gateway.New(opts.Log), admin: gateway.New(opts.Log), local: gateway.New(opts.Log),
-		failed: make(chan error, 4), reload: make(chan struct{}, 1),
+		failed: make(chan error, 4), reload: make(chan struct{}, 1), issuerClient: issuerClient(),
 	}
 	defer func() {
 		if err != nil {
@@ -129,21 +133,25 @@ func (a *App) makeFirstKey(ctx context.Context) error {
 func (a *App) use(cfg *config.Config) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	issuers, err := nextIssuers(a.issuers, cfg, a.issuerClient, a.log)
+	if err != nil {
+		return err
+	}
 	ups, err := a.upstreams.next(cfg, a.opts.Version, a.log)
 	if err != nil {
 		return err
 	}
-	table, err := gateway.Build(cfg, a.deps(ups, a.publicAddr), a.table)
+	table, err := gateway.Build(cfg, a.deps(ups, issuers, a.publicAddr), a.table)
 	if err != nil {
 		ups.discard(a.upstreams)
 		return err
 	}
-	adminTable, err := gateway.BuildAdmin(cfg, a.deps(nil, a.adminAddr), a.adminHandler(), false, a.core.adminAuth(cfg)...)
+	adminTable, err := gateway.BuildAdmin(cfg, a.deps(nil, nil, a.adminAddr), a.adminHandler(), false, a.core.adminAuth(cfg)...)
 	if err != nil {
 		ups.discard(a.upstreams)
 		return err
 	}
-	localTable, err := gateway.BuildAdmin(cfg, a.deps(nil, nil), a.adminHandler(), true, localOperator())
+	localTable, err := gateway.BuildAdmin(cfg, a.deps(nil, nil, nil), a.adminHandler(), true, localOperator())
 	if err != nil {
 		ups.discard(a.upstreams)
 		return err
@@ -152,15 +160,15 @@ func (a *App) use(cfg *config.Config) error {
 	a.admin.Use(adminTable)
 	a.local.Use(localTable)
 	old := a.upstreams
-	a.cfg, a.table, a.upstreams = cfg, table, ups
+	a.cfg, a.table, a.upstreams, a.issuers = cfg, table, ups, issuers
 	a.tasks.Go(func() { old.retire(ups, cfg.Server.ShutdownGrace) })
 	return nil
 }
 
 // deps are what guards need beside the configuration.
-func (a *App) deps(ups upstreams, addr net.Addr) gateway.Deps {
+func (a *App) deps(ups upstreams, issuers tokens.Issuers, addr net.Addr) gateway.Deps {
 	d := gateway.Deps{
-		Log: a.log, Metrics: a.core.metrics, Recorder: a.core.journal, APIKeys: a.core.keys.Authenticator(),
+		Log: a.log, Metrics: a.core.metrics, Recorder: a.core.journal, APIKeys: a.core.keys.Authenticator(), Tokens: issuers,
 		Sealer: a.core.sealer, Switch: &a.core.sw, Probes: a.probes(), Own: a.own(),
 		Upstream: func(route string) portcullis.Upstream { return ups[route] },
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
@@ -93,7 +94,11 @@ func (describedKeys) Authenticate(context.Context, *portcullis.Conn) (portcullis
 // Pipelines builds the routes of a configuration without a data folder and
 // lists their guards.
 func Pipelines(cfg *config.Config) ([]gateway.RoutePipeline, error) {
-	table, err := gateway.Build(cfg, gateway.Deps{Switch: new(edge.Switch), APIKeys: describedKeys{}}, nil)
+	issuers, err := nextIssuers(nil, cfg, issuerClient(), slog.New(slog.DiscardHandler)) // nothing is fetched
+	if err != nil {
+		return nil, err
+	}
+	table, err := gateway.Build(cfg, gateway.Deps{Switch: new(edge.Switch), APIKeys: describedKeys{}, Tokens: issuers}, nil)
 	if err != nil {
 		return nil, fmt.Errorf("building the routes: %w", err)
 	}

@@ -54,7 +54,9 @@ func (c *Config) checkAcross(origin *tomlstrict.Origin) Errors {
 	for i, r := range c.Routes {
 		errs = append(errs, unique(origin, names, i, "name", r.Name)...)
 		errs = append(errs, unique(origin, paths, i, "path", r.Path)...)
+		errs = append(errs, origin.Locate(fmt.Sprintf("route[%d]", i), c.checkTokens(i))...)
 	}
+	errs = append(errs, origin.Locate("identity.oidc", c.checkIssuers())...)
 	return errs
 }
 

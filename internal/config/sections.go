@@ -11,11 +11,13 @@ import (
 type Identity struct {
 	CacheTTL time.Duration `toml:"cache_ttl" doc:"How long a verified key is accepted when the store cannot be asked."`
 	APIKey   APIKey        `toml:"api_key" doc:"API keys."`
+	JWT      JWT           `toml:"jwt" doc:"Access tokens of an issuer whose keys are known: by URL, or a shared secret. For routes with auth = [\"jwt\"]."`
+	OIDC     OIDC          `toml:"oidc" doc:"Access tokens of an issuer with discovery (OpenID Connect, OAuth 2.1). For routes with auth = [\"oidc\"]."`
 }
 
 // DefaultIdentity returns the defaults of [identity].
 func DefaultIdentity() Identity {
-	return Identity{CacheTTL: time.Minute, APIKey: DefaultAPIKey()}
+	return Identity{CacheTTL: time.Minute, APIKey: DefaultAPIKey(), JWT: DefaultJWT(), OIDC: DefaultOIDC()}
 }
 
 // Validate checks [identity].

@@ -16,6 +16,7 @@ import (
 // Server is [server].
 type Server struct {
 	Listen         string        `toml:"listen" doc:"Address and port for callers."`
+	PublicURL      string        `toml:"public_url" example:"\"https://mcp.example.com\"" doc:"Address under which callers know the gateway: with a route's path, the audience of access tokens (RFC 8707, RFC 9728). By default https.hostname, or else listen."`
 	AdminListen    string        `toml:"admin_listen" doc:"Address and port for administration and metrics. Empty switches the listener off."`
 	TrustedProxies []string      `toml:"trusted_proxies" list:"text" example:"[\"10.0.0.0/8\"]" doc:"Addresses or CIDR ranges of proxies whose X-Forwarded-For, X-Forwarded-Proto and Forwarded are believed. Nobody is trusted by default."`
 	AllowedHosts   []string      `toml:"allowed_hosts" list:"text" example:"[\"mcp.example.com\"]" doc:"Host names that callers may use, against DNS rebinding. Loopback names are always allowed on a loopback address."`
@@ -74,7 +75,7 @@ func DefaultServer() Server {
 
 // Validate checks [server] without its tables.
 func (s Server) Validate() error {
-	errs := []error{listenAddress("listen", s.Listen)}
+	errs := []error{listenAddress("listen", s.Listen), checkPublicURL(s.PublicURL)}
 	if s.AdminListen != "" {
 		errs = append(errs, listenAddress("admin_listen", s.AdminListen))
 		if s.AdminListen == s.Listen && !strings.HasSuffix(s.Listen, ":0") {

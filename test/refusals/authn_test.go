@@ -41,7 +41,7 @@ func TestAuthentication(t *testing.T) {
 	}
 	two := func(r row) row {
 		r = none(r)
-		r.public, r.want = "", map[string]string{"WWW-Authenticate": `Bearer realm="portcullis", error="invalid_request"`}
+		r.guard, r.public, r.want = "one_credential", "", map[string]string{"WWW-Authenticate": `Bearer realm="portcullis", error="invalid_request"`}
 		return r
 	}
 	key := func(k string) []string { return []string{"X-API-Key", k} }
