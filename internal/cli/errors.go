@@ -3,17 +3,14 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"os/exec"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/portcullis-dev/portcullis/internal/admin"
+	"github.com/portcullis-dev/portcullis/internal/cli/hint"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/obs"
-	"github.com/portcullis-dev/portcullis/internal/store/datadir"
 )
 
 // Exit codes.
@@ -55,7 +52,7 @@ func (c *cli) explain(cmd *cobra.Command, err error) int {
 		fmt.Fprintf(c.err, "hint: '%s --help' shows how it is used\n", cmd.CommandPath())
 		return exitUsage
 	}
-	if h := hint(err); h != "" {
+	if h := hint.For(err); h != "" {
 		fmt.Fprintln(c.err, "hint:", h)
 	}
 	var refused *admin.RefusedError
@@ -72,27 +69,6 @@ func (c *cli) complain(head string, err error) {
 		fmt.Fprintln(c.err, head+obs.Redact(printable(line)))
 		head = ""
 	}
-}
-
-// hint says how to mend what is known to go wrong.
-func hint(err error) string {
-	var locked *datadir.LockedError
-	var refused *admin.RefusedError
-	switch {
-	case errors.As(err, &locked):
-		return "stop it first, or name another data folder with --data"
-	case errors.Is(err, syscall.EADDRINUSE):
-		return "name another address with --listen or --admin-listen; port 0 takes a free one"
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return "this machine does not have that address: see --listen and --admin-listen"
-	case errors.Is(err, exec.ErrNotFound):
-		return "give the command with its path, or install it"
-	case errors.As(err, &refused) && refused.Status == 404:
-		return "'portcullis key list' shows the ids"
-	case errors.Is(err, fs.ErrPermission):
-		return "run it as the owner, or name another folder with --data"
-	}
-	return ""
 }
 
 // unknownVerb refuses a verb and suggests those that look like it.

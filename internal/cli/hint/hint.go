@@ -1,0 +1,34 @@
+// Package hint knows what is known to go wrong on a command line and says how
+// to mend it, in one line.
+package hint
+
+import (
+	"errors"
+	"io/fs"
+	"os/exec"
+	"syscall"
+
+	"github.com/portcullis-dev/portcullis/internal/admin"
+	"github.com/portcullis-dev/portcullis/internal/store/datadir"
+)
+
+// For returns the hint for an error, "" where there is none.
+func For(err error) string {
+	var locked *datadir.LockedError
+	var refused *admin.RefusedError
+	switch {
+	case errors.As(err, &locked):
+		return "stop it first, or name another data folder with --data"
+	case errors.Is(err, syscall.EADDRINUSE):
+		return "name another address with --listen or --admin-listen; port 0 takes a free one"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return "this machine does not have that address: see --listen and --admin-listen"
+	case errors.Is(err, exec.ErrNotFound):
+		return "give the command with its path, or install it"
+	case errors.As(err, &refused) && refused.Status == 404:
+		return "'portcullis key list' shows the ids"
+	case errors.Is(err, fs.ErrPermission):
+		return "run it as the owner, or name another folder with --data"
+	}
+	return ""
+}
