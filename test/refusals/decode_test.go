@@ -83,6 +83,11 @@ func TestReader(t *testing.T) {
 			name: "unknown method", body: `{"jsonrpc":"2.0","id":"a","method":"tools/destroy"}`, status: 404, code: -32601, id: `"a"`,
 			public: "Method not found", reason: "method_not_found", event: "INPUT_REJECTED", phase: "decode", guard: "mcp", actor: true,
 		},
+		{
+			name: "everybody's tasks", body: `{"jsonrpc":"2.0","id":"a","method":"tasks/list","params":{}}`, status: 404, code: -32601, id: `"a"`,
+			headers: []string{"MCP-Protocol-Version", "2025-11-25"},
+			public:  "Method not found", reason: "method_not_found", event: "INPUT_REJECTED", phase: "decode", guard: "mcp", actor: true,
+		},
 	})
 }
 
