@@ -81,6 +81,9 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	now, id := time.Now(), obs.NewID()
 	w.Header()["X-Request-Id"] = []string{id}
+	if edge.LastRequest(r) {
+		w.Header()["Connection"] = lastReply
+	}
 	client, secure := t.client(r)
 	rt := t.routes[r.URL.Path]
 	if rt == nil || rt.headers == nil {

@@ -151,4 +151,5 @@ var (
 	problemType = []string{problem.ContentType}
 	noBuffering = []string{"no"}
 	zeroLength  = []string{"0"}
+	lastReply   = []string{"close"}
 )

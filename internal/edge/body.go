@@ -107,6 +107,17 @@ func (g *Body) CheckConn(_ context.Context, c *portcullis.Conn) error {
 	return nil
 }
 
+// LastRequest reports whether the connection must end with this request,
+// because a proxy in front may have read another end of it. RFC 9112 section
+// 6.1 demands that of a message with both Transfer-Encoding and Content-Length
+// and of HTTP/1.0 with Transfer-Encoding; net/http takes the first as chunked
+// and the second by its length, drops the other field, and would go on to read
+// as the next request what the proxy took for a body. That field being gone,
+// every chunked request and all of HTTP/1.0 is treated so.
+func LastRequest(r *http.Request) bool {
+	return len(r.TransferEncoding) > 0 || !r.ProtoAtLeast(1, 1)
+}
+
 // isJSON accepts application/json with no parameter but charset=utf-8.
 func isJSON(s string) bool {
 	media, params, has := strings.Cut(s, ";")

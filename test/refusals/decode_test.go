@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -81,6 +82,11 @@ func TestReader(t *testing.T) {
 		{
 			name: "unknown method", body: `{"jsonrpc":"2.0","id":"a","method":"tools/destroy"}`, status: 404, code: -32601, id: `"a"`,
 			public: "Method not found", reason: "method_not_found", event: "INPUT_REJECTED", phase: "decode", guard: "mcp", actor: true,
+		},
+		{
+			name: "everybody's tasks", body: `{"jsonrpc":"2.0","id":"a","method":"tasks/list","params":{}}`, status: 404, code: -32601, id: `"a"`,
+			headers: []string{"MCP-Protocol-Version", "2025-11-25"},
+			public:  "Method not found", reason: "method_not_found", event: "INPUT_REJECTED", phase: "decode", guard: "mcp", actor: true,
 		},
 	})
 }
@@ -223,6 +229,55 @@ func (b *bench) raw(t *testing.T, head string, body func(net.Conn)) harness.Resp
 		t.Fatal(err)
 	}
 	return harness.Response{Status: resp.StatusCode, Header: resp.Header, Body: string(text)}
+}
+
+// TestSmuggling sends requests whose end two readers find in different places,
+// each with a second request where one of them finds the end. One answer comes,
+// and the connection ends with it.
+func TestSmuggling(t *testing.T) {
+	b := newBench(t, "", oneRoute)
+	host := strings.TrimPrefix(b.Base, "http://")
+	second := "GET /ready HTTP/1.1\r\nHost: " + host + "\r\n\r\n"
+	message := fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(call), call)
+	for name, c := range map[string]struct {
+		version, framing, body string
+		status                 int
+	}{
+		"length and chunks":           {"1.1", fmt.Sprintf("Content-Length: %d\r\nTransfer-Encoding: chunked", len(message+second)), message, http.StatusOK},
+		"length and no chunks":        {"1.1", fmt.Sprintf("Content-Length: %d\r\nTransfer-Encoding: chunked", 5+len(second)), "0\r\n\r\n", http.StatusBadRequest},
+		"chunks in HTTP/1.0":          {"1.0", "Connection: keep-alive\r\nTransfer-Encoding: chunked", "", http.StatusBadRequest},
+		"length and chunks, HTTP/1.0": {"1.0", "Connection: keep-alive\r\nTransfer-Encoding: chunked\r\nContent-Length: " + strconv.Itoa(len(call)), call, http.StatusOK},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn, err := net.Dial("tcp", host)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			head := "POST /mcp HTTP/" + c.version + "\r\nHost: " + host + "\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\nMcp-Protocol-Version: 2025-11-25\r\nX-API-Key: " + b.Key + "\r\n" + c.framing + "\r\n\r\n"
+			if _, err := io.WriteString(conn, head+c.body+second); err != nil {
+				t.Fatal(err)
+			}
+			r := bufio.NewReader(conn)
+			resp, err := http.ReadResponse(r, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			if resp.StatusCode != c.status || !resp.Close {
+				t.Errorf("status %d, connection closes: %t; want %d, true", resp.StatusCode, resp.Close, c.status)
+			}
+			if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+				t.Fatal(err)
+			}
+			if rest, _ := io.ReadAll(r); len(rest) != 0 {
+				t.Errorf("a second request was answered: %q", rest)
+			}
+		})
+	}
 }
 
 func TestBodies(t *testing.T) {

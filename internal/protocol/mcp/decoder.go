@@ -66,6 +66,12 @@ func (d *Decoder) Decode(_ context.Context, c *portcullis.Conn, who portcullis.P
 		return m, nil
 	}
 	m.Session, err = d.session(c, who)
+	if err == nil && m.Method == "tasks/list" && m.Session == "" {
+		// To the upstream all callers are one, the gateway: without a session,
+		// which is bound to its caller, it would list everybody's tasks, and
+		// with their ids their results could be had.
+		return m, unknownMethod(m)
+	}
 	return m, err
 }
 

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/portcullis-dev/portcullis"
 )
@@ -60,6 +62,26 @@ func (x *exchange) begin() *portcullis.Reply {
 	x.reply = portcullis.Reply{Status: x.head.status, Header: x.head.header, Body: x}
 	x.head.header = nil
 	return &x.reply
+}
+
+// bodyDeadline is when the body must have come: of a stream the context alone
+// says when, anything else a stalled peer would hold open for good. A deadline
+// that passes while the connection is idle does no harm, as each call sets its
+// own.
+func (x *exchange) bodyDeadline(timeout time.Duration) time.Time {
+	arrived := x.head.length >= 0 && int64(x.c.w-x.c.r) >= x.head.length
+	if arrived || streams(x.head.header) {
+		return time.Time{}
+	}
+	return time.Now().Add(timeout)
+}
+
+// streams reports whether a reply is an event stream, which has no end of its
+// own.
+func streams(h http.Header) bool {
+	const media = "text/event-stream"
+	v := h.Get("Content-Type")
+	return len(v) >= len(media) && strings.EqualFold(v[:len(media)], media)
 }
 
 // Read reads the body as it arrives: it waits only when there is nothing to

@@ -162,7 +162,7 @@ func (c *Client) exchange(ctx context.Context, cn *conn, req *request, deadline 
 	}
 	x.head, err = cn.readHead()
 	if err == nil {
-		err = cn.rw.SetDeadline(time.Time{}) // from here on the context alone says when
+		err = cn.rw.SetDeadline(x.bodyDeadline(c.timeout))
 	}
 	if err != nil {
 		x.discard()

@@ -16,7 +16,7 @@ import (
 type Config struct {
 	URL string `toml:"url"` // http or https; path and query are sent as they stand here
 
-	Timeout     time.Duration `toml:"timeout"`      // from the start of a call to the headers of its reply
+	Timeout     time.Duration `toml:"timeout"`      // from the start of a call to the headers of its reply, and again to the end of one that is no stream
 	DialTimeout time.Duration `toml:"dial_timeout"` // per connection, TLS handshake included
 	IdleTimeout time.Duration `toml:"idle_timeout"` // how long a connection may wait for its next call
 

@@ -28,6 +28,7 @@ var (
 	errBodyClosed  = errors.New("reading a closed body")
 	errClosed      = errors.New("upstream is closed")
 	errWait        = fmt.Errorf("waiting for a connection: %w", os.ErrDeadlineExceeded)
+	errBodyTime    = fmt.Errorf("waiting for the rest of the response: %w", os.ErrDeadlineExceeded)
 	errHeadTime    = fmt.Errorf("waiting for response headers: %w", os.ErrDeadlineExceeded)
 )
 

@@ -74,15 +74,21 @@ func (c *Client) viaTransport(ctx context.Context, r *request) (*portcullis.Repl
 		return nil, failure(ctx, "calling upstream", err)
 	}
 	clean(resp.Header)
+	stop := func() { cancel(nil) }
+	if !streams(resp.Header) {
+		timer := time.AfterFunc(c.timeout, func() { cancel(errBodyTime) })
+		stop = func() { timer.Stop(); cancel(nil) }
+	}
 	return &portcullis.Reply{
 		Status: resp.StatusCode, Header: resp.Header,
-		Body: &transportBody{ctx: ctx, body: resp.Body, cancel: func() { cancel(nil) }},
+		Body: &transportBody{ctx: ctx, inner: inner, body: resp.Body, cancel: stop},
 	}, nil
 }
 
 // transportBody gives the body of http.Transport the errors of this package.
 type transportBody struct {
 	ctx    context.Context
+	inner  context.Context // of the exchange; its cause says that the time is up
 	body   io.ReadCloser
 	cancel func()
 	once   sync.Once
@@ -95,6 +101,8 @@ func (b *transportBody) Read(p []byte) (int, error) {
 		return n, err
 	case errors.Is(err, http.ErrBodyReadAfterClose):
 		return n, errBodyClosed
+	case context.Cause(b.inner) == errBodyTime:
+		err = errBodyTime
 	}
 	return n, failure(b.ctx, "reading upstream reply", err)
 }

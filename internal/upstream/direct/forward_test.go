@@ -267,6 +267,47 @@ func TestTimeouts(t *testing.T) {
 	}
 }
 
+// TestStalledBody ends a reply that begins in time and is then never completed:
+// nothing said at all, or a byte now and then. A stream may be silent.
+func TestStalledBody(t *testing.T) {
+	kinds := map[string]bool{"application/json": true, "": true, "text/event-stream": false, "Text/Event-Stream; charset=utf-8": false}
+	for _, way := range []string{"direct", "transport"} {
+		for media, ends := range kinds {
+			t.Run(way+" "+media, func(t *testing.T) {
+				release := make(chan struct{})
+				url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+					w.Header()["Content-Type"] = []string{media}
+					_, _ = io.WriteString(w, "ab")
+					_ = http.NewResponseController(w).Flush()
+					select {
+					case <-release:
+					case <-r.Context().Done():
+					}
+				})
+				c := newClient(t, url, func(c *Config) { c.Timeout = 300 * time.Millisecond })
+				c.proxied = way == "transport"
+				reply, err := c.Forward(t.Context(), post("x"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer func() { _ = reply.Body.Close() }()
+				if !ends {
+					time.AfterFunc(2*c.timeout, func() { close(release) })
+				}
+				got, err := io.ReadAll(reply.Body)
+				if string(got) != "ab" {
+					t.Errorf("read %q", got)
+				}
+				if ends {
+					wantKind(t, err, portcullis.KindUpstreamTimeout)
+				} else if err != nil {
+					t.Errorf("a silent stream: %v", err)
+				}
+			})
+		}
+	}
+}
+
 // deadlines remembers the deadlines that were set on a connection.
 type deadlines struct {
 	*net.TCPConn
