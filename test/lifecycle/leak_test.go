@@ -189,7 +189,7 @@ func TestNothingIsLeft(t *testing.T) {
 func life(t *testing.T, self string) {
 	up := harness.NewUpstream(t, mixed)
 	text := func(timeout int) string {
-		return route(up, fmt.Sprintf("timeout = \"%ds\"", timeout)) + fmt.Sprintf("[[route]]\nname = \"bridge\"\npath = \"/bridge\"\ncommand = [%q]\nenv = { %s = \"1\" }\nmax_children = 32\nmax_per_caller = 32 # more than live at a time: none makes room for another\n%s\n", self, asServer, plenty)
+		return route(up, fmt.Sprintf("timeout = \"%ds\"", timeout)) + fmt.Sprintf("[[route]]\nname = \"bridge\"\npath = \"/bridge\"\ncommand = [%q]\nenv = { %s = \"1\" }\nmax_children = 300\nmax_children_per_caller = 300 # more than are ending at a time: none has to make room\n%s\n", self, asServer, plenty)
 	}
 	g := harness.Start(t, text(30))
 	c := &caller{Client: http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}, g: g, bridge: g.Base + "/bridge"}
