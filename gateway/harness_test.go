@@ -25,6 +25,7 @@ type memory struct {
 	mu     sync.Mutex
 	events []portcullis.Event
 	fail   portcullis.EventType // events of this type cannot be written
+	once   bool                 // only the next of them
 }
 
 var errDisk = errors.New("disk full at /var/lib/s3cr3t")
@@ -33,6 +34,9 @@ func (m *memory) Record(_ context.Context, e *portcullis.Event) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if e.Type == m.fail {
+		if m.once {
+			m.fail = ""
+		}
 		return errDisk
 	}
 	kept := *e

@@ -42,6 +42,9 @@ func (p *pipeline) deliverPlain(ctx context.Context, x *exchange) error {
 func (x *exchange) copyBody() error {
 	rc := http.NewResponseController(x.w)
 	defer clearDeadline(rc.SetWriteDeadline)
+	if cap(x.out) == 0 { // a large one was not kept; a read of nothing never ends
+		x.out = make([]byte, 0, 4<<10)
+	}
 	buf := x.out[:cap(x.out)]
 	for {
 		n, err := x.reply.Body.Read(buf)

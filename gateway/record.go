@@ -53,7 +53,6 @@ func (x *exchange) recordFinish(ctx context.Context, status int, out portcullis.
 	if x.recorded || !x.intended {
 		return nil
 	}
-	x.recorded = true
 	e := x.describe(portcullis.EventCallFinished, portcullis.SeverityInfo, out)
 	e.Reason = reason
 	e.Details = append(e.Details,
@@ -61,7 +60,9 @@ func (x *exchange) recordFinish(ctx context.Context, status int, out portcullis.
 		slog.Int64("duration_us", e.Time.Sub(x.conn.Received).Microseconds()),
 		slog.Int("bytes_in", len(x.body)),
 		slog.Int64("bytes_out", x.sent+int64(x.due)))
-	return x.pipe.record.Record(context.WithoutCancel(ctx), e)
+	err := x.pipe.record.Record(context.WithoutCancel(ctx), e)
+	x.recorded = err == nil // or the refusal that follows tries again
+	return err
 }
 
 // refusalEvents says which event a refusal makes when its guard named none.

@@ -5,9 +5,11 @@ package inproc
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/netip"
+	"runtime/debug"
 
 	"github.com/portcullis-dev/portcullis"
 )
@@ -39,6 +41,9 @@ func (u handlerUpstream) Forward(ctx context.Context, call *portcullis.Call) (*p
 	go w.serve(u.h, r)
 	select {
 	case <-w.ready:
+		if w.broken != nil { // before it said anything
+			return nil, &portcullis.Error{Kind: portcullis.KindInternal, Reason: "internal", Code: portcullis.CodeInternal, Detail: "running the handler", Err: w.broken}
+		}
 		return &portcullis.Reply{Status: w.status, Header: w.sent, Body: pr}, nil
 	case <-ctx.Done():
 		_ = pr.Close() // never fails: see io.PipeReader
@@ -66,15 +71,16 @@ type pipeWriter struct {
 	body   *io.PipeWriter
 	ready  chan struct{}
 	begun  bool
+	broken error // set before ready if the handler panicked without an answer
 }
 
 func (w *pipeWriter) serve(h http.Handler, r *http.Request) {
-	var broken error
 	defer func() {
-		if v := recover(); v != nil {
-			broken = io.ErrUnexpectedEOF
+		var broken error
+		if v := recover(); v != nil { // whoever reads the error logs it; callers never see it
+			broken = fmt.Errorf("handler panicked: %v: %w\n%s", v, io.ErrUnexpectedEOF, debug.Stack())
 			if !w.begun {
-				w.WriteHeader(http.StatusInternalServerError)
+				w.broken = broken
 			}
 		}
 		if !w.begun {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/portcullis-dev/portcullis"
@@ -47,12 +48,22 @@ func TestHandlerSeesTheCall(t *testing.T) {
 }
 
 func TestHandlerThatPanicsOrHangs(t *testing.T) {
-	reply, err := forward(t, t.Context(), func(http.ResponseWriter, *http.Request) { panic("x") })
-	if err != nil || reply.Status != http.StatusInternalServerError {
+	// A panic reaches the log with its place, and no caller.
+	_, err := forward(t, t.Context(), func(http.ResponseWriter, *http.Request) { panic("of x") })
+	var e *portcullis.Error
+	if !errors.As(err, &e) || e.Kind != portcullis.KindInternal || e.Public != "" ||
+		!strings.Contains(e.Error(), "of x") || !strings.Contains(e.Error(), "inproc_test.go") {
+		t.Errorf("got %v", err)
+	}
+	reply, err := forward(t, t.Context(), func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "half")
+		panic("of y")
+	})
+	if err != nil || reply.Status != http.StatusOK {
 		t.Fatalf("%+v, %v", reply, err)
 	}
-	if _, err := io.ReadAll(reply.Body); !errors.Is(err, io.ErrUnexpectedEOF) {
-		t.Errorf("got %v", err)
+	if b, err := io.ReadAll(reply.Body); string(b) != "half" || !errors.Is(err, io.ErrUnexpectedEOF) || !strings.Contains(err.Error(), "of y") {
+		t.Errorf("%q, %v", b, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})

@@ -67,7 +67,11 @@ type App struct {
 	failed                chan error
 	reload                chan struct{}
 	tasks                 sync.WaitGroup
+	running               *running
+	life                  context.Context // of the background tasks
 	endTasks              context.CancelFunc
+	applying              sync.Mutex // one change of the configuration at a time
+	stopped               bool       // guarded by mu: nothing may be put into force any more
 	firstKey              string
 	serving               bool // Start succeeded
 }
@@ -91,8 +95,11 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 		public: gateway.New(opts.Log), admin: gateway.New(opts.Log), local: gateway.New(opts.Log),
 		failed: make(chan error, 4), reload: make(chan struct{}, 1), issuerClient: issuerClient(),
 	}
+	a.life, a.endTasks = context.WithCancel(context.WithoutCancel(ctx))
+	a.running = newRunning()
 	defer func() {
 		if err != nil {
+			a.endTasks()
 			err = errors.Join(err, c.close(context.WithoutCancel(ctx)))
 		}
 	}()
@@ -129,10 +136,17 @@ func (a *App) makeFirstKey(ctx context.Context) error {
 	return nil
 }
 
+// errStopped refuses a configuration that came too late: what it opens would
+// never be closed.
+var errStopped = errors.New("the gateway is stopping")
+
 // use builds the data plane of a configuration and puts it into force.
 func (a *App) use(cfg *config.Config) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.stopped {
+		return errStopped
+	}
 	issuers, err := nextIssuers(a.issuers, cfg, a.issuerClient, a.log)
 	if err != nil {
 		return err
@@ -161,7 +175,10 @@ func (a *App) use(cfg *config.Config) error {
 	a.local.Use(localTable)
 	old := a.upstreams
 	a.cfg, a.table, a.upstreams, a.issuers = cfg, table, ups, issuers
-	a.tasks.Go(func() { old.retire(ups, cfg.Server.ShutdownGrace) })
+	calls := a.running.next() // those that may still be on the old table
+	if old.unused(ups) {
+		a.tasks.Go(func() { old.retire(a.life, calls, ups, cfg.Server.ShutdownGrace) })
+	}
 	return nil
 }
 
@@ -254,10 +271,10 @@ func (a *App) Stop(ctx context.Context) error {
 		})
 	}
 	wg.Wait()
-	if a.endTasks != nil {
-		a.endTasks()
-	}
+	a.outlast()
+	a.endTasks()
 	a.mu.Lock()
+	a.stopped = true
 	a.upstreams.close(a.log)
 	a.mu.Unlock()
 	a.tasks.Wait()
@@ -269,6 +286,17 @@ func (a *App) Stop(ctx context.Context) error {
 	err := a.core.close(flush)
 	a.log.Info("stopped")
 	return err
+}
+
+// cutOffTime is how long calls that were cut off may take to notice.
+const cutOffTime = 5 * time.Second
+
+// outlast waits for calls whose connections were closed under them: they still
+// write their outcome, for which the journal must be open.
+func (a *App) outlast() {
+	ctx, cancel := context.WithTimeout(a.life, cutOffTime)
+	defer cancel()
+	a.running.next().wait(ctx)
 }
 
 // note records what the process itself does.

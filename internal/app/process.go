@@ -117,6 +117,7 @@ func (a *App) Reload(ctx context.Context) (admin.Reloaded, error) {
 	}
 	changes, err := a.apply(ctx, cfg)
 	if err != nil {
+		a.core.metrics.Reloaded(err)
 		return admin.Reloaded{}, err
 	}
 	r := admin.Reloaded{Changed: []string{}}

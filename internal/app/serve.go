@@ -24,11 +24,7 @@ import (
 // Start opens all listeners, or none, and serves.
 func (a *App) Start(ctx context.Context) (err error) {
 	cfg := a.opts.Config
-	public, err := a.listenPublic(cfg)
-	if err != nil {
-		return err
-	}
-	listeners := []net.Listener{public}
+	var listeners []net.Listener
 	defer func() {
 		if err != nil {
 			for _, l := range listeners {
@@ -37,6 +33,11 @@ func (a *App) Start(ctx context.Context) (err error) {
 			err = errors.Join(err, a.Stop(ctx))
 		}
 	}()
+	public, err := a.listenPublic(cfg)
+	if err != nil {
+		return err
+	}
+	listeners = append(listeners, public)
 	var adminListener net.Listener
 	if cfg.Server.AdminListen != "" {
 		if adminListener, err = net.Listen("tcp", cfg.Server.AdminListen); err != nil {
@@ -68,7 +69,7 @@ func (a *App) Start(ctx context.Context) (err error) {
 		a.serve("admin", adminListener, a.admin)
 	}
 	a.serve("socket", socket, a.local)
-	a.background(ctx)
+	a.background()
 	a.serving = true
 	a.warnOfClearText()
 	a.note(ctx, portcullis.EventGatewayStarted, "")
@@ -137,7 +138,7 @@ func limits(cfg *config.Config) edge.Limits {
 // serve runs one HTTP server until Stop.
 func (a *App) serve(name string, l net.Listener, h *gateway.Gateway) {
 	s := &http.Server{
-		Addr: name, Handler: h,
+		Addr: name, Handler: a.running.count(h),
 		ErrorLog: slog.NewLogLogger(a.log.With("listener", name).Handler(), slog.LevelDebug),
 	}
 	limits(a.opts.Config).Configure(s)
@@ -152,8 +153,8 @@ func (a *App) serve(name string, l net.Listener, h *gateway.Gateway) {
 }
 
 // background starts the tasks that live as long as the process.
-func (a *App) background(ctx context.Context) {
-	ctx, a.endTasks = context.WithCancel(context.WithoutCancel(ctx))
+func (a *App) background() {
+	ctx := a.life
 	a.tasks.Go(func() {
 		if err := a.core.keys.Run(ctx); err != nil {
 			a.log.Error("writing last-used times", "error", err)
@@ -257,6 +258,8 @@ func (a *App) apply(ctx context.Context, cfg *config.Config) ([]config.Change, e
 			return nil, err
 		}
 	}
+	a.applying.Lock()
+	defer a.applying.Unlock()
 	a.mu.Lock()
 	old := a.cfg
 	a.mu.Unlock()

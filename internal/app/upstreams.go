@@ -163,10 +163,24 @@ func (u upstreams) discard(kept upstreams) {
 	}
 }
 
-// retire closes what next does not use any more, after calls in flight had
-// the grace period to end.
-func (u upstreams) retire(next upstreams, grace time.Duration) {
-	ctx, cancel := context.WithTimeout(context.Background(), grace)
+// unused reports whether u has upstreams that next has not.
+func (u upstreams) unused(next upstreams) bool {
+	for name, up := range u {
+		if next[name] != up {
+			return true
+		}
+	}
+	return false
+}
+
+// retire closes what next does not use any more, after the calls that began
+// before had the grace period to end: also those that have not come to their
+// upstream yet. It does not wait longer than life lasts.
+func (u upstreams) retire(life context.Context, calls *generation, next upstreams, grace time.Duration) {
+	patience, cancel := context.WithTimeout(life, grace)
+	defer cancel()
+	calls.wait(patience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(life), closeTime)
 	defer cancel()
 	for name, up := range u {
 		if next[name] != up {
@@ -175,8 +189,11 @@ func (u upstreams) retire(next upstreams, grace time.Duration) {
 	}
 }
 
+// closeTime is how long children may take to end before they are killed.
+const closeTime = 20 * time.Second
+
 func (u upstreams) close(log *slog.Logger) {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
 	for name, up := range u {
 		if err := up.close(ctx); err != nil {

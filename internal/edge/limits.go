@@ -89,8 +89,9 @@ func (l Limits) Validate() error {
 // request that was refused, and would wait for a slow one. It would end streams
 // too, so a request that goes on must call [Limits.ReadBody], which lifts it.
 // WriteTimeout of [http.Server] stays 0 as it counts from the start of a
-// request; whoever writes replies sets a deadline of Limits.WriteTimeout before
-// each write.
+// request; whoever writes streams and large replies sets a deadline of
+// Limits.WriteTimeout before each write. For all other writes the connections
+// of a [LimitListener] do.
 func (l Limits) Configure(s *http.Server) {
 	s.ReadHeaderTimeout = l.ReadHeaderTimeout
 	s.ReadTimeout = l.ReadHeaderTimeout + l.BodyTimeout

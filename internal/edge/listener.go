@@ -6,15 +6,19 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // LimitListener bounds the connections that are open at a time, in all and by
 // address. One too many is reset at once, so that it holds neither a goroutine
-// nor a place in the kernel's queue. It is safe for concurrent use.
+// nor a place in the kernel's queue. A client that reads nothing of what is
+// written to it is cut off: without that, who sends requests and never reads
+// keeps a connection for good. It is safe for concurrent use.
 type LimitListener struct {
 	net.Listener
 	maxTotal   int
 	maxAddress int
+	patience   time.Duration // with a client that does not read; 0 = endless
 	exempt     func(netip.Addr) bool
 
 	mu        sync.Mutex
@@ -33,6 +37,7 @@ func NewLimitListener(inner net.Listener, l Limits, exempt func(netip.Addr) bool
 		Listener:   inner,
 		maxTotal:   l.MaxConns,
 		maxAddress: l.MaxConnsPerAddress,
+		patience:   l.WriteTimeout,
 		exempt:     exempt,
 		byAddress:  make(map[netip.Addr]int),
 	}, nil
@@ -47,7 +52,7 @@ func (l *LimitListener) Accept() (net.Conn, error) {
 		}
 		key := l.key(c.RemoteAddr())
 		if l.acquire(key) {
-			return &limitConn{Conn: c, release: l.release, key: key}, nil
+			return &limitConn{Conn: c, release: l.release, key: key, patience: l.patience}, nil
 		}
 		l.rejected.Add(1)
 		if tcp, ok := c.(*net.TCPConn); ok {
@@ -120,6 +125,49 @@ type limitConn struct {
 	key     netip.Addr
 	release func(netip.Addr)
 	closed  atomic.Bool
+
+	patience time.Duration
+	mu       sync.Mutex // guards what follows, and the order of write deadlines
+	owned    bool       // a deadline was set from above: that one counts
+	until    time.Time  // the own deadline
+}
+
+// Write writes b. Where no write deadline was set it sets one: at least the
+// patience and at most twice as long, so that most writes need not move it.
+func (c *limitConn) Write(b []byte) (int, error) {
+	if c.patience > 0 {
+		if err := c.extend(time.Now()); err != nil {
+			return 0, err
+		}
+	}
+	return c.Conn.Write(b)
+}
+
+func (c *limitConn) extend(now time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.owned || c.until.Sub(now) >= c.patience {
+		return nil
+	}
+	c.until = now.Add(2 * c.patience)
+	return c.Conn.SetWriteDeadline(c.until)
+}
+
+// SetWriteDeadline sets the deadline of writes; with the zero time the
+// connection sets its own again.
+func (c *limitConn) SetWriteDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.owned, c.until = !t.IsZero(), time.Time{}
+	return c.Conn.SetWriteDeadline(t)
+}
+
+// SetDeadline sets the deadline of reads and writes.
+func (c *limitConn) SetDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.owned, c.until = !t.IsZero(), time.Time{}
+	return c.Conn.SetDeadline(t)
 }
 
 // Close closes the connection.

@@ -14,7 +14,7 @@ import (
 // zero value remembers none. Safe for concurrent use.
 type endedSessions struct {
 	mu   sync.RWMutex
-	at   map[sessionDigest]struct{}
+	at   map[sessionDigest]int // place in ring of its newest end
 	ring []sessionDigest // in the order of their ends, next is the oldest once it is full
 	next int
 }
@@ -37,16 +37,18 @@ func (s *endedSessions) add(d sessionDigest) {
 		return
 	}
 	if s.at == nil {
-		s.at = map[sessionDigest]struct{}{}
+		s.at = map[sessionDigest]int{}
 	}
 	if len(s.ring) < maxEnded {
+		s.at[d] = len(s.ring)
 		s.ring = append(s.ring, d)
-	} else {
-		delete(s.at, s.ring[s.next])
-		s.ring[s.next] = d
-		s.next = (s.next + 1) % maxEnded
+		return
 	}
-	s.at[d] = struct{}{}
+	if old := s.ring[s.next]; s.at[old] == s.next { // else it was forgotten and has ended again since
+		delete(s.at, old)
+	}
+	s.at[d], s.ring[s.next] = s.next, d
+	s.next = (s.next + 1) % maxEnded
 }
 
 // forget is for an upstream that gives an id out again.

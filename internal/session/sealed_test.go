@@ -109,3 +109,23 @@ func TestMemoryOfEndedSessionsIsBounded(t *testing.T) {
 		t.Error("does not forget the oldest first")
 	}
 }
+
+// A session that ended, came back and ended again is as new as its last end.
+func TestSecondEndIsRemembered(t *testing.T) {
+	var m endedSessions
+	digest := func(i int) sessionDigest { return digestOf(fmt.Sprint(i), "mcp", "key:1") }
+	m.add(digest(-1))
+	m.add(digest(-2))
+	m.forget(digest(-2))
+	m.add(digest(-2))
+	for i := range maxEnded - 1 {
+		m.add(digest(i))
+	}
+	if m.has(digest(-1)) || !m.has(digest(-2)) {
+		t.Error("forgets with the first end")
+	}
+	m.add(digest(maxEnded))
+	if m.has(digest(-2)) || len(m.at) != maxEnded {
+		t.Errorf("remembers %d, want %d", len(m.at), maxEnded)
+	}
+}
