@@ -72,7 +72,8 @@ func (a *App) Start(ctx context.Context) (err error) {
 	a.serving = true
 	a.warnOfClearText()
 	a.note(ctx, portcullis.EventGatewayStarted, "")
-	a.log.Info("serving", "url", a.Endpoints().URL, "admin", a.Endpoints().AdminURL, "version", a.opts.Version)
+	e := a.Endpoints()
+	a.log.Info("serving", "url", e.URL, "routes", len(e.URLs), "admin", e.AdminURL, "version", a.opts.Version)
 	return nil
 }
 
@@ -269,7 +270,7 @@ func (a *App) apply(ctx context.Context, cfg *config.Config) ([]config.Change, e
 		a.note(ctx, portcullis.EventConfigChanged, "", slog.String("field", c.Field), slog.String("old", c.Old), slog.String("new", c.New))
 	}
 	if needsRestart(old, cfg) {
-		a.log.Warn("listeners, store and audit settings take effect at the next start")
+		a.log.Warn("listeners, store, audit, API key and cache settings take effect at the next start")
 	}
 	a.log.Info("configuration reloaded", "changes", len(changes))
 	return changes, nil
