@@ -10,6 +10,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/app"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
+	"github.com/portcullis-dev/portcullis/internal/cli/hint"
 )
 
 // defaultScopes let a key use every tool, prompt and resource, and nothing of
@@ -28,6 +29,7 @@ func (c *cli) withAdmin(ctx context.Context, f func(*admin.Client) error) (err e
 	if err != nil {
 		return err
 	}
+	hint.NewFolder(c.err, c.dataDir)
 	client, closeAdmin, err := app.Connect(ctx, opts)
 	if err != nil {
 		return err
