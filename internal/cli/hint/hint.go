@@ -24,6 +24,8 @@ func For(err error) string {
 		return "stop it first, or name another data folder with --data"
 	case errors.Is(err, syscall.EADDRINUSE):
 		return "name another address with --listen or --admin-listen; port 0 takes a free one"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "nothing listens there: is the gateway running, and is that its address?"
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return "this machine does not have that address: see --listen and --admin-listen"
 	case errors.Is(err, exec.ErrNotFound):
