@@ -82,6 +82,7 @@ type Error struct {
 	RetryAfter time.Duration  // sent as Retry-After, rounded up to seconds
 	Header     http.Header    // extra reply headers, e.g. WWW-Authenticate
 	Data       map[string]any // extra members of a JSON-RPC error's data, meant for callers
+	Attempted  Actor          // who the caller claimed to be when nobody was authenticated, for the audit log (S0-37)
 	Event      EventType      // audit event this refusal makes; "" = the kind's own
 	Detail     string         // what happened, for the log; never attacker bytes
 	Err        error          // cause, for the log

@@ -96,6 +96,9 @@ func (x *exchange) recordRefusal(ctx context.Context, e *portcullis.Error) error
 	}
 	ev := x.describe(refusalEvent(e), portcullis.SeverityWarn, portcullis.OutcomeFailure)
 	ev.Reason = e.Reason
+	if x.who.IsZero() {
+		ev.Actor.ID, ev.Actor.Method, ev.Actor.KeyID = e.Attempted.ID, e.Attempted.Method, e.Attempted.KeyID
+	}
 	ev.Details = append(ev.Details, slog.String("phase", x.phase), slog.String("guard", x.guard), slog.Int("status", e.Kind.Status()))
 	if e.Detail != "" {
 		ev.Details = append(ev.Details, slog.String("detail", e.Detail))

@@ -81,7 +81,7 @@ func TestAccessTokens(t *testing.T) {
 	if r = w.post(t, "/other", echo, "Authorization", "Bearer "+token); r.Status != http.StatusUnauthorized || !strings.Contains(r.Body, "Invalid token") {
 		t.Errorf("a token for another route: %d %s", r.Status, r.Body)
 	}
-	w.event(t, r, "AUTH_FAILURE", "", "")
+	w.event(t, r, "AUTH_FAILURE", "oidc|alice", "oidc")
 	if c := r.Header.Get("WWW-Authenticate"); !strings.Contains(c, `error="invalid_token"`) || !strings.Contains(c, "oauth-protected-resource/other") {
 		t.Errorf("challenge %q", c)
 	}

@@ -87,3 +87,25 @@ func expire(t *testing.T, b *bench, key string) {
 		}
 	}
 }
+
+// TestRefusedKeyIsNamed holds the audit log to S0-37: an event of a failed
+// attempt says which key was tried, never that its holder was there.
+func TestRefusedKeyIsNamed(t *testing.T) {
+	b := newBench(t, "", oneRoute)
+	revoked, id := b.NewKey("tools:*")
+	if _, err := b.API().RevokeKey(t.Context(), id, "test"); err != nil {
+		t.Fatal(err)
+	}
+	resp := harness.Do(t, http.MethodPost, b.URL, []byte(call), "X-API-Key", revoked)
+	if resp.Status != http.StatusUnauthorized {
+		t.Fatalf("status %d", resp.Status)
+	}
+	events := b.EventsOf(resp.Header.Get("X-Request-Id"))
+	if len(events) != 1 {
+		t.Fatalf("%d events", len(events))
+	}
+	actor := events[0].Actor
+	if actor["key_id"] != id || actor["method"] != "api_key" || actor["id"] != nil {
+		t.Errorf("actor %v, want key_id %q alone", actor, id)
+	}
+}

@@ -135,10 +135,14 @@ func (a *Authenticator) bearsKey(field string) bool {
 // invalid is the one refusal for every key that is not accepted.
 func invalid(e *entry, v verdict) *portcullis.Error {
 	detail := "api key: " + v.String()
+	attempted := portcullis.Actor{Method: Method}
 	if e != nil && e.known {
 		detail = "api key " + e.id + ": " + v.String()
+		attempted.KeyID = e.id
 	}
-	return unauthenticated(publicInvalid, challengeToken, detail, portcullis.EventInvalidAPIKey)
+	refusal := unauthenticated(publicInvalid, challengeToken, detail, portcullis.EventInvalidAPIKey)
+	refusal.Attempted = attempted
+	return refusal
 }
 
 func unauthenticated(public, challenge, detail string, event portcullis.EventType) *portcullis.Error {

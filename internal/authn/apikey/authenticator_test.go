@@ -127,6 +127,10 @@ func TestInvalidKeysAreAnsweredAlike(t *testing.T) {
 				Kind: portcullis.KindUnauthenticated, Reason: "unauthenticated", Public: "Invalid API key",
 				Header: http.Header{"Www-Authenticate": {`Bearer realm="portcullis", error="invalid_token"`}},
 				Event:  portcullis.EventInvalidAPIKey, Detail: tc.detail,
+				Attempted: portcullis.Actor{Method: Method},
+			}
+			if rest, known := strings.CutPrefix(tc.detail, "api key "); known {
+				want.Attempted.KeyID, _, _ = strings.Cut(rest, ":")
 			}
 			if !reflect.DeepEqual(e, want) {
 				t.Errorf("%s: got  %+v\nwant %+v", tc.name, e, want)

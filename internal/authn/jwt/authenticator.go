@@ -178,11 +178,27 @@ func (a *Authenticator) refuse(err error) *portcullis.Error {
 			RetryAfter: time.Second, Detail: "issuer cannot be asked", Err: err,
 		}
 	}
-	return &portcullis.Error{
+	e := &portcullis.Error{
 		Kind: portcullis.KindUnauthenticated, Reason: "unauthenticated", Public: publicInvalid,
 		Event: portcullis.EventAuthFailure, Header: a.resource.Invalid(), Detail: "token refused: " + err.Error(),
+		Attempted: portcullis.Actor{Method: a.Name()},
 	}
+	var s *subjectError
+	if errors.As(err, &s) {
+		e.Attempted.ID = s.id
+	}
+	return e
 }
+
+// subjectError says whose token was refused: its signature is good, so the
+// name is the issuer's word and not only the caller's.
+type subjectError struct {
+	id  string
+	err error
+}
+
+func (e *subjectError) Error() string { return fmt.Sprintf("token of %q: %v", e.id, e.err) }
+func (e *subjectError) Unwrap() error { return e.err }
 
 func (a *Authenticator) refuseProof(err error) *portcullis.Error {
 	e := a.refuse(err)
@@ -192,7 +208,7 @@ func (a *Authenticator) refuseProof(err error) *portcullis.Error {
 
 // ofPrincipal names the principal of a verified token in a refusal.
 func (s *Service) ofPrincipal(v *verified, err error) error {
-	return fmt.Errorf("token of %q: %w", v.principal.ID, err)
+	return &subjectError{v.principal.ID, err}
 }
 
 // credential splits an Authorization field. ours reports whether its scheme is

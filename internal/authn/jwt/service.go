@@ -171,7 +171,7 @@ func (s *Service) of(c *claims, err error) error {
 	if c.sub == "" {
 		return err
 	}
-	return fmt.Errorf("token of %q: %w", s.cfg.Alias+"|"+c.sub, err)
+	return &subjectError{s.cfg.Alias + "|" + c.sub, err}
 }
 
 // accept turns verified claims into a token that may be used.
