@@ -98,8 +98,11 @@ func (g *Gateway) logRefusal(ctx context.Context, x *exchange, e *portcullis.Err
 	case portcullis.KindInternal, portcullis.KindUpstream, portcullis.KindUpstreamTimeout, portcullis.KindUnavailable:
 		level = slog.LevelError
 	}
-	if e.Reason == "client_closed" {
+	switch e.Reason {
+	case "client_closed":
 		level = slog.LevelInfo
+	case "draining", "maintenance": // an operator wants it so: nothing is broken
+		level = slog.LevelWarn
 	}
 	if !g.log.Enabled(ctx, level) {
 		return

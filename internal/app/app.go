@@ -78,9 +78,10 @@ type App struct {
 
 // Endpoints is what a script needs to use a started gateway.
 type Endpoints struct {
-	URL      string `json:"url"`
-	AdminURL string `json:"admin_url"`
-	APIKey   string `json:"api_key,omitempty"`
+	URL      string   `json:"url"`  // of the first route
+	URLs     []string `json:"urls"` // of every route, in the order of the configuration
+	AdminURL string   `json:"admin_url"`
+	APIKey   string   `json:"api_key,omitempty"`
 }
 
 // New opens the data folder and builds the gateway; nothing listens yet. The
@@ -219,11 +220,14 @@ func (a *App) Endpoints() Endpoints {
 		if a.cfg.Server.TLS.Cert != "" {
 			scheme = "https"
 		}
-		path := "/"
-		if len(a.cfg.Routes) > 0 {
-			path = a.cfg.Routes[0].Path
+		base := scheme + "://" + a.publicAddr.String()
+		for i := range a.cfg.Routes {
+			e.URLs = append(e.URLs, base+a.cfg.Routes[i].Path)
 		}
-		e.URL = scheme + "://" + a.publicAddr.String() + path
+		e.URL = base + "/"
+		if len(e.URLs) > 0 {
+			e.URL = e.URLs[0]
+		}
 	}
 	if a.adminAddr != nil {
 		e.AdminURL = "http://" + a.adminAddr.String()

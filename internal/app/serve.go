@@ -9,7 +9,9 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"reflect"
 	"syscall"
 	"time"
@@ -72,8 +74,10 @@ func (a *App) Start(ctx context.Context) (err error) {
 	a.background()
 	a.serving = true
 	a.warnOfClearText()
+	a.warnOfCommands(a.opts.Config)
 	a.note(ctx, portcullis.EventGatewayStarted, "")
-	a.log.Info("serving", "url", a.Endpoints().URL, "admin", a.Endpoints().AdminURL, "version", a.opts.Version)
+	e := a.Endpoints()
+	a.log.Info("serving", "url", e.URL, "routes", len(e.URLs), "admin", e.AdminURL, "version", a.opts.Version)
 	return nil
 }
 
@@ -85,6 +89,25 @@ func (a *App) warnOfClearText() {
 	}
 	a.log.Warn("all calls will be refused: the listener is not on a loopback address and has no TLS",
 		"mend", "set server.tls.cert and key, or server.trusted_proxies for a proxy that ends TLS, or server.https.require = \"insecure_never\"")
+}
+
+// warnOfCommands names the routes whose command is not there. They are served
+// all the same: it may be installed later, and other routes work.
+func (a *App) warnOfCommands(cfg *config.Config) {
+	for i := range cfg.Routes {
+		rt := &cfg.Routes[i]
+		if len(rt.Command) == 0 {
+			continue
+		}
+		program := rt.Command[0]
+		if rt.Dir != "" && filepath.Base(program) != program && !filepath.IsAbs(program) {
+			continue // a relative path is looked for in the route's folder
+		}
+		if _, err := exec.LookPath(program); err != nil {
+			a.log.Warn("calls of this route will fail: its command cannot be run", "route", rt.Name, "error", err,
+				"mend", "install it, or give its path in route.command")
+		}
+	}
 }
 
 func (a *App) listenPublic(cfg *config.Config) (net.Listener, error) {
@@ -268,11 +291,12 @@ func (a *App) apply(ctx context.Context, cfg *config.Config) ([]config.Change, e
 		return nil, err
 	}
 	a.core.metrics.Reloaded(nil)
+	a.warnOfCommands(cfg)
 	for _, c := range changes {
 		a.note(ctx, portcullis.EventConfigChanged, "", slog.String("field", c.Field), slog.String("old", c.Old), slog.String("new", c.New))
 	}
 	if needsRestart(old, cfg) {
-		a.log.Warn("listeners, store and audit settings take effect at the next start")
+		a.log.Warn("listeners, store, audit, API key and cache settings take effect at the next start")
 	}
 	a.log.Info("configuration reloaded", "changes", len(changes))
 	return changes, nil

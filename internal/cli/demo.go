@@ -254,7 +254,7 @@ func (d *demo) story(e app.Endpoints) string {
 	good, bad, why := d.calls(d.other == "")
 	fmt.Fprintf(&b, "This works:\n\n%s\n", good.curl(e))
 	fmt.Fprintf(&b, "This is an attack and is refused with 400: %s:\n\n%s\n", why, bad.curl(e))
-	fmt.Fprintf(&b, "What happened:\n\n  %s audit tail --data %s\n  curl -sS %s/metrics -H 'X-API-Key: %s' | grep portcullis_re\n\n",
+	fmt.Fprintf(&b, "What happened:\n\n  %s audit tail --data %s\n  curl -sS %s/metrics -H 'X-API-Key: %s' | grep -E '^portcullis_(requests|refusals)_total'\n\n",
 		program, screen.ShellQuote(d.data), e.AdminURL, e.APIKey)
 	if d.fresh {
 		b.WriteString("Ctrl-C ends it and removes the data folder; --data DIR keeps one.\n")

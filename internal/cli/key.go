@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/app"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
+	"github.com/portcullis-dev/portcullis/internal/cli/hint"
 )
 
 // defaultScopes let a key use every tool, prompt and resource, and nothing of
@@ -28,6 +30,7 @@ func (c *cli) withAdmin(ctx context.Context, f func(*admin.Client) error) (err e
 	if err != nil {
 		return err
 	}
+	hint.NewFolder(c.err, c.dataDir)
 	client, closeAdmin, err := app.Connect(ctx, opts)
 	if err != nil {
 		return err
@@ -173,10 +176,10 @@ func (c *cli) showKey(k apikey.View) error {
 	}
 	rows := [][]string{
 		{"name", k.Name}, {"status", keyStatus(k)}, {"scopes", strings.Join(k.Scopes, " ")},
-		{"routes", strings.Join(k.Routes, " ")}, {"owner", k.Owner}, {"schedule", string(k.Schedule)},
+		{"routes", cmp.Or(strings.Join(k.Routes, " "), "all")}, {"owner", k.Owner}, {"schedule", string(k.Schedule)},
 		{"created", k.CreatedAt.UTC().Format(time.RFC3339)}, {"expires", when(k.ExpiresAt, "never")},
-		{"predecessor", k.Predecessor}, {"successor", k.Successor}, {"deprecated from", when(k.DeprecateAt, "-")},
-		{"revoked from", when(k.RevokeAt, "-")}, {"claim until", when(k.ClaimUntil, "-")}, {"last used", when(k.LastUsedAt, "-")}, {"revoked", when(k.RevokedAt, "-")}, {"reason", k.RevokeReason},
+		{"predecessor", cmp.Or(k.Predecessor, "-")}, {"successor", cmp.Or(k.Successor, "-")}, {"deprecated from", when(k.DeprecateAt, "-")},
+		{"revoked from", when(k.RevokeAt, "-")}, {"claim until", when(k.ClaimUntil, "-")}, {"last used", when(k.LastUsedAt, "-")}, {"revoked", when(k.RevokedAt, "-")}, {"reason", cmp.Or(k.RevokeReason, "-")},
 	}
 	return c.table([]string{"id", k.ID}, rows)
 }

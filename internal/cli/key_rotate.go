@@ -28,7 +28,7 @@ of --due and --all are fetched by their holders, with the key they have. With
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case due && all, len(args) > 1, (len(args) == 1) == (due || all):
-				return usagef("key rotate: want one of the id of a key, --due and --all")
+				return usagef("key rotate: want the id of a key, --due or --all")
 			case due && (req.Emergency || req.Reason != ""), req.Claim && len(args) == 0:
 				return usagef("key rotate: --due takes neither --emergency nor --reason, and --claim wants the id of a key")
 			}

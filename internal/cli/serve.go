@@ -1,17 +1,16 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
-	"os"
 	"os/exec"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/portcullis-dev/portcullis/internal/app"
+	"github.com/portcullis-dev/portcullis/internal/cli/ending"
 	"github.com/portcullis-dev/portcullis/internal/cli/screen"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/obs"
@@ -154,7 +153,7 @@ func logLevel(name string) slog.Level {
 // run serves until a signal asks to stop. ready is called when the gateway
 // takes calls.
 func (c *cli) run(ctx context.Context, opts app.Options, ready func(*app.App) error) error {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, stop := ending.Context(ctx, opts.Source != nil)
 	defer stop()
 	a, err := app.New(ctx, opts)
 	if err != nil {
@@ -175,7 +174,7 @@ func (c *cli) announce(a *app.App) error {
 		return c.printJSON(a.Endpoints())
 	}
 	e := a.Endpoints()
-	if err := c.printf("portcullis %s\n  MCP     %s\n  admin   %s\n", c.version, e.URL, e.AdminURL); err != nil {
+	if err := c.printf("portcullis %s\n  MCP     %s\n  admin   %s\n", c.version, strings.Join(e.URLs, "\n          "), cmp.Or(e.AdminURL, "off")); err != nil {
 		return err
 	}
 	if e.APIKey == "" {

@@ -21,8 +21,8 @@ type Route struct {
 	Protocol       string            `toml:"protocol" doc:"Protocol of the server: mcp."`
 	Upstream       string            `toml:"upstream" example:"\"https://mcp.example.com/mcp\"" doc:"URL of the server. Give this or command."`
 	Command        []string          `toml:"command" example:"[\"npx\", \"-y\", \"@modelcontextprotocol/server-filesystem\", \"/srv\"]" doc:"Command that starts a server speaking over standard input and output, and its arguments; no shell is involved. Give this or upstream."`
-	Env            map[string]string `toml:"env" secret:"true" example:"{ GITHUB_TOKEN = \"${GITHUB_TOKEN}\" }" doc:"Environment of the command. It gets nothing else but pass_env and a minimal PATH and HOME."`
-	PassEnv        []string          `toml:"pass_env" example:"[\"LANG\"]" doc:"Variables of the gateway's own environment that the command gets as they are."`
+	Env            map[string]string `toml:"env" secret:"true" example:"{ GITHUB_TOKEN = \"${GITHUB_TOKEN}\" }" doc:"Environment of the command. It gets nothing else but pass_env and PATH, HOME, LANG, LC_ALL and TMPDIR."`
+	PassEnv        []string          `toml:"pass_env" example:"[\"SSH_AUTH_SOCK\"]" doc:"Variables of the gateway's own environment that the command gets as they are."`
 	Dir            string            `toml:"dir" example:"\"/srv\"" doc:"Working directory of the command."`
 	IdleTimeout    time.Duration     `toml:"idle_timeout" doc:"How long a command without calls is kept running."`
 	MaxChildren    int               `toml:"max_children" doc:"Commands that run at the same time, one for each session."`

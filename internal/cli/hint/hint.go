@@ -4,7 +4,10 @@ package hint
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
+	"os"
 	"os/exec"
 	"syscall"
 
@@ -21,6 +24,8 @@ func For(err error) string {
 		return "stop it first, or name another data folder with --data"
 	case errors.Is(err, syscall.EADDRINUSE):
 		return "name another address with --listen or --admin-listen; port 0 takes a free one"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "nothing listens there: is the gateway running, and is that its address?"
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return "this machine does not have that address: see --listen and --admin-listen"
 	case errors.Is(err, exec.ErrNotFound):
@@ -31,4 +36,15 @@ func For(err error) string {
 		return "run it as the owner, or name another folder with --data"
 	}
 	return ""
+}
+
+// NewFolder says on w that a verb is about to make the data folder dir, if it
+// is not there: a key made beside the gateway's folder opens nothing, and a list
+// read there is empty.
+func NewFolder(w io.Writer, dir string) {
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	// A note that cannot be written changes nothing about what the verb does.
+	_, _ = fmt.Fprintf(w, "hint: making a new data folder, %q; --data names the one of a gateway elsewhere\n", dir)
 }

@@ -31,7 +31,7 @@ func (r *Registry) Forward(ctx context.Context, pc *portcullis.Call) (*portculli
 		if m.Shape == portcullis.ShapeRequest && m.Method == "initialize" {
 			return r.initialize(ctx, pc)
 		}
-		return nil, link.ErrInvalid(portcullis.CodeInvalidRequest, "session_required", "The request needs a session.")
+		return nil, link.ErrInvalid(portcullis.CodeInvalidRequest, "session_required", "The request needs a session: send initialize first, and its Mcp-Session-Id with every call.")
 	}
 	s := r.find(m.Session, pc.Principal.ID)
 	if s == nil {
