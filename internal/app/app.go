@@ -178,7 +178,7 @@ func (a *App) use(cfg *config.Config) error {
 	a.cfg, a.table, a.upstreams, a.issuers = cfg, table, ups, issuers
 	calls := a.running.next() // those that may still be on the old table
 	if old.unused(ups) {
-		a.tasks.Go(func() { old.retire(a.life, calls, ups, cfg.Server.ShutdownGrace) })
+		a.tasks.Go(func() { old.retire(a.life, calls, ups, cfg.Server.ShutdownGrace, a.log) })
 	}
 	return nil
 }

@@ -42,7 +42,7 @@ func (a *App) Start(ctx context.Context) (err error) {
 	listeners = append(listeners, public)
 	var adminListener net.Listener
 	if cfg.Server.AdminListen != "" {
-		if adminListener, err = net.Listen("tcp", cfg.Server.AdminListen); err != nil {
+		if adminListener, err = listenAdmin(cfg); err != nil {
 			return fmt.Errorf("opening the admin listener: %w", err)
 		}
 		listeners = append(listeners, adminListener)
@@ -132,6 +132,19 @@ func (a *App) listenPublic(cfg *config.Config) (net.Listener, error) {
 		return nil, errors.Join(fmt.Errorf("server.tls: %w", err), l.Close())
 	}
 	return tls.NewListener(limited, a.certs.Config()), nil
+}
+
+// listenAdmin opens the admin listener, with the bounds of the public one.
+func listenAdmin(cfg *config.Config) (net.Listener, error) {
+	l, err := net.Listen("tcp", cfg.Server.AdminListen)
+	if err != nil {
+		return nil, err
+	}
+	limited, err := edge.NewLimitListener(l, limits(cfg), nil)
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return limited, nil
 }
 
 // listenSocket opens the socket in the data folder. One that is there belongs

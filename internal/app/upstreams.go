@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"sync"
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
@@ -176,28 +177,34 @@ func (u upstreams) unused(next upstreams) bool {
 // retire closes what next does not use any more, after the calls that began
 // before had the grace period to end: also those that have not come to their
 // upstream yet. It does not wait longer than life lasts.
-func (u upstreams) retire(life context.Context, calls *generation, next upstreams, grace time.Duration) {
+func (u upstreams) retire(life context.Context, calls *generation, next upstreams, grace time.Duration, log *slog.Logger) {
 	patience, cancel := context.WithTimeout(life, grace)
 	defer cancel()
 	calls.wait(patience)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(life), closeTime)
-	defer cancel()
+	old := upstreams{}
 	for name, up := range u {
 		if next[name] != up {
-			_ = up.close(ctx) // the children are gone either way
+			old[name] = up
 		}
 	}
+	old.close(log)
 }
 
 // closeTime is how long children may take to end before they are killed.
 const closeTime = 20 * time.Second
 
+// close closes all side by side: the children of one route do not take the time
+// of another's.
 func (u upstreams) close(log *slog.Logger) {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
+	var wg sync.WaitGroup
 	for name, up := range u {
-		if err := up.close(ctx); err != nil {
-			log.Warn("closing an upstream", "route", name, "error", err)
-		}
+		wg.Go(func() {
+			if err := up.close(ctx); err != nil {
+				log.Warn("closing an upstream", "route", name, "error", err)
+			}
+		})
 	}
+	wg.Wait()
 }
