@@ -23,6 +23,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
 	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
 	"github.com/portcullis-dev/portcullis/internal/ratelimit"
+	"github.com/portcullis-dev/portcullis/internal/replies"
 	"github.com/portcullis-dev/portcullis/internal/session"
 )
 
@@ -35,6 +36,7 @@ type Deps struct {
 	Tokens   tokens.Issuers // of access tokens
 	Sealer   *session.Sealer
 	Switch   *edge.Switch
+	Budget   *replies.Budget // memory for large replies, shared by all tables; nil = no end
 	Upstream func(route string) portcullis.Upstream
 	Probes   http.Handler // /health and /ready
 	Own      []Endpoint   // paths that this process answers itself
@@ -240,7 +242,7 @@ const writeTimeout = 30 * time.Second
 func (b *builder) newRoute(name, path string, limits jsonrpc.Limits) *route {
 	rt := &route{
 		name: name, path: path, limits: limits, body: bodyLimits(b.cfg.Server.Limits), writeTimeout: writeTimeout,
-		sealer: b.Sealer, greetings: new(greeting.Book),
+		sealer: b.Sealer, greetings: new(greeting.Book), budget: b.Budget,
 	}
 	if b.Metrics != nil {
 		rt.metrics, rt.upstream = b.Metrics.Route(name), b.Metrics.Upstream(name)

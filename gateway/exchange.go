@@ -8,6 +8,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
+	"github.com/portcullis-dev/portcullis/internal/replies"
 )
 
 // exchange is one request and everything learned about it on its way. It is
@@ -27,7 +28,8 @@ type exchange struct {
 	action portcullis.Action
 	call   portcullis.Call
 	reply  *portcullis.Reply
-	answer mcp.Parsed // the upstream's message under review
+	answer mcp.Parsed    // the upstream's message under review
+	lease  replies.Lease // what x.out holds of the budget for large replies
 
 	body   []byte             // pooled: the caller's bytes, read once
 	out    []byte             // pooled: the reply's bytes
@@ -46,7 +48,7 @@ type exchange struct {
 
 // Pooled buffers above this size go back to the garbage collector, so that one
 // large message does not hold memory for good.
-const maxPooledBuffer = 256 << 10
+const maxPooledBuffer = replies.Small
 
 var exchanges = sync.Pool{New: func() any {
 	return &exchange{body: make([]byte, 0, 4<<10), out: make([]byte, 0, 4<<10), header: make([]portcullis.Field, 0, 16)}
@@ -61,6 +63,7 @@ func newExchange(rt *route, w http.ResponseWriter, r *http.Request, id string, n
 
 func (x *exchange) release() {
 	body, out, header, details := x.body[:0], x.out[:0], x.header, x.event.Details
+	x.lease.Release()
 	clear(header[:cap(header)])
 	clear(details)
 	*x = exchange{header: header[:0], event: portcullis.Event{Details: details[:0]}}

@@ -16,6 +16,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/obs"
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
 	"github.com/portcullis-dev/portcullis/internal/ratelimit"
+	"github.com/portcullis-dev/portcullis/internal/replies"
 	"github.com/portcullis-dev/portcullis/internal/session"
 )
 
@@ -60,6 +61,7 @@ type route struct {
 	headers      func(h http.Header, secure bool) // nil = the table's
 	pipe         *pipeline
 	speaksMCP    bool
+	budget       *replies.Budget // for large replies of all routes
 	limits       jsonrpc.Limits
 	replyLimits  jsonrpc.Limits
 	body         edge.Limits // on reading the body

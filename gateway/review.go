@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"errors"
 	"io"
 	"mime"
 	"net/http"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
+	"github.com/portcullis-dev/portcullis/internal/replies"
 )
 
 // deliver reviews the reply, records the outcome and writes the reply to the
@@ -93,7 +93,7 @@ func (p *pipeline) sealSession(x *exchange) error {
 
 // deliverWhole passes on a reply that is one message, or none.
 func (p *pipeline) deliverWhole(ctx context.Context, x *exchange) error {
-	raw, err := readReply(x.reply.Body, x.out[:0], int64(x.route.replyLimits.MaxBytes))
+	raw, err := replies.Read(x.reply.Body, x.out, int64(x.route.replyLimits.MaxBytes), x.route.budget, &x.lease)
 	x.out = raw
 	if err != nil {
 		return err
@@ -125,29 +125,6 @@ func answers(reply, request *portcullis.Message) bool {
 		return mcp.SameID(reply.ID, request.ID)
 	}
 	return false
-}
-
-func readReply(r io.Reader, buf []byte, limit int64) ([]byte, error) {
-	for {
-		if len(buf) == cap(buf) {
-			buf = append(buf, 0)[:len(buf)]
-		}
-		n, err := r.Read(buf[len(buf):cap(buf)])
-		buf = buf[:len(buf)+n]
-		if int64(len(buf)) > limit {
-			return buf[:0], rejectedReply("reply over the size limit")
-		}
-		if err == io.EOF {
-			return buf, nil
-		}
-		if err != nil {
-			var e *portcullis.Error
-			if errors.As(err, &e) {
-				return buf[:0], err
-			}
-			return buf[:0], &portcullis.Error{Kind: portcullis.KindUpstream, Reason: "upstream_unavailable", Detail: "reading the reply", Err: err}
-		}
-	}
 }
 
 func rejectedReply(detail string) *portcullis.Error {

@@ -68,11 +68,11 @@ func streamBroken(ctx context.Context, err error) error {
 // reviewEvent returns the bytes to send for one event: the upstream's own
 // where review changed nothing.
 func (p *pipeline) reviewEvent(ctx context.Context, x *exchange, ev *sse.Event) ([]byte, error) {
-	if len(ev.Data) == 0 { // a comment, or the event that only carries an id to resume from
-		return ev.Raw, nil
-	}
 	if err := p.stillWelcome(ctx, x); err != nil {
 		return nil, err
+	}
+	if len(ev.Data) == 0 { // a comment, or the event that only carries an id to resume from
+		return ev.Raw, nil
 	}
 	m, err := p.reviewMessage(ctx, x, ev.Data)
 	if err != nil {

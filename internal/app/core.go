@@ -20,6 +20,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
 	"github.com/portcullis-dev/portcullis/internal/obs"
+	"github.com/portcullis-dev/portcullis/internal/replies"
 	"github.com/portcullis-dev/portcullis/internal/session"
 	"github.com/portcullis-dev/portcullis/internal/store/datadir"
 	"github.com/portcullis-dev/portcullis/internal/store/sqlite"
@@ -42,10 +43,11 @@ type core struct {
 	sealer  *session.Sealer
 	sw      edge.Switch
 	metrics *obs.Metrics
+	budget  *replies.Budget
 }
 
 func openCore(ctx context.Context, opts Options) (_ *core, err error) {
-	c := &core{metrics: obs.NewMetrics(obs.Build{Version: opts.Version})}
+	c := &core{metrics: obs.NewMetrics(obs.Build{Version: opts.Version}), budget: replies.NewBudget(replies.DefaultBudget)}
 	if c.dir, err = datadir.Open(opts.DataDir); err != nil {
 		return nil, err
 	}

@@ -15,7 +15,7 @@ import (
 type endedSessions struct {
 	mu   sync.RWMutex
 	at   map[sessionDigest]int // place in ring of its newest end
-	ring []sessionDigest // in the order of their ends, next is the oldest once it is full
+	ring []sessionDigest       // in the order of their ends, next is the oldest once it is full
 	next int
 }
 

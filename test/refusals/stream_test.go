@@ -168,7 +168,7 @@ func TestRevokedKeyEndsStream(t *testing.T) {
 	if _, err := b.API().RevokeKey(t.Context(), id, "test"); err != nil {
 		t.Fatal(err)
 	}
-	up.events <- result
+	up.events <- ": still here\n\n" // also a comment asks whether the caller is still welcome
 	if rest := broken(t, r); rest != "" {
 		t.Errorf("after revocation the caller read %q", rest)
 	}
