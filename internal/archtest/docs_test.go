@@ -34,7 +34,7 @@ func TestDependenciesAreExplained(t *testing.T) {
 			t.Errorf("docs/dependencies.md: no reason for %s", m)
 		}
 	}
-	rows := regexp.MustCompile("(?m)^(?:\\| |Tests only:).*$").FindAllString(doc, -1)
+	rows := regexp.MustCompile(`(?m)^(?:\| |Tests only:).*$`).FindAllString(doc, -1)
 	tests, _, _ := strings.Cut(strings.Join(rows, "\n"), "Tools (")
 	for _, m := range regexp.MustCompile("`([a-z0-9]+\\.[a-z]+/[^`\\s]+)`").FindAllStringSubmatch(tests, -1) {
 		if !slices.Contains(direct, m[1]) {
