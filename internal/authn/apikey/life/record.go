@@ -122,7 +122,7 @@ type Record struct {
 	Version      int64  // counts stored changes, for compare-and-set; 0 = not yet stored
 
 	// A successor that nobody has been shown has no secret: its Hash is zero
-	// until it is claimed. See docs/decisions/0010-rotation.md.
+	// until it is claimed. See docs/decisions/0005-rotation.md.
 	ClaimUntil time.Time // until when the secret can be fetched; zero = it was shown at once
 	ClaimedAt  time.Time // when it was fetched
 	ClaimHash  [32]byte  // keyed hash of the claim token; zero = there is none
