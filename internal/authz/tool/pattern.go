@@ -1,6 +1,10 @@
 package tool
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/portcullis-dev/portcullis/internal/protocol/percent"
+)
 
 // patterns is one list: whole names in a map, the others in order.
 type patterns struct {
@@ -90,7 +94,7 @@ func normalize(uri string) (string, bool) {
 		out = lower + uri[head:]
 	}
 	for n := 0; strings.IndexByte(out, '%') >= 0; n++ {
-		next := decode(out)
+		next := percent.Decode(out)
 		if next == out {
 			break
 		}
@@ -103,43 +107,6 @@ func normalize(uri string) (string, bool) {
 		out = strings.ReplaceAll(out, `\`, "/")
 	}
 	return out, true
-}
-
-// decode decodes valid escapes once and keeps the rest. It returns s itself
-// when it holds none.
-func decode(s string) string {
-	var b strings.Builder
-	from := 0
-	for i := 0; i+2 < len(s); i++ {
-		if s[i] != '%' {
-			continue
-		}
-		hi, lo := unhex(s[i+1]), unhex(s[i+2])
-		if hi < 0 || lo < 0 {
-			continue
-		}
-		b.WriteString(s[from:i])
-		b.WriteByte(byte(hi<<4 | lo))
-		from = i + 3
-		i += 2
-	}
-	if from == 0 {
-		return s
-	}
-	b.WriteString(s[from:])
-	return b.String()
-}
-
-func unhex(c byte) int {
-	switch {
-	case c-'0' <= 9:
-		return int(c - '0')
-	case c-'a' <= 5:
-		return int(c-'a') + 10
-	case c-'A' <= 5:
-		return int(c-'A') + 10
-	}
-	return -1
 }
 
 // dotSegment reports whether a normalized URI has a "." or ".." segment.

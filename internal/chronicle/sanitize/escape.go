@@ -4,6 +4,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/portcullis-dev/portcullis/internal/protocol/percent"
 )
 
 const upperHex = "0123456789ABCDEF"
@@ -27,46 +29,11 @@ func Invisible(r rune) bool {
 	return unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Co, r)
 }
 
-// unescape decodes %XX once and leaves what is not an escape as it is.
-func unescape(s string) string {
-	i := strings.IndexByte(s, '%')
-	if i < 0 {
-		return s
-	}
-	var b strings.Builder
-	b.Grow(len(s))
-	b.WriteString(s[:i])
-	for ; i < len(s); i++ {
-		if s[i] == '%' && i+2 < len(s) {
-			hi, lo := unhex(s[i+1]), unhex(s[i+2])
-			if hi >= 0 && lo >= 0 {
-				b.WriteByte(byte(hi<<4 | lo))
-				i += 2
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
-}
-
-func unhex(c byte) int {
-	switch {
-	case c >= '0' && c <= '9':
-		return int(c - '0')
-	case c >= 'a' && c <= 'f':
-		return int(c-'a') + 10
-	case c >= 'A' && c <= 'F':
-		return int(c-'A') + 10
-	}
-	return -1
-}
-
 // decodeAll decodes until nothing changes. Each round makes the text shorter,
 // so it ends; names are short, so the bound is for hostile ones.
 func decodeAll(s string) string {
 	for range 64 {
-		d := unescape(s)
+		d := percent.Decode(s)
 		if d == s {
 			return s
 		}
@@ -76,7 +43,7 @@ func decodeAll(s string) string {
 }
 
 // escape encodes everything but the unreserved characters of RFC 3986, so that
-// unescape(escape(s)) == s wherever the result stands in a URL.
+// percent.Decode(escape(s)) == s wherever the result stands in a URL.
 func escape(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {

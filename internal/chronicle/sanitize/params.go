@@ -1,6 +1,10 @@
 package sanitize
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/portcullis-dev/portcullis/internal/protocol/percent"
+)
 
 // path sanitizes each segment of a path.
 func (p *pass) path(v string, depth int) string {
@@ -144,7 +148,7 @@ func (p *pass) value(v string, depth int) string {
 	if strings.ContainsAny(v, "?#&=;") {
 		return p.params(v, depth+1)
 	}
-	if d := unescape(v); d != v {
+	if d := percent.Decode(v); d != v {
 		r := p.value(d, depth+1)
 		if r == d {
 			return v

@@ -1,6 +1,10 @@
 package sanitize
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/portcullis-dev/portcullis/internal/protocol/percent"
+)
 
 // Redacted stands where a secret stood.
 const Redacted = "REDACTED"
@@ -156,7 +160,7 @@ func isUUID(s string) bool {
 	}
 	for i := 0; i < len(s); i++ {
 		dash := i == 8 || i == 13 || i == 18 || i == 23
-		if dash != (s[i] == '-') || !dash && unhex(s[i]) < 0 {
+		if dash != (s[i] == '-') || !dash && percent.Hex(s[i]) < 0 {
 			return false
 		}
 	}
@@ -169,7 +173,7 @@ func isCommit(s string) bool {
 		return false
 	}
 	for i := 0; i < len(s); i++ {
-		if unhex(s[i]) < 0 {
+		if percent.Hex(s[i]) < 0 {
 			return false
 		}
 	}

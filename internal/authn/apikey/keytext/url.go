@@ -3,6 +3,8 @@ package keytext
 import (
 	"net/url"
 	"strings"
+
+	"github.com/portcullis-dev/portcullis/internal/protocol/percent"
 )
 
 // InURL reports whether something like a key stands in a path or query, as
@@ -19,7 +21,7 @@ func (g Grammar) inText(s string) bool {
 		if strings.IndexByte(s, '%') < 0 {
 			return false
 		}
-		plain := unescape(s)
+		plain := percent.Decode(s)
 		if plain == s {
 			return false
 		}
@@ -45,35 +47,4 @@ func (g Grammar) occurs(s string) bool {
 			return true
 		}
 	}
-}
-
-// unescape decodes what is validly percent-encoded and keeps the rest: an
-// invalid escape elsewhere must not hide a key.
-func unescape(s string) string {
-	var b strings.Builder
-	b.Grow(len(s))
-	for i := 0; i < len(s); i++ {
-		if s[i] == '%' && i+2 < len(s) {
-			hi, lo := unhex(s[i+1]), unhex(s[i+2])
-			if hi >= 0 && lo >= 0 {
-				b.WriteByte(byte(hi<<4 | lo))
-				i += 2
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
-}
-
-func unhex(c byte) int {
-	switch {
-	case c-'0' <= 9:
-		return int(c - '0')
-	case c-'a' <= 5:
-		return int(c-'a') + 10
-	case c-'A' <= 5:
-		return int(c-'A') + 10
-	}
-	return -1
 }
