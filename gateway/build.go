@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"slices"
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/entrance"
 	"github.com/portcullis-dev/portcullis/gateway/tokens"
 	"github.com/portcullis-dev/portcullis/internal/authn/anonymous"
 	"github.com/portcullis-dev/portcullis/internal/authn/challenge"
@@ -18,7 +18,6 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/authz/tool"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
-	"github.com/portcullis-dev/portcullis/internal/ipfilter"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
 	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
@@ -47,10 +46,7 @@ type Deps struct {
 type builder struct {
 	Deps
 	cfg      *config.Config
-	resolver *ipfilter.Resolver
-	filter   *ipfilter.Filter
-	https    *edge.HTTPS
-	hosts    *edge.Hosts
+	entrance *entrance.Entrance
 	listen   string // address the listener really has
 }
 
@@ -69,7 +65,7 @@ func Build(cfg *config.Config, d Deps, prev *Table) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Table{routes: map[string]*route{}, client: b.client, headers: headers.Apply, fixed: map[string]http.Handler{}}
+	t := &Table{routes: map[string]*route{}, client: b.entrance.Client, headers: headers.Apply, fixed: map[string]http.Handler{}}
 	for _, p := range probePaths {
 		if d.Probes != nil {
 			t.fixed[p] = d.Probes
@@ -102,82 +98,15 @@ func Build(cfg *config.Config, d Deps, prev *Table) (*Table, error) {
 }
 
 func newBuilder(cfg *config.Config, d Deps) (*builder, error) {
-	ip := ipfilter.Default()
-	ip.TrustedProxies, ip.Allow, ip.Deny = cfg.Server.TrustedProxies, cfg.Security.AllowIPs, cfg.Security.DenyIPs
-	resolver, err := ipfilter.NewResolver(ip)
-	if err != nil {
-		return nil, err
-	}
-	filter, err := ipfilter.NewFilter(ip)
-	if err != nil {
-		return nil, err
-	}
-	e := edge.Default()
-	e.Hostname, e.AllowedHosts = cfg.Server.HTTPS.Hostname, cfg.Server.AllowedHosts
 	listen := d.Listen
 	if len(listen) == 0 {
 		listen = []string{cfg.Server.Listen}
 	}
-	hosts, err := allowedHosts(e, listen)
-	if err != nil {
-		return nil, fmt.Errorf("server.allowed_hosts: %w", err)
-	}
-	b := &builder{Deps: d, cfg: cfg, listen: listen[0], resolver: resolver, filter: filter, hosts: hosts}
-	if b.https, err = edge.NewHTTPS(cfg.Server.HTTPS.Require, listen[0], cfg.Server.HTTPS.Hostname); err != nil {
-		return nil, fmt.Errorf("server.https: %w", err)
-	}
-	return b, nil
-}
-
-// allowedHosts are the configured ones and, on a loopback address, its names:
-// who can reach those is on this machine already.
-func allowedHosts(e edge.Config, listen []string) (*edge.Hosts, error) {
-	if len(e.AllowedHosts) > 0 {
-		for _, l := range listen {
-			if !edge.IsLoopback(l) {
-				continue
-			}
-			own, err := edge.DefaultHosts(l, "")
-			if err != nil {
-				return nil, err
-			}
-			e.AllowedHosts = append(slices.Clone(e.AllowedHosts), own...)
-		}
-	}
-	return e.Hosts(listen...)
-}
-
-// client finds out where a request comes from.
-func (b *builder) client(r *http.Request) (netip.Addr, bool) {
-	c := b.resolver.Resolve(peer(r).Addr(), r.TLS != nil, r.Header)
-	return c.Addr, c.Secure
-}
-
-// edgeGuards is the order in which a route's edge decides: cheap and general
-// first.
-func (b *builder) edgeGuards(cors *edge.CORS, rate *ratelimit.Set, body *edge.Body) ([]portcullis.EdgeGuard, error) {
-	host, err := edge.NewHost(b.hosts)
+	e, err := entrance.New(cfg, d.Switch, listen)
 	if err != nil {
 		return nil, err
 	}
-	guards := []portcullis.EdgeGuard{b.Switch}
-	if b.filter != nil {
-		guards = append(guards, b.filter)
-	}
-	if b.https != nil {
-		guards = append(guards, b.https)
-	}
-	guards = append(guards, host, edge.NewOrigin(b.hosts, cors)) // browsers' ways around the network come first
-	if cors != nil {
-		guards = append(guards, cors) // answers preflights, which carry no credential
-	}
-	if g := rate.Edge(); g != nil {
-		guards = append(guards, g)
-	}
-	if body != nil {
-		guards = append(guards, body)
-	}
-	return guards, nil
+	return &builder{Deps: d, cfg: cfg, entrance: e, listen: listen[0]}, nil
 }
 
 // route builds one MCP route: the one place that decides which guards it has.
@@ -186,7 +115,7 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	if err != nil {
 		return nil, fmt.Errorf("rate: %w", err)
 	}
-	cors, err := newCORS(rc.CORS)
+	cors, err := entrance.CORS(rc.CORS)
 	if err != nil {
 		return nil, fmt.Errorf("cors: %w", err)
 	}
@@ -196,7 +125,7 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	if err != nil {
 		return nil, fmt.Errorf("limits: %w", err)
 	}
-	guards, err := b.edgeGuards(cors, rate, body)
+	guards, err := b.entrance.Guards(cors, rate, body)
 	if err != nil {
 		return nil, err
 	}
@@ -314,13 +243,6 @@ func (b *builder) rate(name string, rules []string, prev *Table) (*ratelimit.Set
 	return ratelimit.NewSet(c, nil)
 }
 
-func newCORS(c config.CORS) (*edge.CORS, error) {
-	if len(c.Origins) == 0 {
-		return nil, nil
-	}
-	return edge.NewCORS(c.Guard())
-}
-
 func limitsOf(c config.MessageLimits, l jsonrpc.Limits) jsonrpc.Limits {
 	l.MaxBytes, l.MaxDepth, l.MaxArray, l.MaxMembers, l.MaxString = int(c.Bytes), c.Depth, c.Array, c.Array, c.String
 	return l
@@ -336,7 +258,7 @@ func (b *builder) unknownPath(prev *Table) (*route, error) {
 	if err != nil {
 		return nil, err
 	}
-	guards, err := b.edgeGuards(nil, rate, nil)
+	guards, err := b.entrance.Guards(nil, rate, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -40,11 +40,11 @@ func BuildAdmin(cfg *config.Config, d Deps, h http.Handler, local bool, auth ...
 	}
 	guards := []portcullis.EdgeGuard{version, body}
 	if !local {
-		host, err := edge.NewHost(b.hosts)
+		browser, err := b.entrance.Browser(nil)
 		if err != nil {
 			return nil, err
 		}
-		guards = []portcullis.EdgeGuard{host, edge.NewOrigin(b.hosts, nil), rate.Edge(), version, body}
+		guards = append(browser, rate.Edge(), version, body)
 	}
 	rt := b.newRoute("admin", "/", jsonrpc.DefaultLimits())
 	rt.rate, rt.rateRules = rate, []string{adminRate}
@@ -52,5 +52,5 @@ func BuildAdmin(cfg *config.Config, d Deps, h http.Handler, local bool, auth ...
 		edge: guards, authn: auth, authz: []portcullis.Authorizer{scope.Admin{}}, record: b.Recorder,
 		decode: plainDecoder{}, forward: Handler(h),
 	}
-	return &Table{fallback: rt, order: []*route{rt}, client: b.client, headers: headers.Apply}, nil
+	return &Table{fallback: rt, order: []*route{rt}, client: b.entrance.Client, headers: headers.Apply}, nil
 }

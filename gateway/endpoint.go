@@ -34,7 +34,7 @@ func (b *builder) endpoint(e Endpoint, prev *Table) (*route, error) {
 	if err != nil {
 		return nil, fmt.Errorf("endpoint %q: %w", e.Name, err)
 	}
-	guards, err := b.edgeGuards(nil, rate, body)
+	guards, err := b.entrance.Guards(nil, rate, body)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/entrance"
 	"github.com/portcullis-dev/portcullis/internal/authn/greeting"
 	"github.com/portcullis-dev/portcullis/internal/edge"
 	"github.com/portcullis-dev/portcullis/internal/obs"
@@ -103,19 +104,12 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := newExchange(rt, w, r, id, now)
 	x.draining = g.draining
 	x.conn.Client, x.conn.Secure = client, secure
-	x.conn.Peer = peer(r)
+	x.conn.Peer = entrance.Peer(r)
 	g.serve(x)
 }
 
 // peer is the other end of the connection; the zero value where there is none
 // that has an address, as on a Unix socket.
-func peer(r *http.Request) netip.AddrPort {
-	ap, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.AddrPort{}
-	}
-	return ap
-}
 
 func (g *Gateway) serve(x *exchange) {
 	ctx := x.conn.HTTP.Context()

@@ -45,7 +45,7 @@ func NewClaim(keys Claims, log *slog.Logger) http.Handler {
 				return
 			}
 		}
-		by := actor(r.Context())
+		by := Actor(r.Context())
 		if from, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
 			by.IP = from.Addr()
 		}

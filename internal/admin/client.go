@@ -78,7 +78,8 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 	return nil
 }
 
-func ask[T any](ctx context.Context, c *Client, method, path string, in any) (T, error) {
+// Ask calls the API and decodes its reply. in is the body; nil sends none.
+func Ask[T any](ctx context.Context, c *Client, method, path string, in any) (T, error) {
 	var out T
 	err := c.call(ctx, method, path, in, &out)
 	return out, err
@@ -118,65 +119,65 @@ func apiError(status int, b []byte) error {
 
 // CreateKey creates a key; the result shows its text.
 func (c *Client) CreateKey(ctx context.Context, k CreateKey) (apikey.Revealed, error) {
-	return ask[apikey.Revealed](ctx, c, http.MethodPost, "/api/v1/keys", k)
+	return Ask[apikey.Revealed](ctx, c, http.MethodPost, "/api/v1/keys", k)
 }
 
 // Keys lists all keys, oldest first.
 func (c *Client) Keys(ctx context.Context) ([]apikey.View, error) {
-	return ask[[]apikey.View](ctx, c, http.MethodGet, "/api/v1/keys", nil)
+	return Ask[[]apikey.View](ctx, c, http.MethodGet, "/api/v1/keys", nil)
 }
 
 // Key shows one key.
 func (c *Client) Key(ctx context.Context, id string) (apikey.View, error) {
-	return ask[apikey.View](ctx, c, http.MethodGet, "/api/v1/keys/"+url.PathEscape(id), nil)
+	return Ask[apikey.View](ctx, c, http.MethodGet, "/api/v1/keys/"+url.PathEscape(id), nil)
 }
 
 // RevokeKey ends a key.
 func (c *Client) RevokeKey(ctx context.Context, id, reason string) (apikey.View, error) {
-	return ask[apikey.View](ctx, c, http.MethodPost, "/api/v1/keys/"+url.PathEscape(id)+"/revoke", map[string]string{"reason": reason})
+	return Ask[apikey.View](ctx, c, http.MethodPost, "/api/v1/keys/"+url.PathEscape(id)+"/revoke", map[string]string{"reason": reason})
 }
 
 // RotateKey gives a key a successor; the result shows its text or claim token.
 func (c *Client) RotateKey(ctx context.Context, id string, r RotateKey) (apikey.Rotation, error) {
-	return ask[apikey.Rotation](ctx, c, http.MethodPost, "/api/v1/keys/"+url.PathEscape(id)+"/rotate", r)
+	return Ask[apikey.Rotation](ctx, c, http.MethodPost, "/api/v1/keys/"+url.PathEscape(id)+"/rotate", r)
 }
 
 // RotateKeys gives many keys successors.
 func (c *Client) RotateKeys(ctx context.Context, r RotateKeys) ([]apikey.Rotation, error) {
-	return ask[[]apikey.Rotation](ctx, c, http.MethodPost, "/api/v1/keys/rotate", r)
+	return Ask[[]apikey.Rotation](ctx, c, http.MethodPost, "/api/v1/keys/rotate", r)
 }
 
 // KeyNotices lists notices to owners that wait or were given up.
 func (c *Client) KeyNotices(ctx context.Context, failed bool) ([]notify.Message, error) {
-	return ask[[]notify.Message](ctx, c, http.MethodGet, fmt.Sprintf("/api/v1/keys/notifications?failed=%t", failed), nil)
+	return Ask[[]notify.Message](ctx, c, http.MethodGet, fmt.Sprintf("/api/v1/keys/notifications?failed=%t", failed), nil)
 }
 
 // VerifyKey says whether a key would be accepted.
 func (c *Client) VerifyKey(ctx context.Context, text string) (apikey.Verification, error) {
-	return ask[apikey.Verification](ctx, c, http.MethodPost, "/api/v1/keys/verify", map[string]string{"key": text})
+	return Ask[apikey.Verification](ctx, c, http.MethodPost, "/api/v1/keys/verify", map[string]string{"key": text})
 }
 
 // Status says what is running.
 func (c *Client) Status(ctx context.Context) (Status, error) {
-	return ask[Status](ctx, c, http.MethodGet, "/api/v1/status", nil)
+	return Ask[Status](ctx, c, http.MethodGet, "/api/v1/status", nil)
 }
 
 // Pipeline lists the guards of each route.
 func (c *Client) Pipeline(ctx context.Context) ([]gateway.RoutePipeline, error) {
-	return ask[[]gateway.RoutePipeline](ctx, c, http.MethodGet, "/api/v1/pipeline", nil)
+	return Ask[[]gateway.RoutePipeline](ctx, c, http.MethodGet, "/api/v1/pipeline", nil)
 }
 
 // Maintenance returns the state of the maintenance switch.
 func (c *Client) Maintenance(ctx context.Context) (Maintenance, error) {
-	return ask[Maintenance](ctx, c, http.MethodGet, "/api/v1/maintenance", nil)
+	return Ask[Maintenance](ctx, c, http.MethodGet, "/api/v1/maintenance", nil)
 }
 
 // SetMaintenance turns the maintenance switch.
 func (c *Client) SetMaintenance(ctx context.Context, m Maintenance) (Maintenance, error) {
-	return ask[Maintenance](ctx, c, http.MethodPut, "/api/v1/maintenance", m)
+	return Ask[Maintenance](ctx, c, http.MethodPut, "/api/v1/maintenance", m)
 }
 
 // Reload makes the gateway read its configuration again.
 func (c *Client) Reload(ctx context.Context) (Reloaded, error) {
-	return ask[Reloaded](ctx, c, http.MethodPost, "/api/v1/config/reload", nil)
+	return Ask[Reloaded](ctx, c, http.MethodPost, "/api/v1/config/reload", nil)
 }

@@ -29,13 +29,13 @@ type RotateKeys struct {
 	Reason    string `json:"reason,omitempty" maxLength:"200" doc:"For the audit log"`
 }
 
-func (s *server) registerRotation(api huma.API, keys Keys, notices Notices) {
+func (s *Server) registerRotation(api huma.API, keys Keys, notices Notices) {
 	huma.Register(api, huma.Operation{OperationID: "rotate-key", Method: http.MethodPost, Path: "/api/v1/keys/{id}/rotate", Summary: "Give a key a successor; the reply is the only place that shows it"},
 		func(ctx context.Context, in *struct {
 			ID   string `path:"id" minLength:"32" maxLength:"32" pattern:"^[0-9a-f]{32}$" doc:"Id of the key"`
 			Body RotateKey
-		}) (*body[apikey.Rotation], error) {
-			o := apikey.RotateOptions{Emergency: in.Body.Emergency, Reason: in.Body.Reason, By: actor(ctx)}
+		}) (*Body[apikey.Rotation], error) {
+			o := apikey.RotateOptions{Emergency: in.Body.Emergency, Reason: in.Body.Reason, By: Actor(ctx)}
 			if in.Body.Claim {
 				o.Delivery = apikey.ByToken
 			}
@@ -43,10 +43,10 @@ func (s *server) registerRotation(api huma.API, keys Keys, notices Notices) {
 			if err != nil {
 				return nil, s.keyError(ctx, err)
 			}
-			return &body[apikey.Rotation]{made.Reveal()}, nil
+			return &Body[apikey.Rotation]{made.Reveal()}, nil
 		})
 	huma.Register(api, huma.Operation{OperationID: "rotate-keys", Method: http.MethodPost, Path: "/api/v1/keys/rotate", Summary: "Give keys successors, which their holders fetch"},
-		func(ctx context.Context, in *body[RotateKeys]) (*body[[]apikey.Rotation], error) {
+		func(ctx context.Context, in *Body[RotateKeys]) (*Body[[]apikey.Rotation], error) {
 			made, err := rotateKeys(ctx, keys, in.Body)
 			if err != nil && len(made) == 0 {
 				return nil, s.keyError(ctx, err)
@@ -58,28 +58,28 @@ func (s *server) registerRotation(api huma.API, keys Keys, notices Notices) {
 			for i := range made {
 				out[i] = made[i].Reveal()
 			}
-			return &body[[]apikey.Rotation]{out}, nil
+			return &Body[[]apikey.Rotation]{out}, nil
 		})
 	huma.Register(api, huma.Operation{OperationID: "list-key-notices", Method: http.MethodGet, Path: "/api/v1/keys/notifications", Summary: "Notices to owners that wait or, with failed, were given up"},
 		func(ctx context.Context, in *struct {
 			Failed bool `query:"failed"`
-		}) (*body[[]notify.Message], error) {
+		}) (*Body[[]notify.Message], error) {
 			list, err := notices.List(ctx, in.Failed)
 			if err != nil {
-				return nil, s.internal(ctx, err)
+				return nil, s.Internal(ctx, err)
 			}
 			if list == nil {
 				list = []notify.Message{}
 			}
-			return &body[[]notify.Message]{list}, nil
+			return &Body[[]notify.Message]{list}, nil
 		})
 }
 
 func rotateKeys(ctx context.Context, keys Keys, r RotateKeys) ([]apikey.Rotated, error) {
 	if r.Which == "due" {
-		return keys.RotateDue(ctx, actor(ctx))
+		return keys.RotateDue(ctx, Actor(ctx))
 	}
-	o := apikey.RotateOptions{Emergency: r.Emergency, Delivery: apikey.ByHolder, Reason: r.Reason, By: actor(ctx)}
+	o := apikey.RotateOptions{Emergency: r.Emergency, Delivery: apikey.ByHolder, Reason: r.Reason, By: Actor(ctx)}
 	if r.Emergency {
 		o.Delivery = apikey.Reveal // the old key opens nothing any more, the claim endpoint included
 	}

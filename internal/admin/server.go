@@ -67,31 +67,49 @@ type Reloaded struct {
 	Changed []string `json:"changed" doc:"Fields that changed"`
 }
 
+// Group adds the operations of one feature to the API. Groups of features live
+// in packages of their own below this one, with the calls of their clients.
+type Group func(api huma.API, s *Server)
+
 // New returns the handler of the API.
-func New(version string, log *slog.Logger, keys Keys, notices Notices, p Process, metrics http.Handler) http.Handler {
+func New(version string, log *slog.Logger, metrics http.Handler, groups ...Group) http.Handler {
 	mux := http.NewServeMux()
 	conf := huma.DefaultConfig("Portcullis admin API", version)
 	conf.OpenAPIPath, conf.DocsPath, conf.SchemasPath = "/api/v1/openapi", "", ""
 	conf.CreateHooks = nil // no $schema members in replies
 	api := humago.New(mux, conf)
-	s := &server{log}
-	s.registerKeys(api, keys)
-	s.registerRotation(api, keys, notices)
-	s.registerProcess(api, p)
+	s := &Server{log}
+	for _, add := range groups {
+		add(api, s)
+	}
 	mux.Handle("GET /metrics", metrics)
 	return mux
 }
 
-type server struct{ log *slog.Logger }
+// KeyGroup adds the management of API keys.
+func KeyGroup(keys Keys, notices Notices) Group {
+	return func(api huma.API, s *Server) {
+		s.registerKeys(api, keys)
+		s.registerRotation(api, keys, notices)
+	}
+}
 
-// internal logs a failure and tells the caller nothing of it.
-func (s *server) internal(ctx context.Context, err error) error {
+// ProcessGroup adds the state of the running gateway.
+func ProcessGroup(p Process) Group {
+	return func(api huma.API, s *Server) { s.registerProcess(api, p) }
+}
+
+// Server is what groups share.
+type Server struct{ log *slog.Logger }
+
+// Internal logs a failure and tells the caller nothing of it.
+func (s *Server) Internal(ctx context.Context, err error) error {
 	s.log.ErrorContext(ctx, "admin call failed", "error", err)
 	return huma.Error500InternalServerError("internal error")
 }
 
-// actor is the principal on whose behalf the call runs.
-func actor(ctx context.Context) portcullis.Actor {
+// Actor is the principal on whose behalf the call runs.
+func Actor(ctx context.Context) portcullis.Actor {
 	who := gateway.PrincipalFrom(ctx)
 	return portcullis.Actor{ID: who.ID, Method: who.Method, KeyID: who.KeyID}
 }
@@ -100,27 +118,28 @@ type keyID struct {
 	ID string `path:"id" minLength:"32" maxLength:"32" pattern:"^[0-9a-f]{32}$" doc:"Id of the key"`
 }
 
-type body[T any] struct{ Body T }
+// Body is a request or reply with a body.
+type Body[T any] struct{ Body T }
 
-func (s *server) registerKeys(api huma.API, keys Keys) {
+func (s *Server) registerKeys(api huma.API, keys Keys) {
 	huma.Register(api, huma.Operation{OperationID: "create-key", Method: http.MethodPost, Path: "/api/v1/keys", Summary: "Create a key; the reply is the only place that shows it", DefaultStatus: http.StatusCreated},
-		func(ctx context.Context, in *body[CreateKey]) (*body[apikey.Revealed], error) {
+		func(ctx context.Context, in *Body[CreateKey]) (*Body[apikey.Revealed], error) {
 			req, err := in.Body.request()
 			if err != nil {
 				return nil, huma.Error422UnprocessableEntity(err.Error())
 			}
-			req.By = actor(ctx)
+			req.By = Actor(ctx)
 			made, err := keys.Create(ctx, req)
 			if err != nil {
 				return nil, s.keyError(ctx, err)
 			}
-			return &body[apikey.Revealed]{made.Reveal()}, nil
+			return &Body[apikey.Revealed]{made.Reveal()}, nil
 		})
 	huma.Register(api, huma.Operation{OperationID: "list-keys", Method: http.MethodGet, Path: "/api/v1/keys", Summary: "List keys, oldest first"},
 		func(ctx context.Context, in *struct {
 			After string `query:"after" doc:"Id of the last key seen"`
 			Limit int    `query:"limit" minimum:"0" maximum:"10000" doc:"0 = all"`
-		}) (*body[[]apikey.View], error) {
+		}) (*Body[[]apikey.View], error) {
 			list, err := keys.List(ctx, apikey.Page{After: in.After, Limit: in.Limit})
 			if err != nil {
 				return nil, s.keyError(ctx, err)
@@ -128,15 +147,15 @@ func (s *server) registerKeys(api huma.API, keys Keys) {
 			if list == nil {
 				list = []apikey.View{}
 			}
-			return &body[[]apikey.View]{list}, nil
+			return &Body[[]apikey.View]{list}, nil
 		})
 	huma.Register(api, huma.Operation{OperationID: "show-key", Method: http.MethodGet, Path: "/api/v1/keys/{id}", Summary: "Show a key"},
-		func(ctx context.Context, in *keyID) (*body[apikey.View], error) {
+		func(ctx context.Context, in *keyID) (*Body[apikey.View], error) {
 			v, err := keys.Show(ctx, in.ID)
 			if err != nil {
 				return nil, s.keyError(ctx, err)
 			}
-			return &body[apikey.View]{v}, nil
+			return &Body[apikey.View]{v}, nil
 		})
 	huma.Register(api, huma.Operation{OperationID: "revoke-key", Method: http.MethodPost, Path: "/api/v1/keys/{id}/revoke", Summary: "Revoke a key, at once and for ever"},
 		func(ctx context.Context, in *struct {
@@ -144,26 +163,26 @@ func (s *server) registerKeys(api huma.API, keys Keys) {
 			Body struct {
 				Reason string `json:"reason" maxLength:"200" required:"false"`
 			}
-		}) (*body[apikey.View], error) {
-			v, err := keys.Revoke(ctx, in.ID, in.Body.Reason, actor(ctx))
+		}) (*Body[apikey.View], error) {
+			v, err := keys.Revoke(ctx, in.ID, in.Body.Reason, Actor(ctx))
 			if err != nil {
 				return nil, s.keyError(ctx, err)
 			}
-			return &body[apikey.View]{v}, nil
+			return &Body[apikey.View]{v}, nil
 		})
 	huma.Register(api, huma.Operation{OperationID: "verify-key", Method: http.MethodPost, Path: "/api/v1/keys/verify", Summary: "Say whether a key would be accepted, without using it"},
-		func(ctx context.Context, in *body[struct {
+		func(ctx context.Context, in *Body[struct {
 			Key string `json:"key" maxLength:"200"`
-		}]) (*body[apikey.Verification], error) {
+		}]) (*Body[apikey.Verification], error) {
 			v, err := keys.Verify(ctx, in.Body.Key)
 			if err != nil {
 				return nil, s.keyError(ctx, err)
 			}
-			return &body[apikey.Verification]{v}, nil
+			return &Body[apikey.Verification]{v}, nil
 		})
 }
 
-func (s *server) keyError(ctx context.Context, err error) error {
+func (s *Server) keyError(ctx context.Context, err error) error {
 	var done *apikey.RotatedError
 	switch {
 	case errors.As(err, &done):
@@ -175,43 +194,43 @@ func (s *server) keyError(ctx context.Context, err error) error {
 	case errors.Is(err, apikey.ErrConflict):
 		return huma.Error409Conflict("the key was changed meanwhile")
 	}
-	return s.internal(ctx, err)
+	return s.Internal(ctx, err)
 }
 
-func (s *server) registerProcess(api huma.API, p Process) {
+func (s *Server) registerProcess(api huma.API, p Process) {
 	huma.Register(api, huma.Operation{OperationID: "status", Method: http.MethodGet, Path: "/api/v1/status", Summary: "What is running"},
-		func(ctx context.Context, _ *struct{}) (*body[Status], error) {
-			return &body[Status]{p.Status(ctx)}, nil
+		func(ctx context.Context, _ *struct{}) (*Body[Status], error) {
+			return &Body[Status]{p.Status(ctx)}, nil
 		})
 	huma.Register(api, huma.Operation{OperationID: "pipeline", Method: http.MethodGet, Path: "/api/v1/pipeline", Summary: "The guards of each route, in order"},
-		func(context.Context, *struct{}) (*body[[]gateway.RoutePipeline], error) {
-			return &body[[]gateway.RoutePipeline]{p.Pipeline()}, nil
+		func(context.Context, *struct{}) (*Body[[]gateway.RoutePipeline], error) {
+			return &Body[[]gateway.RoutePipeline]{p.Pipeline()}, nil
 		})
 	huma.Register(api, huma.Operation{OperationID: "config", Method: http.MethodGet, Path: "/api/v1/config", Summary: "The configuration in force, secrets masked"},
-		func(ctx context.Context, _ *struct{}) (*body[map[string]any], error) {
+		func(ctx context.Context, _ *struct{}) (*Body[map[string]any], error) {
 			c, err := p.Config()
 			if err != nil {
-				return nil, s.internal(ctx, err)
+				return nil, s.Internal(ctx, err)
 			}
-			return &body[map[string]any]{c}, nil
+			return &Body[map[string]any]{c}, nil
 		})
 	huma.Register(api, huma.Operation{OperationID: "reload", Method: http.MethodPost, Path: "/api/v1/config/reload", Summary: "Read the configuration file again"},
-		func(ctx context.Context, _ *struct{}) (*body[Reloaded], error) {
+		func(ctx context.Context, _ *struct{}) (*Body[Reloaded], error) {
 			r, err := p.Reload(ctx)
 			if err != nil {
 				return nil, huma.Error422UnprocessableEntity(err.Error())
 			}
-			return &body[Reloaded]{r}, nil
+			return &Body[Reloaded]{r}, nil
 		})
 	huma.Register(api, huma.Operation{OperationID: "get-maintenance", Method: http.MethodGet, Path: "/api/v1/maintenance", Summary: "State of the maintenance switch"},
-		func(context.Context, *struct{}) (*body[Maintenance], error) {
-			return &body[Maintenance]{p.Maintenance()}, nil
+		func(context.Context, *struct{}) (*Body[Maintenance], error) {
+			return &Body[Maintenance]{p.Maintenance()}, nil
 		})
 	huma.Register(api, huma.Operation{OperationID: "set-maintenance", Method: http.MethodPut, Path: "/api/v1/maintenance", Summary: "Refuse all calls with 503, or take them again"},
-		func(ctx context.Context, in *body[Maintenance]) (*body[Maintenance], error) {
-			if err := p.SetMaintenance(ctx, in.Body, actor(ctx)); err != nil {
-				return nil, s.internal(ctx, err)
+		func(ctx context.Context, in *Body[Maintenance]) (*Body[Maintenance], error) {
+			if err := p.SetMaintenance(ctx, in.Body, Actor(ctx)); err != nil {
+				return nil, s.Internal(ctx, err)
 			}
-			return &body[Maintenance]{p.Maintenance()}, nil
+			return &Body[Maintenance]{p.Maintenance()}, nil
 		})
 }

@@ -206,7 +206,8 @@ func (a *App) rateLimitKeys() int {
 }
 
 func (a *App) adminHandler() http.Handler {
-	return admin.New(a.opts.Version, a.log, a.core.keys, a.core.notices, a, a.core.metrics.Handler())
+	return admin.New(a.opts.Version, a.log, a.core.metrics.Handler(),
+		admin.KeyGroup(a.core.keys, a.core.notices), admin.ProcessGroup(a))
 }
 
 // Endpoints returns where the gateway listens. The key is there only in the

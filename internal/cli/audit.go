@@ -16,32 +16,33 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/audit/journal"
+	"github.com/portcullis-dev/portcullis/internal/cli/frame"
 )
 
-func (c *cli) audit() *cobra.Command {
-	return group("audit", "Read the audit log", c.auditTail())
+func (c cli) audit() *cobra.Command {
+	return frame.Group("audit", "Read the audit log", c.auditTail())
 }
 
-func (c *cli) auditTail() *cobra.Command {
+func (c cli) auditTail() *cobra.Command {
 	var opts journal.TailOptions
 	var types []string
 	var since time.Duration
 	cmd := &cobra.Command{
-		Use: "tail", Short: "Print the newest events, and the next ones as they come", Args: none,
+		Use: "tail", Short: "Print the newest events, and the next ones as they come", Args: frame.None,
 		Example: `  portcullis audit tail -n 50
   portcullis audit tail --follow --type AUTHZ_DENIED,INPUT_REJECTED
   portcullis audit tail --request-id 01997d3e-… --output json`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			dir := filepath.Join(c.dataDir, "audit")
+			dir := filepath.Join(c.DataDir, "audit")
 			if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
-				return usagef("audit tail: %q holds no audit log: name the data folder with --data", c.dataDir)
+				return frame.Usagef("audit tail: %q holds no audit log: name the data folder with --data", c.DataDir)
 			}
 			if since < 0 {
-				return usagef("audit tail: --since must be positive")
+				return frame.Usagef("audit tail: --since must be positive")
 			}
 			for _, t := range types {
 				if strings.Trim(strings.ToUpper(t), "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != "" || t == "" {
-					return usagef("audit tail: --type %q: want the name of an event, such as AUTHZ_DENIED", t)
+					return frame.Usagef("audit tail: --type %q: want the name of an event, such as AUTHZ_DENIED", t)
 				}
 				opts.Filter.Types = append(opts.Filter.Types, portcullis.EventType(strings.ToUpper(t)))
 			}
@@ -51,7 +52,7 @@ func (c *cli) auditTail() *cobra.Command {
 			damaged := false
 			opts.Damage = func(err error) error {
 				damaged = true
-				fmt.Fprintln(c.err, "portcullis: damaged:", err)
+				fmt.Fprintln(c.Err, "portcullis: damaged:", err)
 				return nil
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
@@ -60,7 +61,7 @@ func (c *cli) auditTail() *cobra.Command {
 				return err
 			}
 			if damaged {
-				return fmt.Errorf("%w: the audit log is damaged", errNo)
+				return fmt.Errorf("%w: the audit log is damaged", frame.ErrNo)
 			}
 			return nil
 		},
@@ -75,10 +76,10 @@ func (c *cli) auditTail() *cobra.Command {
 	return cmd
 }
 
-func (c *cli) tail(ctx context.Context, dir string, opts journal.TailOptions) error {
+func (c cli) tail(ctx context.Context, dir string, opts journal.TailOptions) error {
 	return journal.Tail(ctx, dir, opts, func(l journal.Line, e portcullis.Event) error {
-		if c.json() {
-			return c.printf("%s\n", l.Entry)
+		if c.JSON() {
+			return c.Printf("%s\n", l.Entry)
 		}
 		who := e.Actor.ID
 		if e.Actor.IP.IsValid() {
@@ -90,6 +91,6 @@ func (c *cli) tail(ctx context.Context, dir string, opts journal.TailOptions) er
 		for _, d := range e.Details {
 			line += fmt.Sprintf(" %s=%v", d.Key, d.Value)
 		}
-		return c.printf("%s\n", c.screen().Paint(e.Severity, printable(strings.TrimRight(line, " "))))
+		return c.Printf("%s\n", c.Screen().Paint(e.Severity, frame.Printable(strings.TrimRight(line, " "))))
 	})
 }

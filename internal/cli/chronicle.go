@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/portcullis-dev/portcullis/internal/chronicle"
+	"github.com/portcullis-dev/portcullis/internal/cli/frame"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 )
@@ -43,15 +44,15 @@ func (f *chronicleFlags) add(flags *pflag.FlagSet) {
 }
 
 // server opens the histories.
-func (f *chronicleFlags) server(c *cli, browser string, log *slog.Logger) (*chronicle.Server, error) {
+func (f *chronicleFlags) server(c cli, browser string, log *slog.Logger) (*chronicle.Server, error) {
 	cfg := chronicle.Default()
 	hide, err := f.hidden(c)
 	if err != nil {
 		return nil, err
 	}
 	cfg.DefaultBrowser, cfg.Discover, cfg.CustomSensitiveParams = browser, f.discover, hide
-	cfg.Version, cfg.Logger = c.version, log
-	cfg.Token, _ = c.env(chronicleToken)
+	cfg.Version, cfg.Logger = c.Version, log
+	cfg.Token, _ = c.Env(chronicleToken)
 	if cfg.Paths, err = browserFiles("--path", f.paths); err != nil {
 		return nil, err
 	}
@@ -60,7 +61,7 @@ func (f *chronicleFlags) server(c *cli, browser string, log *slog.Logger) (*chro
 	}
 	s, err := chronicle.New(cfg)
 	if err != nil {
-		return nil, usagef("chronicle: %w", err)
+		return nil, frame.Usagef("chronicle: %w", err)
 	}
 	return s, nil
 }
@@ -69,8 +70,8 @@ func (f *chronicleFlags) server(c *cli, browser string, log *slog.Logger) (*chro
 // configuration (security.custom_sensitive_params). Variables of the
 // configuration that are not set here do not matter: a child of the gateway
 // has a minimal environment, and no other setting is used.
-func (f *chronicleFlags) hidden(c *cli) ([]string, error) {
-	path, err := config.Find(c.configPath, c.env)
+func (f *chronicleFlags) hidden(c cli) ([]string, error) {
+	path, err := config.Find(c.ConfigPath, c.Env)
 	if errors.Is(err, config.ErrNotFound) {
 		return f.hide, nil
 	}
@@ -78,7 +79,7 @@ func (f *chronicleFlags) hidden(c *cli) ([]string, error) {
 		return nil, err
 	}
 	cfg, _, err := config.Load(path, func(name string) (string, bool) {
-		if v, ok := c.env(name); ok {
+		if v, ok := c.Env(name); ok {
 			return v, true
 		}
 		return "unset-variable-of-no-use-here", true
@@ -94,24 +95,24 @@ func browserFiles(flag string, list []string) (map[string]string, error) {
 	for _, item := range list {
 		name, file, ok := strings.Cut(item, "=")
 		if !ok || name == "" || file == "" {
-			return nil, usagef("%s %q: want BROWSER=FILE, such as firefox=/tmp/places.sqlite", flag, item)
+			return nil, frame.Usagef("%s %q: want BROWSER=FILE, such as firefox=/tmp/places.sqlite", flag, item)
 		}
 		abs, err := filepath.Abs(file)
 		if err != nil {
-			return nil, usagef("%s %q: %w", flag, item, err)
+			return nil, frame.Usagef("%s %q: %w", flag, item, err)
 		}
 		out[strings.ToLower(name)] = abs
 	}
 	return out, nil
 }
 
-func (c *cli) chronicle() *cobra.Command {
+func (c cli) chronicle() *cobra.Command {
 	var flags chronicleFlags
 	verbs := []*cobra.Command{c.chronicleServe(&flags)}
 	for _, q := range chronicleQueries() {
 		verbs = append(verbs, c.chronicleQuery(&flags, q))
 	}
-	g := group("chronicle", "Search the browser history of this machine, or serve it over MCP", verbs...)
+	g := frame.Group("chronicle", "Search the browser history of this machine, or serve it over MCP", verbs...)
 	g.Long = `Chronicle is the bundled MCP server: read-only tools over the browser history,
 bookmarks and downloads of this machine. Databases are copied and opened
 read-only; secrets in URLs are removed before search and output.`
@@ -121,11 +122,11 @@ read-only; secrets in URLs are removed before search and output.`
 	return g
 }
 
-func (c *cli) chronicleServe(flags *chronicleFlags) *cobra.Command {
+func (c cli) chronicleServe(flags *chronicleFlags) *cobra.Command {
 	var stdio bool
 	var listen, browser string
 	cmd := &cobra.Command{
-		Use: "serve [--stdio | --listen ADDRESS]", Short: "Serve the history over MCP, on stdio or HTTP", Args: none,
+		Use: "serve [--stdio | --listen ADDRESS]", Short: "Serve the history over MCP, on stdio or HTTP", Args: frame.None,
 		Long: `Serve the history over MCP. On HTTP it serves MCP at /mcp and REST at /api, and
 authenticates nobody unless PORTCULLIS_CHRONICLE_TOKEN is set, which callers
 then send as "Authorization: Bearer TOKEN". Put the gateway in front of it:
@@ -135,9 +136,9 @@ then send as "Authorization: Bearer TOKEN". Put the gateway in front of it:
   portcullis serve -- portcullis chronicle serve --stdio`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if stdio && listen != "" {
-				return usagef("chronicle serve: give --stdio or --listen, not both")
+				return frame.Usagef("chronicle serve: give --stdio or --listen, not both")
 			}
-			log := obs.NewLogger(c.err, slog.LevelWarn, c.logFormat("auto"), obs.LogOptions{Module: "chronicle"})
+			log := obs.NewLogger(c.Err, slog.LevelWarn, c.LogFormat("auto"), obs.LogOptions{Module: "chronicle"})
 			s, err := flags.server(c, browser, log)
 			if err != nil {
 				return err
@@ -162,20 +163,20 @@ then send as "Authorization: Bearer TOKEN". Put the gateway in front of it:
 
 // chronicleHTTP serves until ctx ends. Only loopback is taken without a token:
 // a history on a network would be anybody's.
-func (c *cli) chronicleHTTP(ctx context.Context, s *chronicle.Server, listen string, log *slog.Logger) error {
-	token, _ := c.env(chronicleToken)
+func (c cli) chronicleHTTP(ctx context.Context, s *chronicle.Server, listen string, log *slog.Logger) error {
+	token, _ := c.Env(chronicleToken)
 	l, err := net.Listen("tcp", listen)
 	if err != nil {
 		return fmt.Errorf("opening the listener: %w", err)
 	}
 	if addr, ok := l.Addr().(*net.TCPAddr); token == "" && ok && !addr.IP.IsLoopback() {
-		return errors.Join(usagef("chronicle serve: --listen %q is open to the network: set PORTCULLIS_CHRONICLE_TOKEN, or listen on 127.0.0.1", listen), l.Close())
+		return errors.Join(frame.Usagef("chronicle serve: --listen %q is open to the network: set PORTCULLIS_CHRONICLE_TOKEN, or listen on 127.0.0.1", listen), l.Close())
 	}
 	srv := &http.Server{
 		Handler: s.HTTPHandler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
-	if err := c.printf("chronicle %s\n  MCP   http://%s/mcp\n  REST  http://%s/api\n", c.version, l.Addr(), l.Addr()); err != nil {
+	if err := c.Printf("chronicle %s\n  MCP   http://%s/mcp\n  REST  http://%s/api\n", c.Version, l.Addr(), l.Addr()); err != nil {
 		return errors.Join(err, l.Close())
 	}
 	failed := make(chan error, 1)
@@ -194,10 +195,10 @@ func (c *cli) chronicleHTTP(ctx context.Context, s *chronicle.Server, listen str
 }
 
 // chronicleQuery is the verb of one read tool: its arguments are flags.
-func (c *cli) chronicleQuery(flags *chronicleFlags, q chronicleVerb) *cobra.Command {
-	use, rule := q.name, none
+func (c cli) chronicleQuery(flags *chronicleFlags, q chronicleVerb) *cobra.Command {
+	use, rule := q.name, frame.None
 	if q.subject != "" {
-		use, rule = q.name+" "+strings.ToUpper(q.subject), one("the "+q.subject)
+		use, rule = q.name+" "+strings.ToUpper(q.subject), frame.One("the "+q.subject)
 	}
 	var format string
 	cmd := &cobra.Command{Use: use, Short: q.short, Example: "  portcullis chronicle " + q.example, Args: rule}
@@ -207,7 +208,7 @@ func (c *cli) chronicleQuery(flags *chronicleFlags, q chronicleVerb) *cobra.Comm
 	}
 	f.StringVar(&format, "format", q.formats[0], "`format`: "+strings.Join(q.formats, ", "))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if c.json() && !cmd.Flags().Changed("format") {
+		if c.JSON() && !cmd.Flags().Changed("format") {
 			format = "json"
 		}
 		if err := q.checkFormat(format); err != nil {
@@ -234,10 +235,10 @@ func (c *cli) chronicleQuery(flags *chronicleFlags, q chronicleVerb) *cobra.Comm
 	return cmd
 }
 
-func (c *cli) askChronicle(ctx context.Context, flags *chronicleFlags, tool string, arguments []byte, format string) error {
+func (c cli) askChronicle(ctx context.Context, flags *chronicleFlags, tool string, arguments []byte, format string) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	s, err := flags.server(c, "", obs.NewLogger(c.err, slog.LevelError, c.logFormat("auto"), obs.LogOptions{}))
+	s, err := flags.server(c, "", obs.NewLogger(c.Err, slog.LevelError, c.LogFormat("auto"), obs.LogOptions{}))
 	if err != nil {
 		return err
 	}
@@ -246,19 +247,19 @@ func (c *cli) askChronicle(ctx context.Context, flags *chronicleFlags, tool stri
 	if err != nil {
 		var e *chronicle.Error
 		if errors.As(err, &e) && e.Status == http.StatusBadRequest {
-			return usageError{err}
+			return frame.UsageError{Err: err}
 		}
 		return err
 	}
 	switch {
 	case format == "json":
-		return c.printJSON(res.Data)
+		return c.PrintJSON(res.Data)
 	case format == "csv" && res.MIME != "text/csv":
 		text, err := chronicleCSV(res.Data)
 		if err != nil {
 			return err
 		}
-		return c.printf("%s", text)
+		return c.Printf("%s", text)
 	}
-	return c.printf("%s\n", strings.TrimRight(res.Text, "\r\n"))
+	return c.Printf("%s\n", strings.TrimRight(res.Text, "\r\n"))
 }

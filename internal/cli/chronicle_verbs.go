@@ -10,6 +10,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis/internal/chronicle"
 	"github.com/portcullis-dev/portcullis/internal/chronicle/render"
+	"github.com/portcullis-dev/portcullis/internal/cli/frame"
 )
 
 // chronicleVerb is one read tool as a verb.
@@ -25,7 +26,7 @@ type chronicleVerb struct {
 
 func (q *chronicleVerb) checkFormat(format string) error {
 	if !slices.Contains(q.formats, format) {
-		return usagef("--format %q: want %s", format, strings.Join(q.formats, " or "))
+		return frame.Usagef("--format %q: want %s", format, strings.Join(q.formats, " or "))
 	}
 	return nil
 }

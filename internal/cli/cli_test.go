@@ -18,15 +18,16 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/admin"
+	"github.com/portcullis-dev/portcullis/internal/cli/frame"
 	"github.com/portcullis-dev/portcullis/internal/cli/screen"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/store/datadir"
 )
 
-func newTest() (*cli, *bytes.Buffer, *bytes.Buffer) {
+func newTest() (cli, *bytes.Buffer, *bytes.Buffer) {
 	var out, errs bytes.Buffer
 	env := func(string) (string, bool) { return "", false }
-	return &cli{version: "test", in: strings.NewReader(""), out: &out, err: &errs, env: env, output: "text"}, &out, &errs
+	return cli{&frame.Frame{Version: "test", In: strings.NewReader(""), Out: &out, Err: &errs, Env: env, Output: "text"}}, &out, &errs
 }
 
 // walk visits every verb below cmd.
@@ -114,8 +115,8 @@ func TestExitCodes(t *testing.T) {
 	}{
 		{nil, exitOK, ""},
 		{errors.New("disk on fire"), exitFailed, "portcullis: disk on fire\n"},
-		{fmt.Errorf("x: %w", errNo), exitNo, ""},
-		{usagef("--x %q: want y", "z"), exitUsage, "portcullis: --x \"z\": want y\nhint: 'portcullis key --help' shows"},
+		{fmt.Errorf("x: %w", frame.ErrNo), exitNo, ""},
+		{frame.Usagef("--x %q: want y", "z"), exitUsage, "portcullis: --x \"z\": want y\nhint: 'portcullis key --help' shows"},
 		{config.Errors{{File: "f.toml", Line: 3, Path: "x", Text: "wrong"}}, exitUsage, "f.toml:3: x: wrong\n"},
 		{fmt.Errorf("opening: %w", &datadir.LockedError{Path: "/d", PID: 7}), exitFailed, "(pid 7) is using /d\nhint: stop it first"},
 		{fmt.Errorf("opening: %w", os.NewSyscallError("bind", syscall.EADDRINUSE)), exitFailed, "\nhint: name another address with --listen"},
@@ -154,7 +155,7 @@ func (failingWriter) Write([]byte) (int, error) { return 0, syscall.EPIPE }
 func TestLogFormat(t *testing.T) {
 	c, _, _ := newTest()
 	for format, want := range map[string]string{"auto": "json", "text": "text", "json": "json"} {
-		if got := c.logFormat(format); got != want {
+		if got := c.LogFormat(format); got != want {
 			t.Errorf("%s, piped: %s, want %s", format, got, want)
 		}
 	}
@@ -163,9 +164,9 @@ func TestLogFormat(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer device.Close()
-	c.err = device // counts as a terminal, see isTerminal
+	c.Err = device // counts as a terminal, see isTerminal
 	for format, want := range map[string]string{"auto": "text", "text": "text", "json": "json"} {
-		if got := c.logFormat(format); got != want {
+		if got := c.LogFormat(format); got != want {
 			t.Errorf("%s, terminal: %s, want %s", format, got, want)
 		}
 	}
@@ -179,22 +180,22 @@ func TestPaint(t *testing.T) {
 	defer device.Close()
 	c, _, _ := newTest()
 	vars := map[string]string{"TERM": "xterm"}
-	c.env = func(name string) (string, bool) { v, ok := vars[name]; return v, ok }
-	if got := c.screen().Paint("ERROR", "x"); got != "x" {
+	c.Env = func(name string) (string, bool) { v, ok := vars[name]; return v, ok }
+	if got := c.Screen().Paint("ERROR", "x"); got != "x" {
 		t.Errorf("piped: %q", got)
 	}
-	c.out = device
+	c.Out = device
 	for severity, want := range map[portcullis.Severity]string{"INFO": "x", "WARN": "\x1b[33mx\x1b[0m", "ERROR": "\x1b[31mx\x1b[0m", "CRITICAL": "\x1b[31mx\x1b[0m"} {
-		if got := c.screen().Paint(severity, "x"); got != want {
+		if got := c.Screen().Paint(severity, "x"); got != want {
 			t.Errorf("%s: %q, want %q", severity, got, want)
 		}
 	}
 	vars["NO_COLOR"] = "1"
-	if got := c.screen().Paint("ERROR", "x"); got != "x" {
+	if got := c.Screen().Paint("ERROR", "x"); got != "x" {
 		t.Errorf("NO_COLOR: %q", got)
 	}
 	vars = map[string]string{"TERM": "dumb"}
-	if got := c.screen().Paint("ERROR", "x"); got != "x" {
+	if got := c.Screen().Paint("ERROR", "x"); got != "x" {
 		t.Errorf("dumb terminal: %q", got)
 	}
 }

@@ -5,17 +5,19 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"github.com/portcullis-dev/portcullis/internal/cli/frame"
 )
 
 // completion prints the scripts that let a shell complete our verbs.
-func (c *cli) completion() *cobra.Command {
+func (c cli) completion() *cobra.Command {
 	shell := func(name, example string, write func(*cobra.Command, io.Writer) error) *cobra.Command {
 		return &cobra.Command{
-			Use: name, Short: "Print the completion script for " + name, Args: none, Example: example,
-			RunE: func(cmd *cobra.Command, _ []string) error { return write(cmd.Root(), c.out) },
+			Use: name, Short: "Print the completion script for " + name, Args: frame.None, Example: example,
+			RunE: func(cmd *cobra.Command, _ []string) error { return write(cmd.Root(), c.Out) },
 		}
 	}
-	return group("completion", "Print a script that completes verbs and flags in your shell",
+	return frame.Group("completion", "Print a script that completes verbs and flags in your shell",
 		shell("bash", "  source <(portcullis completion bash)",
 			func(root *cobra.Command, w io.Writer) error { return root.GenBashCompletionV2(w, true) }),
 		shell("zsh", "  portcullis completion zsh > \"${fpath[1]}/_portcullis\"",
@@ -26,7 +28,7 @@ func (c *cli) completion() *cobra.Command {
 }
 
 // completeFlags teaches the shells the values of the flags that all verbs have.
-func (c *cli) completeFlags(root *cobra.Command) {
+func (c cli) completeFlags(root *cobra.Command) {
 	outputs := cobra.FixedCompletions([]cobra.Completion{"text", "json"}, cobra.ShellCompDirectiveNoFileComp)
 	_ = errors.Join( // they fail only for flags that are not defined, and root has just done that
 		root.RegisterFlagCompletionFunc("output", outputs),
@@ -43,10 +45,10 @@ func helpCmd() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			verb, rest, err := cmd.Root().Find(args)
 			if err != nil {
-				return unknownVerb(cmd.Root(), args[0])
+				return frame.UnknownVerb(cmd.Root(), args[0])
 			}
 			if len(rest) > 0 {
-				return unknownVerb(verb, rest[0])
+				return frame.UnknownVerb(verb, rest[0])
 			}
 			return verb.Help()
 		},

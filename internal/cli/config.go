@@ -4,103 +4,80 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/portcullis-dev/portcullis/internal/app"
+	"github.com/portcullis-dev/portcullis/internal/cli/frame"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/store/datadir"
 )
 
-func (c *cli) config() *cobra.Command {
-	return group("config", "Check and show the configuration", c.configValidate(), c.configShow(), c.configSchema())
+func (c cli) config() *cobra.Command {
+	return frame.Group("config", "Check and show the configuration", c.configValidate(), c.configShow(), c.configSchema())
 }
 
-// loadConfig reads the configuration file, or takes the defaults where there
-// is none.
-func (c *cli) loadConfig() (*config.Config, *config.Source, error) {
-	path, err := config.Find(c.configPath, c.env)
-	if errors.Is(err, config.ErrNotFound) {
-		return config.Default(), nil, nil
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	cfg, src, err := config.Load(path, c.env)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, usagef("there is no file %q: 'portcullis init' writes one", path)
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, w := range src.Warnings {
-		fmt.Fprintln(c.err, "warning:", w)
-	}
-	return cfg, src, nil
-}
-
-func (c *cli) configValidate() *cobra.Command {
+func (c cli) configValidate() *cobra.Command {
 	return &cobra.Command{
-		Use: "validate", Short: "Check the configuration file; exit code 2 if it is not valid", Args: none,
+		Use: "validate", Short: "Check the configuration file; exit code 2 if it is not valid", Args: frame.None,
 		Example: "  portcullis config validate --config portcullis.toml",
 		RunE: func(*cobra.Command, []string) error {
-			cfg, src, err := c.loadConfig()
+			cfg, src, err := c.LoadConfig()
 			if err != nil {
 				return err
 			}
 			if src == nil {
-				return usagef("config validate: there is no %s here and none in your configuration folder: name one with --config, or let 'portcullis init' write one", config.FileName)
+				return frame.Usagef("config validate: there is no %s here and none in your configuration folder: name one with --config, or let 'portcullis init' write one", config.FileName)
 			}
 			if _, err := app.Pipelines(cfg); err != nil {
-				return usageError{err}
+				return frame.UsageError{Err: err}
 			}
-			if c.json() {
-				return c.printJSON(map[string]any{"valid": true, "file": src.Path, "routes": len(cfg.Routes)})
+			if c.JSON() {
+				return c.PrintJSON(map[string]any{"valid": true, "file": src.Path, "routes": len(cfg.Routes)})
 			}
-			return c.printf("%s is valid: %d route(s)\n", src.Path, len(cfg.Routes))
+			return c.Printf("%s is valid: %d route(s)\n", src.Path, len(cfg.Routes))
 		},
 	}
 }
 
-func (c *cli) configShow() *cobra.Command {
+func (c cli) configShow() *cobra.Command {
 	return &cobra.Command{
-		Use: "show", Short: "Print the configuration in force, secrets masked", Args: none,
+		Use: "show", Short: "Print the configuration in force, secrets masked", Args: frame.None,
 		Example: "  portcullis config show --output json",
 		RunE: func(*cobra.Command, []string) error {
-			cfg, _, err := c.loadConfig()
+			cfg, _, err := c.LoadConfig()
 			if err != nil {
 				return err
 			}
-			if !c.json() {
-				return c.printf("%s", cfg.Masked())
+			if !c.JSON() {
+				return c.Printf("%s", cfg.Masked())
 			}
 			b, err := cfg.MaskedJSON()
 			if err != nil {
 				return err
 			}
-			return c.printJSON(json.RawMessage(b))
+			return c.PrintJSON(json.RawMessage(b))
 		},
 	}
 }
 
-func (c *cli) configSchema() *cobra.Command {
+func (c cli) configSchema() *cobra.Command {
 	return &cobra.Command{
-		Use: "schema", Short: "Print the JSON Schema of the configuration file", Args: none,
+		Use: "schema", Short: "Print the JSON Schema of the configuration file", Args: frame.None,
 		Example: "  portcullis config schema > portcullis.schema.json",
 		RunE: func(*cobra.Command, []string) error {
 			b, err := config.Schema()
 			if err != nil {
 				return err
 			}
-			return c.printf("%s\n", b)
+			return c.Printf("%s\n", b)
 		},
 	}
 }
 
-func (c *cli) init() *cobra.Command {
+func (c cli) init() *cobra.Command {
 	var force bool
 	var upstream string
 	cmd := &cobra.Command{
@@ -111,18 +88,18 @@ func (c *cli) init() *cobra.Command {
   portcullis init --config /etc/portcullis/portcullis.toml --data /var/lib/portcullis`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 && cmd.ArgsLenAtDash() != 0 {
-				return usagef("init: put the command behind \"--\"")
+				return frame.Usagef("init: put the command behind \"--\"")
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			path := c.configPath
+			path := c.ConfigPath
 			if path == "" {
 				path = config.FileName
 			}
 			cfg := config.Default()
 			if upstream != "" && len(args) > 0 {
-				return usagef("init: give --upstream or a command, not both")
+				return frame.Usagef("init: give --upstream or a command, not both")
 			}
 			if upstream != "" || len(args) > 0 {
 				if err := single(cfg, upstream, args); err != nil {
@@ -143,7 +120,7 @@ func (c *cli) init() *cobra.Command {
 // writeNew writes a file that must not be there yet, whole or not at all.
 func writeNew(path, text string, force bool) error {
 	if _, err := os.Lstat(path); err == nil && !force {
-		return usagef("%q is there already: --force replaces it", path)
+		return frame.Usagef("%q is there already: --force replaces it", path)
 	}
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".portcullis-*.toml")
 	if err != nil {
@@ -160,28 +137,28 @@ func writeNew(path, text string, force bool) error {
 	return nil
 }
 
-func (c *cli) initData(cmd *cobra.Command, cfg *config.Config, path string) error {
-	opts := c.options(cfg, nil)
+func (c cli) initData(cmd *cobra.Command, cfg *config.Config, path string) error {
+	opts := c.Options(cfg, nil)
 	opts.FirstKey = true
 	key, err := app.Init(cmd.Context(), opts)
 	var running *datadir.LockedError
 	if err != nil && !errors.As(err, &running) { // a running gateway made the folder and its first key
 		return err
 	}
-	if c.json() {
-		return c.printJSON(map[string]string{"config": path, "data": c.dataDir, "key": key})
+	if c.JSON() {
+		return c.PrintJSON(map[string]string{"config": path, "data": c.DataDir, "key": key})
 	}
-	if err := c.printf("wrote %s\n", path); err != nil {
+	if err := c.Printf("wrote %s\n", path); err != nil {
 		return err
 	}
 	if running != nil {
-		return c.printf("\nA gateway is running with the data folder %s; its keys stay.\n", c.dataDir)
+		return c.Printf("\nA gateway is running with the data folder %s; its keys stay.\n", c.DataDir)
 	}
-	if err := c.printf("made  %s\n", c.dataDir); err != nil {
+	if err := c.Printf("made  %s\n", c.DataDir); err != nil {
 		return err
 	}
 	if key == "" {
-		return c.printf("\nThe data folder has keys already; `portcullis key create` makes another.\n")
+		return c.Printf("\nThe data folder has keys already; `portcullis key create` makes another.\n")
 	}
-	return c.printf("\n  %s\n\nThis is the first key; it may do everything, also administer, and is shown only now.\nNext: edit %s and run `portcullis serve`.\n", key, path)
+	return c.Printf("\n  %s\n\nThis is the first key; it may do everything, also administer, and is shown only now.\nNext: edit %s and run `portcullis serve`.\n", key, path)
 }

@@ -17,6 +17,8 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/app"
 	"github.com/portcullis-dev/portcullis/internal/chronicle"
+	"github.com/portcullis-dev/portcullis/internal/cli/frame"
+	"github.com/portcullis-dev/portcullis/internal/cli/keys"
 	"github.com/portcullis-dev/portcullis/internal/cli/screen"
 	"github.com/portcullis-dev/portcullis/internal/config"
 )
@@ -24,7 +26,7 @@ import (
 // demo is the gateway in front of chronicle, with what a newcomer needs to try
 // it.
 type demo struct {
-	*cli
+	cli
 	flags  serveFlags
 	data   string // absolute
 	fresh  bool   // data was made for this run and is removed at its end
@@ -32,7 +34,7 @@ type demo struct {
 	sample string // history file made up for the demonstration; "" = the machine's own
 }
 
-func (c *cli) demo() *cobra.Command {
+func (c cli) demo() *cobra.Command {
 	d := &demo{cli: c}
 	cmd := &cobra.Command{
 		Use: "demo [-- COMMAND ARGS…]", Short: "Run the gateway in front of a real MCP server, ready to try",
@@ -45,7 +47,7 @@ is refused, and where to look. Nothing stays behind, unless --data says where.`,
   portcullis demo --output json`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 && cmd.ArgsLenAtDash() != 0 {
-				return usagef("demo: put the command behind \"--\": portcullis demo -- %s …", args[0])
+				return frame.Usagef("demo: put the command behind \"--\": portcullis demo -- %s …", args[0])
 			}
 			return nil
 		},
@@ -60,7 +62,7 @@ is refused, and where to look. Nothing stays behind, unless --data says where.`,
 
 func (d *demo) run(cmd *cobra.Command, command []string) (err error) {
 	if d.flags.upstream != "" && len(command) > 0 {
-		return usagef("demo: give --upstream or a command, not both")
+		return frame.Usagef("demo: give --upstream or a command, not both")
 	}
 	if err := d.makeData(cmd.Flags().Changed("data")); err != nil {
 		return err
@@ -95,14 +97,14 @@ func (d *demo) options(command []string) (app.Options, error) {
 		cfg.Routes[0].PassEnv = []string{"XDG_CONFIG_HOME"} // where browsers keep their profiles, beside HOME
 		return nil
 	}
-	if d.configPath != "" {
-		return d.appOptions(adjust)
+	if d.ConfigPath != "" {
+		return d.AppOptions(adjust)
 	}
 	cfg := config.Default()
 	if err := adjust(cfg); err != nil {
 		return app.Options{}, err
 	}
-	return d.cli.options(cfg, nil), nil
+	return d.Options(cfg, nil), nil
 }
 
 // makeData sees to it that there is a data folder nobody else can look into.
@@ -112,11 +114,11 @@ func (d *demo) makeData(named bool) error {
 		if err != nil {
 			return fmt.Errorf("making a data folder: %w", err)
 		}
-		d.fresh, d.dataDir = true, dir
+		d.fresh, d.DataDir = true, dir
 	}
-	abs, err := filepath.Abs(d.dataDir)
+	abs, err := filepath.Abs(d.DataDir)
 	if err != nil {
-		return fmt.Errorf("data folder %q: %w", d.dataDir, err)
+		return fmt.Errorf("data folder %q: %w", d.DataDir, err)
 	}
 	d.data = abs
 	if err := os.MkdirAll(abs, 0o700); err != nil {
@@ -171,7 +173,7 @@ func (d *demo) freePorts(ctx context.Context) {
 		flag *string
 		def  string
 	}{{&d.flags.listen, def.Listen}, {&d.flags.adminListen, def.AdminListen}} {
-		if *p.flag != "" || d.configPath != "" {
+		if *p.flag != "" || d.ConfigPath != "" {
 			continue
 		}
 		var lc net.ListenConfig
@@ -190,16 +192,16 @@ func (d *demo) announce(ctx context.Context, a *app.App) error {
 		if err != nil {
 			return err
 		}
-		made, err := client.CreateKey(ctx, admin.CreateKey{Name: "demo", Scopes: append(defaultScopes[:], "manage"), Schedule: "daily"})
+		made, err := client.CreateKey(ctx, admin.CreateKey{Name: "demo", Scopes: append(keys.DefaultScopes(), "manage"), Schedule: "daily"})
 		if err != nil {
 			return fmt.Errorf("making a key: %w", err)
 		}
 		e.APIKey = made.Key
 	}
-	if d.json() {
-		return d.printJSON(e)
+	if d.JSON() {
+		return d.PrintJSON(e)
 	}
-	return d.printf("%s", d.story(e))
+	return d.Printf("%s", d.story(e))
 }
 
 // demoCall is one request of the demonstration, complete in itself.
@@ -250,7 +252,7 @@ func (d *demo) story(e app.Endpoints) string {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "portcullis %s in front of %s\n\n  MCP    %s\n  admin  %s\n  key    %s\n  data   %s\n\n",
-		d.version, what, e.URL, e.AdminURL, e.APIKey, d.data)
+		d.Version, what, e.URL, e.AdminURL, e.APIKey, d.data)
 	good, bad, why := d.calls(d.other == "")
 	fmt.Fprintf(&b, "This works:\n\n%s\n", good.curl(e))
 	fmt.Fprintf(&b, "This is an attack and is refused with 400: %s:\n\n%s\n", why, bad.curl(e))

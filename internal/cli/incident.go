@@ -6,27 +6,28 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/portcullis-dev/portcullis/internal/admin"
+	"github.com/portcullis-dev/portcullis/internal/cli/frame"
 )
 
-func (c *cli) incident() *cobra.Command {
-	return group("incident", "Contain trouble", c.maintenance())
+func (c cli) incident() *cobra.Command {
+	return frame.Group("incident", "Contain trouble", c.maintenance())
 }
 
-func (c *cli) maintenance() *cobra.Command {
+func (c cli) maintenance() *cobra.Command {
 	var m admin.Maintenance
 	var retry time.Duration
 	cmd := &cobra.Command{
 		Use: "maintenance on|off|status", Short: "Refuse all calls with 503, or take them again",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 || args[0] != "on" && args[0] != "off" && args[0] != "status" {
-				return usagef("incident maintenance: want on, off or status")
+				return frame.Usagef("incident maintenance: want on, off or status")
 			}
 			return nil
 		},
 		Example: `  portcullis incident maintenance on --reason "database move" --retry-after 10m
   portcullis incident maintenance off`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.withAdmin(cmd.Context(), func(a *admin.Client) error {
+			return c.WithAdmin(cmd.Context(), func(a *admin.Client) error {
 				if m.On = args[0] == "on"; m.On {
 					m.RetryAfter = int(retry / time.Second)
 				}
@@ -48,12 +49,12 @@ func (c *cli) maintenance() *cobra.Command {
 	return cmd
 }
 
-func (c *cli) showMaintenance(m admin.Maintenance) error {
-	if c.json() {
-		return c.printJSON(m)
+func (c cli) showMaintenance(m admin.Maintenance) error {
+	if c.JSON() {
+		return c.PrintJSON(m)
 	}
 	if !m.On {
-		return c.printf("maintenance is off: calls are taken\n")
+		return c.Printf("maintenance is off: calls are taken\n")
 	}
-	return c.printf("maintenance is on: all calls are refused with 503 (retry after %s)\n", time.Duration(m.RetryAfter)*time.Second)
+	return c.Printf("maintenance is on: all calls are refused with 503 (retry after %s)\n", time.Duration(m.RetryAfter)*time.Second)
 }

@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"context"
-	"log/slog"
 	"os/exec"
 	"strings"
 
@@ -11,9 +10,8 @@ import (
 
 	"github.com/portcullis-dev/portcullis/internal/app"
 	"github.com/portcullis-dev/portcullis/internal/cli/ending"
-	"github.com/portcullis-dev/portcullis/internal/cli/screen"
+	"github.com/portcullis-dev/portcullis/internal/cli/frame"
 	"github.com/portcullis-dev/portcullis/internal/config"
-	"github.com/portcullis-dev/portcullis/internal/obs"
 )
 
 // serveFlags are what `serve` and `demo` take.
@@ -38,7 +36,7 @@ func (s *serveFlags) apply(cfg *config.Config) {
 	}
 }
 
-func (c *cli) serve() *cobra.Command {
+func (c cli) serve() *cobra.Command {
 	var flags serveFlags
 	cmd := &cobra.Command{
 		Use:   "serve [--upstream URL | -- COMMAND ARGS…]",
@@ -53,15 +51,15 @@ one is made now and shown once) and has every limit on.`,
   portcullis serve --config portcullis.toml --listen 127.0.0.1:8443`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 && cmd.ArgsLenAtDash() != 0 {
-				return usagef("serve: put the command behind \"--\": portcullis serve -- %s …", args[0])
+				return frame.Usagef("serve: put the command behind \"--\": portcullis serve -- %s …", args[0])
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if flags.upstream != "" && len(args) > 0 {
-				return usagef("serve: give --upstream or a command, not both")
+				return frame.Usagef("serve: give --upstream or a command, not both")
 			}
-			opts, err := c.appOptions(func(cfg *config.Config) error {
+			opts, err := c.AppOptions(func(cfg *config.Config) error {
 				flags.apply(cfg)
 				return single(cfg, flags.upstream, args)
 			})
@@ -82,7 +80,7 @@ one is made now and shown once) and has every limit on.`,
 func single(cfg *config.Config, upstream string, command []string) error {
 	if upstream == "" && len(command) == 0 {
 		if len(cfg.Routes) == 0 {
-			return usagef("serve: nothing to protect: give --upstream URL, a command behind \"--\", or a [[route]] in the configuration")
+			return frame.Usagef("serve: nothing to protect: give --upstream URL, a command behind \"--\", or a [[route]] in the configuration")
 		}
 		return nil
 	}
@@ -90,11 +88,11 @@ func single(cfg *config.Config, upstream string, command []string) error {
 	rt.Name, rt.Path, rt.Upstream, rt.Command = "mcp", "/mcp", upstream, command
 	cfg.Routes = []config.Route{rt}
 	if err := cfg.Validate(); err != nil {
-		return usagef("%s", fromFlags(err))
+		return frame.Usagef("%s", fromFlags(err))
 	}
 	if len(command) > 0 {
 		if _, err := exec.LookPath(command[0]); err != nil {
-			return usagef("the command behind \"--\": %w", err)
+			return frame.Usagef("the command behind \"--\": %w", err)
 		}
 	}
 	return nil
@@ -107,52 +105,9 @@ func fromFlags(err error) string {
 	return words.Replace(err.Error())
 }
 
-// appOptions loads the configuration and fits it with what flags say; the same
-// is done again after every reload, so that flags keep winning.
-func (c *cli) appOptions(adjust func(*config.Config) error) (app.Options, error) {
-	cfg, src, err := c.loadConfig()
-	if err != nil {
-		return app.Options{}, err
-	}
-	if adjust != nil {
-		if err := adjust(cfg); err != nil {
-			return app.Options{}, err
-		}
-	}
-	opts := c.options(cfg, src)
-	opts.Adjust = adjust
-	return opts, nil
-}
-
-func (c *cli) options(cfg *config.Config, src *config.Source) app.Options {
-	return app.Options{
-		Version: c.version, Config: cfg, Source: src, Getenv: c.env, DataDir: c.dataDir,
-		Log: obs.NewLogger(c.err, logLevel(cfg.Server.Log.Level), c.logFormat(cfg.Server.Log.Format), obs.LogOptions{}),
-	}
-}
-
-// logFormat decides what "auto" means: text for a person, JSON for a machine.
-func (c *cli) logFormat(format string) string {
-	switch {
-	case format != "auto":
-		return format
-	case screen.IsTerminal(c.err):
-		return "text"
-	}
-	return "json"
-}
-
-func logLevel(name string) slog.Level {
-	var l slog.Level
-	if err := l.UnmarshalText([]byte(name)); err != nil {
-		return slog.LevelInfo // the configuration was validated: not reached
-	}
-	return l
-}
-
 // run serves until a signal asks to stop. ready is called when the gateway
 // takes calls.
-func (c *cli) run(ctx context.Context, opts app.Options, ready func(*app.App) error) error {
+func (c cli) run(ctx context.Context, opts app.Options, ready func(*app.App) error) error {
 	ctx, stop := ending.Context(ctx, opts.Source != nil)
 	defer stop()
 	a, err := app.New(ctx, opts)
@@ -169,16 +124,16 @@ func (c *cli) run(ctx context.Context, opts app.Options, ready func(*app.App) er
 }
 
 // announce tells a person where the gateway is and, once, the first key.
-func (c *cli) announce(a *app.App) error {
-	if c.json() {
-		return c.printJSON(a.Endpoints())
+func (c cli) announce(a *app.App) error {
+	if c.JSON() {
+		return c.PrintJSON(a.Endpoints())
 	}
 	e := a.Endpoints()
-	if err := c.printf("portcullis %s\n  MCP     %s\n  admin   %s\n", c.version, strings.Join(e.URLs, "\n          "), cmp.Or(e.AdminURL, "off")); err != nil {
+	if err := c.Printf("portcullis %s\n  MCP     %s\n  admin   %s\n", c.Version, strings.Join(e.URLs, "\n          "), cmp.Or(e.AdminURL, "off")); err != nil {
 		return err
 	}
 	if e.APIKey == "" {
 		return nil
 	}
-	return c.printf("  key     %s\n\nThis is the first key; it may do everything and is shown only now.\nSend it as \"X-API-Key: KEY\" or \"Authorization: Bearer KEY\".\n", e.APIKey)
+	return c.Printf("  key     %s\n\nThis is the first key; it may do everything and is shown only now.\nSend it as \"X-API-Key: KEY\" or \"Authorization: Bearer KEY\".\n", e.APIKey)
 }

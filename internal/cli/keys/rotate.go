@@ -1,4 +1,4 @@
-package cli
+package keys
 
 import (
 	"strconv"
@@ -7,9 +7,10 @@ import (
 
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
+	"github.com/portcullis-dev/portcullis/internal/cli/frame"
 )
 
-func (c *cli) keyRotate() *cobra.Command {
+func (c verbs) keyRotate() *cobra.Command {
 	var req admin.RotateKey
 	var due, all bool
 	cmd := &cobra.Command{
@@ -28,16 +29,16 @@ of --due and --all are fetched by their holders, with the key they have. With
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case due && all, len(args) > 1, (len(args) == 1) == (due || all):
-				return usagef("key rotate: want the id of a key, --due or --all")
+				return frame.Usagef("key rotate: want the id of a key, --due or --all")
 			case due && (req.Emergency || req.Reason != ""), req.Claim && len(args) == 0:
-				return usagef("key rotate: --due takes neither --emergency nor --reason, and --claim wants the id of a key")
+				return frame.Usagef("key rotate: --due takes neither --emergency nor --reason, and --claim wants the id of a key")
 			}
 			if len(args) == 1 {
 				if err := keyID(cmd, args); err != nil {
 					return err
 				}
 			}
-			return c.withAdmin(cmd.Context(), func(a *admin.Client) error {
+			return c.WithAdmin(cmd.Context(), func(a *admin.Client) error {
 				if len(args) == 1 {
 					made, err := a.RotateKey(cmd.Context(), args[0], req)
 					if err != nil {
@@ -63,49 +64,49 @@ of --due and --all are fetched by their holders, with the key they have. With
 	return cmd
 }
 
-func (c *cli) showRotation(old string, made apikey.Rotation) error {
+func (c verbs) showRotation(old string, made apikey.Rotation) error {
 	switch {
-	case c.json():
-		return c.printJSON(made)
+	case c.JSON():
+		return c.PrintJSON(made)
 	case made.Key != "":
 		return c.showNewKey(apikey.Revealed{View: made.View, Key: made.Key})
 	case made.ClaimToken != "":
-		return c.printf("%s\n\n  successor    %s\n  claim until  %s\n\nThis is the only time the token is shown. Its holder runs: portcullis key claim --url URL < token.txt\n",
-			made.ClaimToken, made.ID, when(made.ClaimUntil, "-"))
+		return c.Printf("%s\n\n  successor    %s\n  claim until  %s\n\nThis is the only time the token is shown. Its holder runs: portcullis key claim --url URL < token.txt\n",
+			made.ClaimToken, made.ID, frame.When(made.ClaimUntil, "-"))
 	}
-	return c.printf("revoked %s; its successor is %s\n", old, made.ID)
+	return c.Printf("revoked %s; its successor is %s\n", old, made.ID)
 }
 
-func (c *cli) showRotations(made []apikey.Rotation) error {
-	if c.json() {
-		return c.printJSON(made)
+func (c verbs) showRotations(made []apikey.Rotation) error {
+	if c.JSON() {
+		return c.PrintJSON(made)
 	}
 	if len(made) == 0 {
-		return c.printf("nothing to rotate\n")
+		return c.Printf("nothing to rotate\n")
 	}
 	rows := make([][]string, len(made))
 	for i, m := range made {
 		secret := m.Key
 		if secret == "" {
-			secret = "to be claimed until " + when(m.ClaimUntil, "-")
+			secret = "to be claimed until " + frame.When(m.ClaimUntil, "-")
 		}
 		rows[i] = []string{m.Predecessor, m.ID, m.Name, secret}
 	}
-	return c.table([]string{"PREDECESSOR", "SUCCESSOR", "NAME", "KEY"}, rows)
+	return c.Table([]string{"PREDECESSOR", "SUCCESSOR", "NAME", "KEY"}, rows)
 }
 
-func (c *cli) keyClaim() *cobra.Command {
+func (c verbs) keyClaim() *cobra.Command {
 	var base string
 	cmd := &cobra.Command{
-		Use: "claim --url URL", Short: "Fetch the successor of a key, this once", Args: none,
+		Use: "claim --url URL", Short: "Fetch the successor of a key, this once", Args: frame.None,
 		Long: `Fetch the successor of a key from a running gateway. Standard input holds what
 proves the right to it: a claim token, or the key that is being rotated.`,
 		Example: "  portcullis key claim --url https://mcp.example.com < key.txt",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if base == "" {
-				return usagef("key claim: --url: want that of the gateway, such as https://mcp.example.com")
+				return frame.Usagef("key claim: --url: want that of the gateway, such as https://mcp.example.com")
 			}
-			credential, err := c.secretLine("key claim")
+			credential, err := c.SecretLine("key claim")
 			if err != nil {
 				return err
 			}
@@ -120,25 +121,25 @@ proves the right to it: a claim token, or the key that is being rotated.`,
 	return cmd
 }
 
-func (c *cli) keyNotifications() *cobra.Command {
+func (c verbs) keyNotifications() *cobra.Command {
 	var failed bool
 	cmd := &cobra.Command{
-		Use: "notifications", Short: "List notices to the owners of keys that wait, or that failed", Args: none,
+		Use: "notifications", Short: "List notices to the owners of keys that wait, or that failed", Args: frame.None,
 		Example: "  portcullis key notifications --failed",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.withAdmin(cmd.Context(), func(a *admin.Client) error {
+			return c.WithAdmin(cmd.Context(), func(a *admin.Client) error {
 				list, err := a.KeyNotices(cmd.Context(), failed)
 				if err != nil {
 					return err
 				}
-				if c.json() {
-					return c.printJSON(list)
+				if c.JSON() {
+					return c.PrintJSON(list)
 				}
 				rows := make([][]string, len(list))
 				for i, m := range list {
-					rows[i] = []string{m.ID, strconv.Itoa(m.Attempts), when(&m.CreatedAt, "-"), when(&m.NextAt, "-"), m.LastError}
+					rows[i] = []string{m.ID, strconv.Itoa(m.Attempts), frame.When(&m.CreatedAt, "-"), frame.When(&m.NextAt, "-"), m.LastError}
 				}
-				return c.table([]string{"NOTICE", "ATTEMPTS", "SINCE", "NEXT", "LAST ERROR"}, rows)
+				return c.Table([]string{"NOTICE", "ATTEMPTS", "SINCE", "NEXT", "LAST ERROR"}, rows)
 			})
 		},
 	}

@@ -1,0 +1,119 @@
+// Package frame is what every group of verbs stands on: the flags all verbs
+// have, where output goes, the configuration and a client of the admin API.
+package frame
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+
+	"github.com/portcullis-dev/portcullis/internal/admin"
+	"github.com/portcullis-dev/portcullis/internal/app"
+	"github.com/portcullis-dev/portcullis/internal/cli/hint"
+	"github.com/portcullis-dev/portcullis/internal/cli/screen"
+	"github.com/portcullis-dev/portcullis/internal/config"
+	"github.com/portcullis-dev/portcullis/internal/obs"
+)
+
+// Frame carries what all verbs share. The flags are set when a verb runs.
+type Frame struct {
+	Version string
+	Out     io.Writer
+	Err     io.Writer
+	In      io.Reader
+	Env     func(string) (string, bool)
+
+	ConfigPath string
+	DataDir    string
+	Output     string
+}
+
+// LoadConfig reads the configuration file, or takes the defaults where there
+// is none.
+func (c *Frame) LoadConfig() (*config.Config, *config.Source, error) {
+	path, err := config.Find(c.ConfigPath, c.Env)
+	if errors.Is(err, config.ErrNotFound) {
+		return config.Default(), nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	cfg, src, err := config.Load(path, c.Env)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, Usagef("there is no file %q: 'portcullis init' writes one", path)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, w := range src.Warnings {
+		fmt.Fprintln(c.Err, "warning:", w)
+	}
+	return cfg, src, nil
+}
+
+// AppOptions loads the configuration and fits it with what flags say; the same
+// is done again after every reload, so that flags keep winning.
+func (c *Frame) AppOptions(adjust func(*config.Config) error) (app.Options, error) {
+	cfg, src, err := c.LoadConfig()
+	if err != nil {
+		return app.Options{}, err
+	}
+	if adjust != nil {
+		if err := adjust(cfg); err != nil {
+			return app.Options{}, err
+		}
+	}
+	opts := c.Options(cfg, src)
+	opts.Adjust = adjust
+	return opts, nil
+}
+
+func (c *Frame) Options(cfg *config.Config, src *config.Source) app.Options {
+	return app.Options{
+		Version: c.Version, Config: cfg, Source: src, Getenv: c.Env, DataDir: c.DataDir,
+		Log: obs.NewLogger(c.Err, LogLevel(cfg.Server.Log.Level), c.LogFormat(cfg.Server.Log.Format), obs.LogOptions{}),
+	}
+}
+
+// LogFormat decides what "auto" means: text for a person, JSON for a machine.
+func (c *Frame) LogFormat(format string) string {
+	switch {
+	case format != "auto":
+		return format
+	case screen.IsTerminal(c.Err):
+		return "text"
+	}
+	return "json"
+}
+
+// LogLevel returns a level of the configuration.
+func LogLevel(name string) slog.Level {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(name)); err != nil {
+		return slog.LevelInfo // the configuration was validated: not reached
+	}
+	return l
+}
+
+// WithAdmin runs f with a client of the admin API: that of the running gateway,
+// or one served in this process while the data folder is locked.
+func (c *Frame) WithAdmin(ctx context.Context, f func(*admin.Client) error) (err error) {
+	opts, err := c.AppOptions(nil)
+	if err != nil {
+		return err
+	}
+	hint.NewFolder(c.Err, c.DataDir)
+	client, closeAdmin, err := app.Connect(ctx, opts)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if cerr := closeAdmin(); cerr != nil && err == nil {
+			err = cerr
+		}
+	}()
+	return f(client)
+}
