@@ -3,9 +3,11 @@ package gateway
 import (
 	"context"
 	"errors"
+	"net/http"
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/authn/mtls"
 )
 
 func (p *pipeline) checkEdge(ctx context.Context, x *exchange) (checkedConn, error) {
@@ -43,8 +45,21 @@ func (p *pipeline) authenticate(ctx context.Context, c checkedConn) (caller, err
 	return caller{}, &portcullis.Error{
 		Kind: portcullis.KindUnauthenticated, Reason: "unauthenticated", Public: p.credentialsWanted(),
 		Event: portcullis.EventAuthFailure, Detail: "no credentials",
-		Header: p.resource.Missing(),
+		Header: p.missing(),
 	}
+}
+
+// onlyCertificates reports whether a client certificate is the only way in.
+func (p *pipeline) onlyCertificates() bool {
+	return len(p.authn) == 1 && p.authn[0].Name() == mtls.Method
+}
+
+// missing challenges a caller without credentials.
+func (p *pipeline) missing() http.Header {
+	if p.onlyCertificates() {
+		return mtls.Challenge()
+	}
+	return p.resource.Missing()
 }
 
 // credentialsWanted is the guide's text where an API key is the only way in
@@ -52,6 +67,9 @@ func (p *pipeline) authenticate(ctx context.Context, c checkedConn) (caller, err
 func (p *pipeline) credentialsWanted() string {
 	if len(p.authn) == 1 && p.authn[0].Name() == "api_key" {
 		return "API key required"
+	}
+	if p.onlyCertificates() {
+		return mtls.Required
 	}
 	return "Authentication required"
 }

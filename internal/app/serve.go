@@ -127,7 +127,7 @@ func (a *App) listenPublic(cfg *config.Config) (net.Listener, error) {
 		return limited, nil
 	}
 	t := cfg.Server.TLS
-	a.certs, err = edge.NewCertificates(edge.TLSConfig{Cert: t.Cert, Key: t.Key, MinVersion: t.MinVersion, Reload: t.Reload}, a.log, nil)
+	a.certs, err = edge.NewCertificates(edge.TLSConfig{Cert: t.Cert, Key: t.Key, ClientCA: t.ClientCA, MinVersion: t.MinVersion, Reload: t.Reload}, a.log, nil)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("server.tls: %w", err), l.Close())
 	}
@@ -210,6 +210,7 @@ func (a *App) background() {
 			}
 		})
 	}
+	a.tasks.Go(func() { a.followClients(ctx, a.opts.Config.Server.TLS.Reload) })
 	if a.opts.Source != nil {
 		a.tasks.Go(func() { a.followConfig(ctx) })
 	}
@@ -254,6 +255,7 @@ func (a *App) followConfig(ctx context.Context) {
 				return
 			case <-hup:
 				a.reloadCertificates()
+				a.reloadClients("")
 			case <-a.reload:
 			}
 			select {
