@@ -57,7 +57,7 @@ func Group(service Service) admin.Group {
 			})
 		huma.Register(api, huma.Operation{OperationID: "decide-approval", Method: http.MethodPost, Path: base + "/{id}", Summary: "Approve a call that waits, or deny it"},
 			func(ctx context.Context, in *struct {
-				requestID
+				ID   string `path:"id" minLength:"32" maxLength:"32" pattern:"^[0-9a-f]{32}$" doc:"Id of the request"`
 				Body Verdict
 			}) (*admin.Body[approval.View], error) {
 				v, err := service.Decide(ctx, in.ID, approval.Decision{Approve: in.Body.Approve, Reason: in.Body.Reason, By: admin.Actor(ctx)})
@@ -76,7 +76,7 @@ func explain(ctx context.Context, s *admin.Server, err error) error {
 	case errors.Is(err, approval.ErrConflict):
 		return huma.Error409Conflict(approval.ErrConflict.Error())
 	case errors.Is(err, approval.ErrSelf):
-		return huma.Error403Forbidden(approval.ErrSelf.Error())
+		return huma.Error409Conflict(approval.ErrSelf.Error())
 	}
 	return s.Internal(ctx, err)
 }

@@ -133,14 +133,17 @@ func (s *Service) Decide(ctx context.Context, id string, d Decision) (View, erro
 	if d.By.ID == "" || d.By.ID == r.Principal || d.By.KeyID != "" && d.By.KeyID == r.KeyID {
 		return View{}, errors.Join(ErrSelf, s.note(ctx, portcullis.EventAuthzDenied, portcullis.OutcomeFailure, r, d))
 	}
+	if r.State != Pending || !r.Live(s.now()) {
+		return View{}, ErrConflict
+	}
 	r.State, r.DecidedBy, r.DecidedAt, r.Reason = Denied, d.By.ID, s.now(), d.Reason
-	event, outcome := portcullis.EventApprovalDenied, portcullis.OutcomeFailure
+	event := portcullis.EventApprovalDenied
 	if d.Approve {
 		r.State, r.ExpiresAt = Approved, r.DecidedAt.Add(r.Use)
-		event, outcome = portcullis.EventApprovalGranted, portcullis.OutcomeSuccess
+		event = portcullis.EventApprovalGranted
 	}
 	// The word is in the audit log before it counts: not recorded, not done.
-	if err := s.note(ctx, event, outcome, r, d); err != nil {
+	if err := s.note(ctx, event, portcullis.OutcomeSuccess, r, d); err != nil {
 		return View{}, fmt.Errorf("recording the decision: %w", err)
 	}
 	if err := s.store.DecideApproval(ctx, r); err != nil {
