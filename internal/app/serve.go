@@ -175,7 +175,7 @@ func limits(cfg *config.Config) edge.Limits {
 func (a *App) serve(name string, l net.Listener, h *gateway.Gateway) {
 	s := &http.Server{
 		Addr: name, Handler: a.running.count(h),
-		ErrorLog: slog.NewLogLogger(a.log.With("listener", name).Handler(), slog.LevelDebug),
+		ErrorLog: errorLog(slog.NewLogLogger(a.log.With("listener", name).Handler(), slog.LevelDebug).Writer(), a.core.metrics.HandshakeFailed),
 	}
 	limits(a.opts.Config).Configure(s)
 	s.ConnState = a.unused.track
@@ -238,6 +238,13 @@ func (a *App) refreshMetrics() {
 	}
 	if a.certs != nil {
 		a.core.metrics.CertificateExpiry("public", a.certs.NotAfter())
+	}
+	if a.clients != nil {
+		authorities, lists := a.clients.Ends()
+		a.core.metrics.CertificateExpiry("client_ca", authorities)
+		if !lists.IsZero() {
+			a.core.metrics.CertificateExpiry("client_crl", lists)
+		}
 	}
 }
 

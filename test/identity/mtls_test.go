@@ -144,6 +144,7 @@ func (s *site) refused(name string, r harness.Response, reason string, cert *pki
 }
 
 func TestClientCertificate(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, true, withCA, lists+mtlsOnly)
 	good, revoked := s.mid.Client(t, agentA), s.mid.Client(t, agentA)
 	s.follow("mid.crl", s.mid.CRL(t, revoked))
@@ -228,6 +229,7 @@ func (s *site) follow(name string, data []byte) {
 
 // TestOpenConnection revokes, removes and lets go on one connection each.
 func TestOpenConnection(t *testing.T) {
+	t.Parallel()
 	for _, old := range []bool{true, false} {
 		s := newSite(t, true, withCA, lists+mtlsOnly)
 		cert := s.mid.Client(t, agentA)
@@ -269,8 +271,76 @@ func TestOpenConnection(t *testing.T) {
 	}
 }
 
+// TestRevokedCertificateEndsStream revokes a caller whose stream is open.
+func TestRevokedCertificateEndsStream(t *testing.T) {
+	t.Parallel()
+	events := make(chan string)
+	up := harness.NewUpstream(t, func(rw http.ResponseWriter, r *http.Request) {
+		rw.Header().Set("Content-Type", "text/event-stream")
+		for {
+			select {
+			case <-r.Context().Done():
+				return
+			case e := <-events:
+				_, _ = io.WriteString(rw, e)
+				_ = http.NewResponseController(rw).Flush()
+			}
+		}
+	})
+	s := newSite(t, true, withCA, lists+strings.ReplaceAll(mtlsOnly, "UPSTREAM", up.URL))
+	cert := s.mid.Client(t, agentA)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL, strings.NewReader(echo))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, v := range map[string]string{"Content-Type": "application/json", "Accept": "text/event-stream", "MCP-Protocol-Version": "2025-06-18"} {
+		req.Header.Set(name, v)
+	}
+	go func() { events <- ": first\n\n" }()
+	resp, err := s.client(cert, false).Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if _, err := io.ReadFull(resp.Body, make([]byte, len(": first\n\n"))); err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("%d, %v", resp.StatusCode, err)
+	}
+	s.follow("mid.crl", s.mid.CRL(t, cert))
+	events <- ": second\n\n"
+	if rest, err := io.ReadAll(resp.Body); err == nil || strings.Contains(string(rest), "second") {
+		t.Errorf("after it was revoked the caller read %q, %v", rest, err)
+	}
+	if m := s.Metrics(); !strings.Contains(m, `portcullis_refusals_total{guard="mtls",phase="review",reason="unauthenticated",route="files"} 1`) {
+		t.Errorf("not counted: %s", m)
+	}
+}
+
+// TestHandshakeFails presents a certificate without its key: there is no call
+// to refuse, but a number that grows.
+func TestHandshakeFails(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, true, withCA, mtlsOnly)
+	cert := s.root.Client(t, agentA)
+	cert.Key = pki.Key(t)
+	tr, _ := s.client(cert, true).Transport.(*http.Transport)
+	conn, err := tls.Dial("tcp", strings.TrimPrefix(s.Base, "https://"), tr.TLSClientConfig)
+	if err == nil {
+		defer conn.Close()
+		_, _ = io.WriteString(conn, "GET /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+		_, err = conn.Read(make([]byte, 1))
+	}
+	if err == nil {
+		t.Fatal("a certificate without its key got an answer")
+	}
+	s.until("the count of failed handshakes", func() bool { return strings.Contains(s.Metrics(), "portcullis_tls_handshake_failures_total 1") })
+	if !strings.Contains(s.Metrics(), `portcullis_tls_certificate_expiry_timestamp_seconds{certificate="client_ca"}`) {
+		t.Error("the end of the authorities is not told")
+	}
+}
+
 // TestRequired closes every route to callers without a certificate.
 func TestRequired(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, true, withCA+"tls.require_client_cert = true\n", mtlsOnly)
 	none := s.client(nil, true)
 	for _, path := range []string{"/mcp", "/keys", "/nowhere"} {
@@ -292,6 +362,7 @@ func TestRequired(t *testing.T) {
 
 // TestStaple presents an OCSP response with the certificate.
 func TestStaple(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, true, withCA, "\n[identity.mtls.ocsp]\nmode = \"hard\"\n"+mtlsOnly)
 	staple := func(c *pki.Cert, status int) []byte {
 		out, err := xocsp.CreateResponse(s.mid.Certificate, s.mid.Certificate, xocsp.Response{
@@ -320,6 +391,7 @@ from_proxy = true
 
 // TestBehindProxy is the proxy: a plain connection from a trusted address.
 func TestBehindProxy(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, false, withCA+proxyAt("127.0.0.1"), fromProxy+mtlsOnly)
 	c := http.DefaultClient
 	cert := s.mid.Client(t, agentA)
@@ -360,6 +432,7 @@ func TestBehindProxy(t *testing.T) {
 // TestHeaderFromAnyone: whoever is no trusted proxy, or where none passes
 // certificates on, has none.
 func TestHeaderFromAnyone(t *testing.T) {
+	t.Parallel()
 	for name, s := range map[string]*site{
 		"untrusted peer": newSite(t, true, withCA+proxyAt("192.0.2.1"), fromProxy+mtlsOnly),
 		"not configured": newSite(t, true, withCA+proxyAt("127.0.0.1"), mtlsOnly),
@@ -400,6 +473,7 @@ auth = ["oidc"]
 // TestCertificateBoundTokens uses a token with the certificate it is bound to
 // (RFC 8705), and with others.
 func TestCertificateBoundTokens(t *testing.T) {
+	t.Parallel()
 	iss := newIssuer(t)
 	text := iss.inside(boundTOML, "UPSTREAM")
 	for name, s := range map[string]*site{

@@ -14,6 +14,7 @@ import (
 // TestClientCertificatesPage does what docs/client-certificates.md says: with
 // openssl and curl, and the gateway of its first configuration between them.
 func TestClientCertificatesPage(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("../../docs/client-certificates.md")
 	if err != nil {
 		t.Fatal(err)

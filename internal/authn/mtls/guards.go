@@ -15,6 +15,9 @@ import (
 // Method is the name of the method in the configuration, events and pipeline.
 const Method = "mtls"
 
+// GuardName is the name of the edge guard.
+const GuardName = "client_cert"
+
 // IDPrefix begins the id of every caller known by a certificate.
 const IDPrefix = "cert:"
 
@@ -41,7 +44,7 @@ func NewGuard(v *trust.Verifier, checks, required bool) *Guard {
 }
 
 // Name implements portcullis.EdgeGuard.
-func (*Guard) Name() string { return "client_cert" }
+func (*Guard) Name() string { return GuardName }
 
 // CheckConn implements portcullis.EdgeGuard.
 func (g *Guard) CheckConn(ctx context.Context, c *portcullis.Conn) error {

@@ -114,3 +114,23 @@ func (v *Verifier) warn(s *state) {
 		}
 	}
 }
+
+// Ends returns when the first of the authorities ends, and the first of the
+// revocation lists that are the newest of their issuer; zero without a list.
+func (v *Verifier) Ends() (authorities, lists time.Time) {
+	s := v.state.Load()
+	for _, c := range s.authorities.all {
+		authorities = earlier(authorities, c.NotAfter)
+	}
+	for _, of := range s.lists {
+		lists = earlier(lists, newest(of).ends)
+	}
+	return authorities, lists
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
+}

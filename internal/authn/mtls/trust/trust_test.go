@@ -290,6 +290,20 @@ func TestTime(t *testing.T) {
 	}
 }
 
+func TestEnds(t *testing.T) {
+	root := pki.Root(t, "root")
+	mid := root.Authority(t, "mid", func(c *x509.Certificate) { c.NotAfter = c.NotBefore.Add(10 * time.Hour) })
+	authorities, lists := newFixture(t, pki.PEM(root, mid)).open().v.Ends()
+	if !authorities.Equal(mid.NotAfter) || !lists.IsZero() {
+		t.Errorf("without lists: %s, %s", authorities, lists)
+	}
+	late := func(l *x509.RevocationList) { l.ThisUpdate, l.NextUpdate = time.Now(), time.Now().Add(5*time.Hour) }
+	_, lists = newFixture(t, pki.PEM(root, mid), mid.CRL(t), mid.CRLWith(t, late)).open().v.Ends()
+	if left := time.Until(lists); left < 4*time.Hour || left > 5*time.Hour {
+		t.Errorf("an old list counts: %s", lists)
+	}
+}
+
 func BenchmarkCheck(b *testing.B) {
 	root := pki.Root(b, "root")
 	mid := root.Authority(b, "mid")

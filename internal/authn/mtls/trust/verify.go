@@ -197,9 +197,7 @@ func (s *state) judge(chain []*x509.Certificate, now time.Time, cfg Config) (unt
 	}
 	until = chain[0].NotAfter
 	for i, c := range chain {
-		if c.NotAfter.Before(until) {
-			until = c.NotAfter
-		}
+		until = earlier(until, c.NotAfter)
 		if why := weak(c); why != "" {
 			return until, WeakKey, errors.New(why)
 		}
@@ -213,26 +211,32 @@ func (s *state) judge(chain []*x509.Certificate, now time.Time, cfg Config) (unt
 			}
 			continue
 		}
-		serial := string(c.SerialNumber.Bytes())
-		newest := lists[0]
+		serial := c.SerialNumber.Bytes()
 		for _, l := range lists {
-			if _, revoked := l.serials[serial]; revoked {
+			if _, revoked := l.serials[string(serial)]; revoked {
 				return until, Revoked, nil
 			}
-			if l.begins.After(newest.begins) {
-				newest = l
-			}
 		}
+		last := newest(lists)
 		switch {
-		case now.Before(newest.ends):
-			if newest.ends.Before(until) {
-				until = newest.ends
-			}
+		case now.Before(last.ends):
+			until = earlier(until, last.ends)
 		case cfg.StaleLists == StaleRefuse:
-			return until, ListStale, fmt.Errorf("%q ended at %s", newest.file, newest.ends.UTC().Format(time.RFC3339))
+			return until, ListStale, fmt.Errorf("%q ended at %s", last.file, last.ends.UTC().Format(time.RFC3339))
 		}
 	}
 	return until, "", nil
+}
+
+// newest returns the list that was made last.
+func newest(lists []*list) *list {
+	out := lists[0]
+	for _, l := range lists {
+		if l.begins.After(out.begins) {
+			out = l
+		}
+	}
+	return out
 }
 
 // reasonOf puts an error of the standard library into a word.
