@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/authn/mtls"
 	"github.com/portcullis-dev/portcullis/internal/protocol/sse"
 )
 
@@ -104,8 +105,8 @@ func (p *pipeline) reviewEvent(ctx context.Context, x *exchange, ev *sse.Event) 
 	return out, nil
 }
 
-// stillWelcome asks again who the caller is before more is told: a key revoked
-// or contained while a stream runs ends the stream at its next message.
+// stillWelcome asks again who the caller is before more is told: a key or certificate
+// revoked or contained while a stream runs ends the stream at its next message.
 func (p *pipeline) stillWelcome(ctx context.Context, x *exchange) error {
 	x.guard = x.prover.Name()
 	who, err := x.prover.Authenticate(ctx, &x.conn)
@@ -114,6 +115,15 @@ func (p *pipeline) stillWelcome(ctx context.Context, x *exchange) error {
 	}
 	if who.ID != x.who.ID {
 		return &portcullis.Error{Kind: portcullis.KindUnauthenticated, Reason: "unauthenticated", Detail: "the credential now names another principal"}
+	}
+	for _, g := range p.edge {
+		if _, ok := g.(*mtls.Guard); !ok { // the others decided on the request; a certificate ends like a credential
+			continue
+		}
+		x.guard = g.Name()
+		if err := g.CheckConn(ctx, &x.conn); err != nil {
+			return err
+		}
 	}
 	for _, g := range p.contain {
 		x.guard = g.Name()
