@@ -42,15 +42,15 @@ type Resource struct {
 
 // Options describe a [Resource].
 type Options struct {
-	URL      string                    // of the route, as callers use it: the audience of their tokens (RFC 8707)
-	Name     string                    // for people
-	Issuers  []string                  // authorization servers
-	Scopes   []string                  // that a client should ask for to begin with
-	DPoPAlgs []string                  // algorithms of DPoP proofs
-	DPoPOnly bool                      // whether tokens have to be bound to a key
+	URL      string   // of the route, as callers use it: the audience of their tokens (RFC 8707)
+	Name     string   // for people
+	Issuers  []string // authorization servers
+	Scopes   []string // that a client should ask for to begin with
+	DPoPAlgs []string // algorithms of DPoP proofs
+	DPoPOnly bool     // whether tokens have to be bound to a key
 
-	CertBound bool // whether callers are asked for a certificate that a token may be bound to
-	Ask      func(scope string) string // the issuer's name of a scope of the gateway; nil = the same
+	CertBound bool                      // whether callers are asked for a certificate that a token may be bound to
+	Ask       func(scope string) string // the issuer's name of a scope of the gateway; nil = the same
 }
 
 // New returns the resource of a route. The URL has to be absolute.
