@@ -36,7 +36,9 @@ func TestHandles(t *testing.T) {
 	}
 	stranger, _ := b.NewKey("tools:*", "prompts:*", "resources:*")
 	again := strings.Replace(call, `"params":{`, `"params":{"requestState":"`+state+`","inputResponses":{},`, 1)
-	use := func(id string) string { return `{"jsonrpc":"2.0","id":7,"method":"tasks/get","params":{"taskId":"` + id + `"}}` }
+	use := func(id string) string {
+		return `{"jsonrpc":"2.0","id":7,"method":"tasks/get","params":{"taskId":"` + id + `"}}`
+	}
 	foreign := func(name, key, body string) row {
 		return row{
 			name: name, key: key, body: body, headers: []string{"Mcp-Protocol-Version", "2025-11-25"}, status: 400, code: -32602, id: "7", reason: "not_found",
