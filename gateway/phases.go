@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/refusal"
 	"github.com/portcullis-dev/portcullis/internal/authn/mtls"
 )
 
@@ -225,7 +226,7 @@ func (p *pipeline) send(ctx context.Context, c intendedCall) (answeredCall, erro
 		if x.drained() {
 			err = &portcullis.Error{Kind: portcullis.KindUnavailable, Reason: "draining", Public: "Service is restarting", Detail: "opening a stream at shutdown", Err: err}
 		}
-		err = upstreamError(ctx, err)
+		err = refusal.OfUpstream(ctx, err)
 		x.route.upstreamFailed(ctx, err)
 		return answeredCall{}, err
 	}
@@ -245,16 +246,6 @@ func (rt *route) upstreamFailed(ctx context.Context, err error) {
 	default:
 		rt.upstream.Error.Inc()
 	}
-}
-
-// upstreamError keeps refusals of the upstream layer and turns everything else
-// into a 502 that says nothing.
-func upstreamError(ctx context.Context, err error) error {
-	var e *portcullis.Error
-	if errors.As(err, &e) || ctx.Err() != nil {
-		return err
-	}
-	return &portcullis.Error{Kind: portcullis.KindUpstream, Reason: "upstream_unavailable", Detail: "forwarding the call", Err: err}
 }
 
 // listens reports whether a call only waits for what the server may say. Such

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/refusal"
 	"github.com/portcullis-dev/portcullis/internal/authn/mtls"
 	"github.com/portcullis-dev/portcullis/internal/protocol/sse"
 )
@@ -61,7 +62,7 @@ func streamBroken(ctx context.Context, err error) error {
 		return &portcullis.Error{Kind: portcullis.KindInternal, Reason: "client_closed", Detail: "the caller left the stream"}
 	}
 	if errors.Is(err, sse.ErrTooLarge) {
-		return rejectedReply("stream event over the size limit")
+		return refusal.Rejected("stream event over the size limit")
 	}
 	return &portcullis.Error{Kind: portcullis.KindUpstream, Reason: "upstream_unavailable", Detail: "reading the stream", Err: err}
 }
@@ -83,10 +84,10 @@ func (p *pipeline) reviewEvent(ctx context.Context, x *exchange, ev *sse.Event) 
 	if m.Shape == portcullis.ShapeResult || m.Shape == portcullis.ShapeError {
 		if x.msg.Shape == portcullis.ShapeRequest {
 			if !answers(m, x.msg) {
-				return nil, rejectedReply("the stream answers another request")
+				return nil, refusal.Rejected("the stream answers another request")
 			}
 			if x.recorded {
-				return nil, rejectedReply("the stream answers twice")
+				return nil, refusal.Rejected("the stream answers twice")
 			}
 			answered = true
 		}
