@@ -84,7 +84,7 @@ func setup(system *circuit.System, size int, s *secrets) (*Key, error) {
 	in2 := bn254.BatchScalarMultiplicationG2(&g2, []fr.Element{s.beta, s.delta})
 	k.verifying.Alpha, k.beta1, k.delta1 = in1[0], in1[1], in1[2]
 	k.verifying.Beta, k.verifying.Gamma, k.verifying.Delta = in2[0], g2, in2[1]
-	return k, k.finish()
+	return k.finish()
 }
 
 func add(to, a, b *fr.Element) {
