@@ -12,6 +12,7 @@ import (
 	"github.com/portcullis-dev/portcullis/gateway/entrance"
 	"github.com/portcullis-dev/portcullis/gateway/tokens"
 	"github.com/portcullis-dev/portcullis/internal/authn/anonymous"
+	"github.com/portcullis-dev/portcullis/internal/authn/basic"
 	"github.com/portcullis-dev/portcullis/internal/authn/challenge"
 	"github.com/portcullis-dev/portcullis/internal/authn/greeting"
 	"github.com/portcullis-dev/portcullis/internal/authz/scope"
@@ -32,7 +33,8 @@ type Deps struct {
 	Metrics  *obs.Metrics
 	Recorder portcullis.Recorder
 	APIKeys  portcullis.Authenticator
-	Tokens   tokens.Issuers // of access tokens
+	Users    portcullis.Authenticator // by name and password
+	Tokens   tokens.Issuers           // of access tokens
 	Sealer   *session.Sealer
 	Switch   *edge.Switch
 	Budget   *replies.Budget // memory for large replies, shared by all tables; nil = no end
@@ -150,6 +152,9 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 		decode: mcp.NewDecoder(rt.limits, b.Sealer, params),
 		review: []portcullis.Inspector{&paramLearner{params}, &listFilter{rc.Name, authz}},
 	}
+	if slices.Contains(rc.Auth, basic.Method) {
+		rt.pipe.offers = []string{challenge.Basic}
+	}
 	if g := rate.Caller(); g != nil {
 		rt.pipe.admit = append(rt.pipe.admit, g)
 	}
@@ -195,6 +200,8 @@ func (b *builder) authenticators(rc *config.Route, r *challenge.Resource) []port
 			out = append(out, b.APIKeys)
 		case tokens.First(rc): // one guard for all access tokens
 			out = append(out, b.Tokens.Guard(b.cfg, rc, r))
+		case basic.Method:
+			out = append(out, b.Users)
 		case "none": // the configuration holds insecure_no_auth = true, or it would not be valid
 			out = append(out, anonymous.Authenticator{})
 		}

@@ -21,6 +21,7 @@ import (
 	"github.com/portcullis-dev/portcullis/gateway"
 	"github.com/portcullis-dev/portcullis/gateway/tokens"
 	"github.com/portcullis-dev/portcullis/internal/admin"
+	"github.com/portcullis-dev/portcullis/internal/admin/users"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
@@ -186,7 +187,7 @@ func (a *App) use(cfg *config.Config) error {
 // deps are what guards need beside the configuration.
 func (a *App) deps(ups upstreams, issuers tokens.Issuers, addr net.Addr) gateway.Deps {
 	d := gateway.Deps{
-		Log: a.log, Metrics: a.core.metrics, Recorder: a.core.journal, APIKeys: a.core.keys.Authenticator(), Tokens: issuers,
+		Log: a.log, Metrics: a.core.metrics, Recorder: a.core.journal, APIKeys: a.core.keys.Authenticator(), Users: a.core.users.Authenticator(), Tokens: issuers,
 		Sealer: a.core.sealer, Switch: &a.core.sw, Budget: a.core.budget, Probes: a.probes(), Own: a.own(),
 		Upstream: func(route string) portcullis.Upstream { return ups[route] },
 	}
@@ -207,7 +208,7 @@ func (a *App) rateLimitKeys() int {
 
 func (a *App) adminHandler() http.Handler {
 	return admin.New(a.opts.Version, a.log, a.core.metrics.Handler(),
-		admin.KeyGroup(a.core.keys, a.core.notices), admin.ProcessGroup(a))
+		admin.KeyGroup(a.core.keys, a.core.notices), admin.ProcessGroup(a), users.Group(a.core.users))
 }
 
 // Endpoints returns where the gateway listens. The key is there only in the

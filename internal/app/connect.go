@@ -11,6 +11,7 @@ import (
 	"github.com/portcullis-dev/portcullis/gateway"
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
+	"github.com/portcullis-dev/portcullis/internal/authn/basic"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
 	"github.com/portcullis-dev/portcullis/internal/store/datadir"
@@ -82,12 +83,12 @@ func dialSoon(ctx context.Context, socket string) (*admin.Client, error) {
 	}
 }
 
-// describedKeys stands for the key authenticator where only its name is asked.
-type describedKeys struct{}
+// described stands for an authenticator where only its name is asked.
+type described string
 
-func (describedKeys) Name() string { return apikey.Method }
+func (d described) Name() string { return string(d) }
 
-func (describedKeys) Authenticate(context.Context, *portcullis.Conn) (portcullis.Principal, error) {
+func (described) Authenticate(context.Context, *portcullis.Conn) (portcullis.Principal, error) {
 	return portcullis.Principal{}, errors.New("described only")
 }
 
@@ -98,7 +99,7 @@ func Pipelines(cfg *config.Config) ([]gateway.RoutePipeline, error) {
 	if err != nil {
 		return nil, err
 	}
-	table, err := gateway.Build(cfg, gateway.Deps{Switch: new(edge.Switch), APIKeys: describedKeys{}, Tokens: issuers}, nil)
+	table, err := gateway.Build(cfg, gateway.Deps{Switch: new(edge.Switch), APIKeys: described(apikey.Method), Users: described(basic.Method), Tokens: issuers}, nil)
 	if err != nil {
 		return nil, fmt.Errorf("building the routes: %w", err)
 	}

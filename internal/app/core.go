@@ -16,6 +16,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/audit/journal"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey/notify"
+	"github.com/portcullis-dev/portcullis/internal/authn/basic"
 	"github.com/portcullis-dev/portcullis/internal/authz/scope"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
@@ -31,6 +32,7 @@ import (
 const (
 	purposePepper  = "apikey/pepper/v1"
 	purposeSession = "gateway/session/v1"
+	purposeNames   = "basic/names/v1"
 )
 
 // core is what a data folder holds, opened under its lock.
@@ -39,6 +41,7 @@ type core struct {
 	db      *sqlite.DB
 	journal *journal.Journal
 	keys    *apikey.Service
+	users   *basic.Service
 	notices *notify.Queue
 	sealer  *session.Sealer
 	sw      edge.Switch
@@ -72,6 +75,9 @@ func openCore(ctx context.Context, opts Options) (_ *core, err error) {
 	if err = c.openKeys(opts); err != nil {
 		return nil, err
 	}
+	if err = c.openUsers(opts); err != nil {
+		return nil, err
+	}
 	sessionKey, err := c.dir.Derive(purposeSession, session.KeySize)
 	if err != nil {
 		return nil, err
@@ -93,7 +99,7 @@ func (c *core) openKeys(opts Options) error {
 	}
 	failures, err := newFailures(id.APIKey.Failures)
 	if err != nil {
-		return err
+		return fmt.Errorf("identity.api_key.failures: %w", err)
 	}
 	c.keys, err = apikey.New(apikey.Options{
 		Config: id.APIKey.Service(), Store: c.db.APIKeys(), Recorder: c.journal, Pepper: pepper,

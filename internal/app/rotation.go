@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -22,25 +21,28 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/upstream/dial"
 )
 
-// failures counts failed attempts with keys, by address and by key id.
+// failures counts failed attempts, by address and by what they were for.
 type failures struct{ byAddress, byKey *ratelimit.Limiter }
 
 func newFailures(rate string) (*failures, error) {
 	r, err := ratelimit.Parse(rate)
 	if err != nil {
-		return nil, fmt.Errorf("identity.api_key.failures: %w", err)
+		return nil, err
 	}
 	var f failures
 	if f.byAddress, err = ratelimit.New(r, 0, nil); err != nil {
-		return nil, fmt.Errorf("identity.api_key.failures: %w", err)
+		return nil, err
 	}
 	if f.byKey, err = ratelimit.New(r, 0, nil); err != nil {
-		return nil, fmt.Errorf("identity.api_key.failures: %w", err)
+		return nil, err
 	}
 	return &f, nil
 }
 
-// Failed implements apikey.Throttle.
+// Wait implements basic.Throttle.
+func (f *failures) Wait(client netip.Addr) time.Duration { return f.byAddress.WaitAddr(client) }
+
+// Failed implements apikey.Throttle and basic.Throttle.
 func (f *failures) Failed(client netip.Addr, id string) time.Duration {
 	wait := f.byAddress.TakeAddr(client).RetryAfter
 	if id != "" {

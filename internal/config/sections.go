@@ -11,13 +11,14 @@ import (
 type Identity struct {
 	CacheTTL time.Duration `toml:"cache_ttl" doc:"How long a verified key is accepted when the store cannot be asked."`
 	APIKey   APIKey        `toml:"api_key" doc:"API keys."`
+	Basic    Basic         `toml:"basic" doc:"Users with a name and a password. For routes with auth = [\"basic\"] and for POST /auth/login."`
 	JWT      JWT           `toml:"jwt" doc:"Access tokens of an issuer whose keys are known: by URL, or a shared secret. For routes with auth = [\"jwt\"]."`
 	OIDC     OIDC          `toml:"oidc" doc:"Access tokens of an issuer with discovery (OpenID Connect, OAuth 2.1). For routes with auth = [\"oidc\"]."`
 }
 
 // DefaultIdentity returns the defaults of [identity].
 func DefaultIdentity() Identity {
-	return Identity{CacheTTL: time.Minute, APIKey: DefaultAPIKey(), JWT: DefaultJWT(), OIDC: DefaultOIDC()}
+	return Identity{CacheTTL: time.Minute, APIKey: DefaultAPIKey(), Basic: DefaultBasic(), JWT: DefaultJWT(), OIDC: DefaultOIDC()}
 }
 
 // Validate checks [identity].

@@ -1,0 +1,77 @@
+package basic
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/secure/precis"
+)
+
+const maxName = 128 // bytes, as typed and as stored
+
+var errName = errors.New(`name: want 1 to 128 bytes of letters, digits and ". _ - @ +", beginning with a letter or digit`)
+
+// Canonical returns the one form of a user name: width, case and composition
+// make no difference (RFC 8265, UsernameCaseMapped). A colon ends the name in
+// HTTP Basic; it and all signs but ". _ - @ +" are refused, so that a name is
+// the same in a URL, a log and a command line.
+func Canonical(name string) (string, error) {
+	if len(name) > maxName || !utf8.ValidString(name) {
+		return "", errName
+	}
+	out, err := precis.UsernameCaseMapped.String(name)
+	if err != nil || out == "" || len(out) > maxName {
+		return "", errName
+	}
+	// One pass is not always enough for PRECIS: a form that changes again is
+	// no form to compare by.
+	if again, err := precis.UsernameCaseMapped.String(out); err != nil || again != out {
+		return "", errName
+	}
+	for i, r := range out {
+		letter := unicode.IsLetter(r) || unicode.IsDigit(r)
+		if i == 0 && !letter || !letter && !unicode.IsMark(r) && !strings.ContainsRune("._-@+", r) {
+			return "", errName
+		}
+	}
+	return out, nil
+}
+
+// opaque returns the form of a password that is hashed (RFC 8265,
+// OpaqueString).
+func opaque(password string) (string, error) {
+	if !utf8.ValidString(password) {
+		return "", errors.New("password: want UTF-8")
+	}
+	out, err := precis.OpaqueString.String(password)
+	if err != nil { // what exactly is wrong with it would tell of it
+		return "", errors.New("password: holds characters that cannot be typed everywhere, such as control characters")
+	}
+	return out, nil
+}
+
+// newPassword checks a password that a user is to have. The error tells nothing
+// of it but its length.
+func (c Config) newPassword(name, password string) (string, error) {
+	out, err := opaque(password)
+	if err != nil {
+		return "", err
+	}
+	if n := utf8.RuneCountInString(out); n < c.MinLength {
+		return "", fmt.Errorf("password: has %d characters: want at least %d", n, c.MinLength)
+	}
+	if len(out) > c.MaxLength {
+		return "", fmt.Errorf("password: has %d bytes: want at most %d", len(out), c.MaxLength)
+	}
+	folded, err := precis.UsernameCaseMapped.String(out)
+	if err != nil {
+		folded = strings.ToLower(out)
+	}
+	if strings.ReplaceAll(folded, name, "") == "" {
+		return "", errors.New("password: is the name of the user")
+	}
+	return out, nil
+}
