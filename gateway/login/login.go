@@ -24,6 +24,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/authn/basic"
 	"github.com/portcullis-dev/portcullis/internal/authn/challenge"
 	"github.com/portcullis-dev/portcullis/internal/authn/token"
+	"github.com/portcullis-dev/portcullis/internal/authn/token/endpoint"
 	"github.com/portcullis-dev/portcullis/internal/protocol/problem"
 )
 
@@ -134,15 +135,6 @@ type handler struct {
 	log      *slog.Logger
 }
 
-// reply is what a new session looks like to its holder.
-type reply struct {
-	AccessToken  string `json:"access_token"`
-	TokenType    string `json:"token_type"`
-	ExpiresIn    int64  `json:"expires_in"`
-	RefreshToken string `json:"refresh_token"`
-	SessionID    string `json:"session_id"`
-}
-
 // ServeHTTP implements [http.Handler].
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	who := gateway.PrincipalFrom(r.Context())
@@ -155,10 +147,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, err)
 		return
 	}
-	b, err := json.Marshal(reply{
-		AccessToken: grant.AccessToken, TokenType: "Bearer", ExpiresIn: int64(grant.ExpiresIn / time.Second),
-		RefreshToken: grant.RefreshToken, SessionID: grant.SessionID,
-	})
+	b, err := json.Marshal(endpoint.NewReply(grant, who.Scopes))
 	if err != nil {
 		h.refuse(w, r, err)
 		return
@@ -191,6 +180,12 @@ func (h *handler) open(ctx context.Context, who portcullis.Principal, by portcul
 }
 
 func (h *handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, token.ErrInvalid) { // who has no role and no scope has nothing that a session could carry
+		e := &portcullis.Error{Kind: portcullis.KindForbidden, Reason: "forbidden", Public: "Insufficient permissions"}
+		h.log.WarnContext(r.Context(), "no session after a login", "request_id", r.Header.Get("X-Request-Id"), "error", err)
+		h.answer(w, r, e.Kind.Status(), problem.ContentType, problem.Append(nil, e, r.Header.Get("X-Request-Id")))
+		return
+	}
 	e := &portcullis.Error{Kind: portcullis.KindUnavailable, Reason: "unavailable", Public: "Try again later", RetryAfter: time.Second}
 	h.log.ErrorContext(r.Context(), "no session after a login", "request_id", r.Header.Get("X-Request-Id"), "error", err)
 	w.Header().Set("Retry-After", strconv.Itoa(int(e.RetryAfter/time.Second)))

@@ -17,6 +17,8 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey/notify"
 	"github.com/portcullis-dev/portcullis/internal/authn/basic"
+	"github.com/portcullis-dev/portcullis/internal/authn/token"
+	"github.com/portcullis-dev/portcullis/internal/authn/token/signing"
 	"github.com/portcullis-dev/portcullis/internal/authz/scope"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
@@ -33,6 +35,8 @@ const (
 	purposePepper  = "apikey/pepper/v1"
 	purposeSession = "gateway/session/v1"
 	purposeNames   = "basic/names/v1"
+	purposeRefresh = "token/refresh/v1"
+	purposeSigning = "token/signing/v1"
 )
 
 // core is what a data folder holds, opened under its lock.
@@ -43,6 +47,8 @@ type core struct {
 	keys    *apikey.Service
 	users   *basic.Service
 	notices *notify.Queue
+	tokens  *token.Service
+	ring    *signing.Ring
 	sealer  *session.Sealer
 	sw      edge.Switch
 	metrics *obs.Metrics
@@ -73,6 +79,9 @@ func openCore(ctx context.Context, opts Options) (_ *core, err error) {
 		return nil, err
 	}
 	if err = c.openKeys(opts); err != nil {
+		return nil, err
+	}
+	if err = c.openTokens(ctx, opts); err != nil {
 		return nil, err
 	}
 	if err = c.openUsers(opts); err != nil {

@@ -14,11 +14,12 @@ type Identity struct {
 	Basic    Basic         `toml:"basic" doc:"Users with a name and a password. For routes with auth = [\"basic\"] and for POST /auth/login."`
 	JWT      JWT           `toml:"jwt" doc:"Access tokens of an issuer whose keys are known: by URL, or a shared secret. For routes with auth = [\"jwt\"]."`
 	OIDC     OIDC          `toml:"oidc" doc:"Access tokens of an issuer with discovery (OpenID Connect, OAuth 2.1). For routes with auth = [\"oidc\"]."`
+	Session  Session       `toml:"session" doc:"Sessions and tokens of the gateway's own: what a login gives."`
 }
 
 // DefaultIdentity returns the defaults of [identity].
 func DefaultIdentity() Identity {
-	return Identity{CacheTTL: time.Minute, APIKey: DefaultAPIKey(), Basic: DefaultBasic(), JWT: DefaultJWT(), OIDC: DefaultOIDC()}
+	return Identity{CacheTTL: time.Minute, APIKey: DefaultAPIKey(), Basic: DefaultBasic(), JWT: DefaultJWT(), OIDC: DefaultOIDC(), Session: DefaultSession()}
 }
 
 // Validate checks [identity].
