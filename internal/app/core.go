@@ -106,9 +106,9 @@ func (c *core) openKeys(opts Options) error {
 	if c.notices, err = openNotices(id.APIKey.Notify, c.db, opts.Log); err != nil {
 		return err
 	}
-	failures, err := newFailures(id.APIKey.Failures)
+	failures, err := newFailures("identity.api_key.failures", id.APIKey.Failures)
 	if err != nil {
-		return fmt.Errorf("identity.api_key.failures: %w", err)
+		return err
 	}
 	c.keys, err = apikey.New(apikey.Options{
 		Config: id.APIKey.Service(), Store: c.db.APIKeys(), Recorder: c.journal, Pepper: pepper,

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -25,17 +26,18 @@ import (
 // failures counts failed attempts, by address and by what they were for.
 type failures struct{ byAddress, byKey *ratelimit.Limiter }
 
-func newFailures(rate string) (*failures, error) {
+// newFailures reads the rate of a setting.
+func newFailures(setting, rate string) (*failures, error) {
 	r, err := ratelimit.Parse(rate)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", setting, err)
 	}
 	var f failures
 	if f.byAddress, err = ratelimit.New(r, 0, nil); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", setting, err)
 	}
 	if f.byKey, err = ratelimit.New(r, 0, nil); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", setting, err)
 	}
 	return &f, nil
 }

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway"
@@ -21,9 +20,9 @@ func (c *core) openUsers(opts Options) error {
 		return err
 	}
 	id := opts.Config.Identity
-	failures, err := newFailures(id.Basic.Failures)
+	failures, err := newFailures("identity.basic.failures", id.Basic.Failures)
 	if err != nil {
-		return fmt.Errorf("identity.basic.failures: %w", err)
+		return err
 	}
 	c.users, err = basic.New(basic.Options{
 		Config: id.Basic.Service(), Store: c.db.Users(), Recorder: c.journal, Key: key,

@@ -18,42 +18,42 @@ import (
 // Users is what the API needs of user management; *basic.Service has it.
 type Users interface {
 	Add(ctx context.Context, req basic.Add) (basic.Added, error)
-	List(ctx context.Context) ([]basic.View, error)
+	List(ctx context.Context) ([]basic.User, error)
 	SetPassword(ctx context.Context, name, password string, by portcullis.Actor) (basic.Added, error)
-	SetGrants(ctx context.Context, name string, roles, scopes []string, by portcullis.Actor) (basic.View, error)
-	SetDisabled(ctx context.Context, name string, disabled bool, reason string, by portcullis.Actor) (basic.View, error)
+	SetGrants(ctx context.Context, name string, roles, scopes []string, by portcullis.Actor) (basic.User, error)
+	SetDisabled(ctx context.Context, name string, disabled bool, reason string, by portcullis.Actor) (basic.User, error)
 	Remove(ctx context.Context, name, reason string, by portcullis.Actor) error
 }
 
-// Add asks for a user. The API says nothing about the form of a password, so
+// AddUser asks for a user. The API says nothing about the form of a password, so
 // that no reply about a wrong form repeats one.
-type Add struct {
+type AddUser struct {
 	Name     string   `json:"name" minLength:"1" maxLength:"128"`
 	Password string   `json:"password,omitempty" doc:"Empty = one is generated, and only this reply shows it"`
 	Roles    []string `json:"roles,omitempty" maxItems:"100"`
 	Scopes   []string `json:"scopes,omitempty" maxItems:"100"`
 }
 
-// Password gives a user another password.
-type Password struct {
+// UserPassword gives a user another password.
+type UserPassword struct {
 	Password string `json:"password,omitempty" doc:"Empty = one is generated, and only this reply shows it"`
 }
 
-// Grants replaces what a user may do; what is not there is left.
-type Grants struct {
+// UserGrants replaces what a user may do; what is not there is left.
+type UserGrants struct {
 	Roles  *[]string `json:"roles,omitempty" maxItems:"100"`
 	Scopes *[]string `json:"scopes,omitempty" maxItems:"100"`
 }
 
-// State bars a user or admits one.
-type State struct {
+// UserState bars a user or admits one.
+type UserState struct {
 	Disabled bool   `json:"disabled"`
 	Reason   string `json:"reason,omitempty" maxLength:"200" doc:"For the audit log"`
 }
 
-// Revealed is a user with the password that was generated, if one was.
-type Revealed struct {
-	basic.View
+// RevealedUser is a user with the password that was generated, if one was.
+type RevealedUser struct {
+	basic.User
 	Password string `json:"password,omitempty"`
 }
 
@@ -78,25 +78,25 @@ type group struct {
 
 func (g group) registerAdding(api huma.API) {
 	huma.Register(api, huma.Operation{OperationID: "add-user", Method: http.MethodPost, Path: path, Summary: "Add a user", DefaultStatus: http.StatusCreated},
-		func(ctx context.Context, in *admin.Body[Add]) (*admin.Body[Revealed], error) {
+		func(ctx context.Context, in *admin.Body[AddUser]) (*admin.Body[RevealedUser], error) {
 			made, err := g.users.Add(ctx, basic.Add{
 				Name: in.Body.Name, Password: in.Body.Password, Roles: in.Body.Roles, Scopes: in.Body.Scopes, By: admin.Actor(ctx),
 			})
 			return g.revealed(ctx, made, err)
 		})
 	huma.Register(api, huma.Operation{OperationID: "list-users", Method: http.MethodGet, Path: path, Summary: "List users by name"},
-		func(ctx context.Context, _ *struct{}) (*admin.Body[[]basic.View], error) {
+		func(ctx context.Context, _ *struct{}) (*admin.Body[[]basic.User], error) {
 			list, err := g.users.List(ctx)
 			if err != nil {
 				return nil, g.refuse(ctx, err)
 			}
-			return &admin.Body[[]basic.View]{Body: list}, nil
+			return &admin.Body[[]basic.User]{Body: list}, nil
 		})
 	huma.Register(api, huma.Operation{OperationID: "set-user-password", Method: http.MethodPut, Path: byName + "/password", Summary: "Give a user another password; sessions end"},
 		func(ctx context.Context, in *struct {
 			Name string `path:"name" maxLength:"128"`
-			Body Password
-		}) (*admin.Body[Revealed], error) {
+			Body UserPassword
+		}) (*admin.Body[RevealedUser], error) {
 			made, err := g.users.SetPassword(ctx, in.Name, in.Body.Password, admin.Actor(ctx))
 			return g.revealed(ctx, made, err)
 		})
@@ -106,16 +106,16 @@ func (g group) registerChanges(api huma.API) {
 	huma.Register(api, huma.Operation{OperationID: "set-user-roles", Method: http.MethodPut, Path: byName + "/roles", Summary: "Replace roles or scopes of a user; sessions end"},
 		func(ctx context.Context, in *struct {
 			Name string `path:"name" maxLength:"128"`
-			Body Grants
-		}) (*admin.Body[basic.View], error) {
+			Body UserGrants
+		}) (*admin.Body[basic.User], error) {
 			v, err := g.users.SetGrants(ctx, in.Name, list(in.Body.Roles), list(in.Body.Scopes), admin.Actor(ctx))
 			return g.view(ctx, v, err)
 		})
 	huma.Register(api, huma.Operation{OperationID: "set-user-state", Method: http.MethodPut, Path: byName + "/state", Summary: "Disable a user, whose sessions end, or enable one again"},
 		func(ctx context.Context, in *struct {
 			Name string `path:"name" maxLength:"128"`
-			Body State
-		}) (*admin.Body[basic.View], error) {
+			Body UserState
+		}) (*admin.Body[basic.User], error) {
 			v, err := g.users.SetDisabled(ctx, in.Name, in.Body.Disabled, in.Body.Reason, admin.Actor(ctx))
 			return g.view(ctx, v, err)
 		})
@@ -143,18 +143,18 @@ func list(given *[]string) []string {
 	return *given
 }
 
-func (g group) revealed(ctx context.Context, made basic.Added, err error) (*admin.Body[Revealed], error) {
+func (g group) revealed(ctx context.Context, made basic.Added, err error) (*admin.Body[RevealedUser], error) {
 	if err != nil {
 		return nil, g.refuse(ctx, err)
 	}
-	return &admin.Body[Revealed]{Body: Revealed{View: made.View, Password: made.Password}}, nil
+	return &admin.Body[RevealedUser]{Body: RevealedUser{User: made.User, Password: made.Password}}, nil
 }
 
-func (g group) view(ctx context.Context, v basic.View, err error) (*admin.Body[basic.View], error) {
+func (g group) view(ctx context.Context, v basic.User, err error) (*admin.Body[basic.User], error) {
 	if err != nil {
 		return nil, g.refuse(ctx, err)
 	}
-	return &admin.Body[basic.View]{Body: v}, nil
+	return &admin.Body[basic.User]{Body: v}, nil
 }
 
 func (g group) refuse(ctx context.Context, err error) error {
@@ -172,28 +172,28 @@ func (g group) refuse(ctx context.Context, err error) error {
 }
 
 // Create adds a user.
-func Create(ctx context.Context, c *admin.Client, a Add) (Revealed, error) {
-	return admin.Ask[Revealed](ctx, c, http.MethodPost, path, a)
+func Create(ctx context.Context, c *admin.Client, a AddUser) (RevealedUser, error) {
+	return admin.Ask[RevealedUser](ctx, c, http.MethodPost, path, a)
 }
 
 // List lists users by name.
-func List(ctx context.Context, c *admin.Client) ([]basic.View, error) {
-	return admin.Ask[[]basic.View](ctx, c, http.MethodGet, path, nil)
+func List(ctx context.Context, c *admin.Client) ([]basic.User, error) {
+	return admin.Ask[[]basic.User](ctx, c, http.MethodGet, path, nil)
 }
 
 // SetPassword gives a user another password.
-func SetPassword(ctx context.Context, c *admin.Client, name string, p Password) (Revealed, error) {
-	return admin.Ask[Revealed](ctx, c, http.MethodPut, at(name)+"/password", p)
+func SetPassword(ctx context.Context, c *admin.Client, name string, p UserPassword) (RevealedUser, error) {
+	return admin.Ask[RevealedUser](ctx, c, http.MethodPut, at(name)+"/password", p)
 }
 
 // SetGrants replaces roles or scopes of a user.
-func SetGrants(ctx context.Context, c *admin.Client, name string, g Grants) (basic.View, error) {
-	return admin.Ask[basic.View](ctx, c, http.MethodPut, at(name)+"/roles", g)
+func SetGrants(ctx context.Context, c *admin.Client, name string, g UserGrants) (basic.User, error) {
+	return admin.Ask[basic.User](ctx, c, http.MethodPut, at(name)+"/roles", g)
 }
 
 // SetState disables or enables a user.
-func SetState(ctx context.Context, c *admin.Client, name string, st State) (basic.View, error) {
-	return admin.Ask[basic.View](ctx, c, http.MethodPut, at(name)+"/state", st)
+func SetState(ctx context.Context, c *admin.Client, name string, st UserState) (basic.User, error) {
+	return admin.Ask[basic.User](ctx, c, http.MethodPut, at(name)+"/state", st)
 }
 
 // Remove removes a user.

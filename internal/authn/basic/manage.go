@@ -41,7 +41,7 @@ type Add struct {
 // Added is a user with the password that was generated for it; "" if it was
 // given.
 type Added struct {
-	View     View
+	User     User
 	Password string
 }
 
@@ -75,7 +75,7 @@ func (s *Service) Add(ctx context.Context, req Add) (Added, error) {
 		undo := s.store.Remove(context.WithoutCancel(ctx), rec.ID, 1)
 		return Added{}, errors.Join(fmt.Errorf("recording a new user: %w", err), undo)
 	}
-	return Added{View: rec.View(), Password: made}, nil
+	return Added{User: rec.User(), Password: made}, nil
 }
 
 // newHash hashes a new password; made is the one that was generated.
@@ -123,16 +123,16 @@ func isWord(s string) bool {
 }
 
 // List returns all users by name.
-func (s *Service) List(ctx context.Context) ([]View, error) {
+func (s *Service) List(ctx context.Context) ([]User, error) {
 	recs, err := s.store.List(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("listing users: %w", err)
 	}
-	views := make([]View, len(recs))
+	users := make([]User, len(recs))
 	for i := range recs {
-		views[i] = recs[i].View()
+		users[i] = recs[i].User()
 	}
-	return views, nil
+	return users, nil
 }
 
 // SetPassword gives a user another password, "" for one that is generated and
@@ -149,18 +149,18 @@ func (s *Service) SetPassword(ctx context.Context, name, password string, by por
 	if err != nil {
 		return Added{}, err
 	}
-	view, err := s.change(ctx, canonical, change{event: portcullis.EventUserPasswordChanged, action: "password", reason: "password changed", by: by}, func(r *Record) {
+	user, err := s.change(ctx, canonical, change{event: portcullis.EventUserPasswordChanged, action: "password", reason: "password changed", by: by}, func(r *Record) {
 		r.Hash, r.ChangedAt = hash, s.clock().UTC().Truncate(time.Microsecond)
 	})
-	return Added{View: view, Password: made}, err
+	return Added{User: user, Password: made}, err
 }
 
 // SetGrants replaces the roles or the scopes of a user, or both; nil leaves
 // them. It ends the user's sessions, which hold the old ones, and records
 // USER_ROLES_CHANGED.
-func (s *Service) SetGrants(ctx context.Context, name string, roles, scopes []string, by portcullis.Actor) (View, error) {
+func (s *Service) SetGrants(ctx context.Context, name string, roles, scopes []string, by portcullis.Actor) (User, error) {
 	if err := s.validateGrants(roles, scopes); err != nil {
-		return View{}, err
+		return User{}, err
 	}
 	return s.change(ctx, name, change{event: portcullis.EventUserRolesChanged, action: "roles", reason: "roles changed", by: by}, func(r *Record) {
 		if roles != nil {
@@ -174,7 +174,7 @@ func (s *Service) SetGrants(ctx context.Context, name string, roles, scopes []st
 
 // SetDisabled bars a user, or admits one again, ends the user's sessions and
 // records USER_DISABLED or USER_ENABLED.
-func (s *Service) SetDisabled(ctx context.Context, name string, disabled bool, reason string, by portcullis.Actor) (View, error) {
+func (s *Service) SetDisabled(ctx context.Context, name string, disabled bool, reason string, by portcullis.Actor) (User, error) {
 	c := change{event: portcullis.EventUserEnabled, action: "enable", reason: reason, by: by}
 	if disabled {
 		c.event, c.action = portcullis.EventUserDisabled, "disable"
@@ -226,25 +226,25 @@ type change struct {
 
 // change stores a change, drops what was proved before, ends the sessions, and
 // records it, in this order: a failure on the way leaves less access, not more.
-func (s *Service) change(ctx context.Context, name string, c change, apply func(*Record)) (View, error) {
+func (s *Service) change(ctx context.Context, name string, c change, apply func(*Record)) (User, error) {
 	canonical, err := Canonical(name)
 	if err != nil {
-		return View{}, ErrNotFound
+		return User{}, ErrNotFound
 	}
 	if err := validReason(c.reason); err != nil {
-		return View{}, err
+		return User{}, err
 	}
 	rec, err := s.update(ctx, canonical, apply)
 	if err != nil {
-		return View{}, err
+		return User{}, err
 	}
 	if err := s.endSessions(ctx, &rec, c.reason, c.by); err != nil {
-		return View{}, err
+		return User{}, err
 	}
 	if err := s.record(ctx, c.event, &rec, c.by, c.action, c.reason); err != nil {
-		return rec.View(), fmt.Errorf("the user is changed, but recording it: %w", err)
+		return rec.User(), fmt.Errorf("the user is changed, but recording it: %w", err)
 	}
-	return rec.View(), nil
+	return rec.User(), nil
 }
 
 // update applies a change to the stored record, whoever else changes it.

@@ -43,8 +43,8 @@ func (r *Record) principal() portcullis.Principal {
 	}
 }
 
-// View is a user as operators see one.
-type View struct {
+// User is a user as operators see one.
+type User struct {
 	ID                string    `json:"id"` // of the principal, as in the audit log
 	Name              string    `json:"name"`
 	Roles             []string  `json:"roles"`
@@ -54,9 +54,9 @@ type View struct {
 	PasswordChangedAt time.Time `json:"password_changed_at"`
 }
 
-// View returns what operators see: everything but the hash.
-func (r *Record) View() View {
-	return View{
+// User returns what operators see: everything but the hash.
+func (r *Record) User() User {
+	return User{
 		ID: r.Subject(), Name: r.Name, Roles: filled(r.Roles), Scopes: filled(r.Scopes), Disabled: r.Disabled,
 		CreatedAt: r.CreatedAt, PasswordChangedAt: r.ChangedAt,
 	}

@@ -35,7 +35,7 @@ func userName(cmd *cobra.Command, args []string) error {
 }
 
 func (c verbs) add() *cobra.Command {
-	var req users.Add
+	var req users.AddUser
 	var src source
 	cmd := &cobra.Command{
 		Use: "add NAME", Short: "Add a user", Args: userName,
@@ -74,7 +74,7 @@ and administer nothing.`,
 }
 
 // show says what was done, and the password if it was made.
-func (c verbs) show(done string, made users.Revealed) error {
+func (c verbs) show(done string, made users.RevealedUser) error {
 	if c.JSON() {
 		return c.PrintJSON(made)
 	}
@@ -122,7 +122,7 @@ func (c verbs) passwd() *cobra.Command {
 				return err
 			}
 			return c.WithAdmin(cmd.Context(), func(a *admin.Client) error {
-				made, err := users.SetPassword(cmd.Context(), a, args[0], users.Password{Password: text})
+				made, err := users.SetPassword(cmd.Context(), a, args[0], users.UserPassword{Password: text})
 				if err != nil {
 					return err
 				}
@@ -140,7 +140,7 @@ func (c verbs) roles() *cobra.Command {
 		Use: "roles NAME", Short: "Replace the roles or scopes of a user; sessions end", Args: userName,
 		Example: "  portcullis user roles alice --roles admin,viewer\n  portcullis user roles alice --scopes tools:search\n  portcullis user roles alice --roles ''",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var g users.Grants
+			var g users.UserGrants
 			if cmd.Flags().Changed("roles") {
 				g.Roles = &roles
 			}
@@ -177,7 +177,7 @@ func words(list []string) string {
 
 // state is the verb disable or enable.
 func (c verbs) state(verb string) *cobra.Command {
-	var st users.State
+	var st users.UserState
 	st.Disabled = verb == "disable"
 	short := "Admit a disabled user again"
 	if st.Disabled {
