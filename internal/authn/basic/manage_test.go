@@ -21,8 +21,8 @@ func TestAddRefuses(t *testing.T) {
 	}{
 		{Add{Name: "a:b", Password: good}, "name"},
 		{Add{Name: "", Password: good}, "name"},
-		{Add{Name: "bob", Password: "short"}, "has 5 characters: want at least 12"},
-		{Add{Name: "bob", Password: strings.Repeat("é", 600)}, "has 1200 bytes: want at most 1024"},
+		{Add{Name: "bob", Password: "short"}, "has 5 characters, want at least 12"},
+		{Add{Name: "bob", Password: strings.Repeat("é", 600)}, "has 1200 bytes, want at most 1024"},
 		{Add{Name: "bob", Password: "tab\tin the password"}, "control"},
 		{Add{Name: "bob", Password: "\xff\xfe and more bytes"}, "UTF-8"},
 		{Add{Name: "bobbobbobbob", Password: "BobBobBobBob"}, "is the name"},

@@ -44,11 +44,11 @@ func Canonical(name string) (string, error) {
 // OpaqueString).
 func opaque(password string) (string, error) {
 	if !utf8.ValidString(password) {
-		return "", errors.New("password: want UTF-8")
+		return "", errors.New("the password is not UTF-8")
 	}
 	out, err := precis.OpaqueString.String(password)
 	if err != nil { // what exactly is wrong with it would tell of it
-		return "", errors.New("password: holds characters that cannot be typed everywhere, such as control characters")
+		return "", errors.New("the password holds characters that cannot be typed everywhere, such as control characters")
 	}
 	return out, nil
 }
@@ -61,17 +61,17 @@ func (c Config) newPassword(name, password string) (string, error) {
 		return "", err
 	}
 	if n := utf8.RuneCountInString(out); n < c.MinLength {
-		return "", fmt.Errorf("password: has %d characters: want at least %d", n, c.MinLength)
+		return "", fmt.Errorf("the password has %d characters, want at least %d", n, c.MinLength)
 	}
 	if len(out) > c.MaxLength {
-		return "", fmt.Errorf("password: has %d bytes: want at most %d", len(out), c.MaxLength)
+		return "", fmt.Errorf("the password has %d bytes, want at most %d", len(out), c.MaxLength)
 	}
 	folded, err := precis.UsernameCaseMapped.String(out)
 	if err != nil {
 		folded = strings.ToLower(out)
 	}
 	if strings.ReplaceAll(folded, name, "") == "" {
-		return "", errors.New("password: is the name of the user")
+		return "", errors.New("the password is the name of the user")
 	}
 	return out, nil
 }

@@ -37,7 +37,7 @@ func (c verbs) password(verb string, s source) (string, error) {
 	}
 	in, ok := c.In.(*os.File)
 	if !ok || !term.IsTerminal(int(in.Fd())) {
-		return "", frame.Usagef("user %s: standard input is no terminal to ask for a password: give --password-stdin or --generate", verb)
+		return "", frame.Usagef("user %s: standard input is no terminal to type a password at, so give --password-stdin or --generate", verb)
 	}
 	first, err := c.ask(in, "Password: ")
 	if err != nil {
