@@ -2,6 +2,7 @@ package token_test
 
 import (
 	"errors"
+	"flag"
 	"testing"
 	"time"
 
@@ -27,6 +28,9 @@ type family struct {
 // refresh token is accepted at most once; using one twice ends its session and
 // no other; what has ended stays so, also in a new process.
 func TestRefreshMachine(t *testing.T) {
+	if err := flag.Set("rapid.checks", "25"); err != nil { // each runs on a disk
+		t.Fatal(err)
+	}
 	rapid.Check(t, func(r *rapid.T) {
 		w := newWorld(t)
 		w.cfg.TTL, w.cfg.Idle, w.cfg.AccessTTL = 2*time.Hour, 30*time.Minute, 10*time.Minute
