@@ -28,7 +28,7 @@ type family struct {
 // refresh token is accepted at most once; using one twice ends its session and
 // no other; what has ended stays so, also in a new process.
 func TestRefreshMachine(t *testing.T) {
-	if err := flag.Set("rapid.checks", "25"); err != nil { // each runs on a disk
+	if err := flag.Set("rapid.checks", "12"); err != nil { // each runs on a disk
 		t.Fatal(err)
 	}
 	rapid.Check(t, func(r *rapid.T) {
