@@ -22,6 +22,7 @@ import (
 	"github.com/portcullis-dev/portcullis/gateway"
 	"github.com/portcullis-dev/portcullis/gateway/tokens"
 	"github.com/portcullis-dev/portcullis/internal/admin"
+	"github.com/portcullis-dev/portcullis/internal/admin/approvals"
 	admintokens "github.com/portcullis-dev/portcullis/internal/admin/tokens"
 	"github.com/portcullis-dev/portcullis/internal/admin/users"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
@@ -194,7 +195,8 @@ func (a *App) use(cfg *config.Config) error {
 func (a *App) deps(cfg *config.Config, ups upstreams, issuers tokens.Issuers, addr net.Addr) gateway.Deps {
 	d := gateway.Deps{
 		Log: a.log, Metrics: a.core.metrics, Recorder: a.core.journal, APIKeys: a.core.keys.Authenticator(), Users: a.core.users.Authenticator(), Tokens: issuers,
-		Sealer: a.core.sealer, Switch: &a.core.sw, Budget: a.core.budget, Probes: a.probes(), Own: a.own(cfg, issuers), KeySet: a.keySet(issuers),
+		Sealer: a.core.sealer, Switch: &a.core.sw, Budget: a.core.budget, Probes: a.probes(), Own: a.own(cfg, issuers), Approval: a.core.approvals,
+		KeySet:   a.keySet(issuers),
 		Upstream: func(route string) portcullis.Upstream { return ups[route] },
 	}
 	if addr != nil {
@@ -214,7 +216,7 @@ func (a *App) rateLimitKeys() int {
 
 func (a *App) adminHandler() http.Handler {
 	return admin.New(a.opts.Version, a.log, a.core.metrics.Handler(),
-		admin.KeyGroup(a.core.keys, a.core.notices), admin.ProcessGroup(a), admintokens.Group(a.core.tokens), users.Group(a.core.users))
+		admin.KeyGroup(a.core.keys, a.core.notices), admin.ProcessGroup(a), approvals.Group(a.core.approvals), admintokens.Group(a.core.tokens), users.Group(a.core.users))
 }
 
 // Endpoints returns where the gateway listens. The key is there only in the

@@ -32,7 +32,7 @@ func For(err error) string {
 		return "give the command with its path, or install it"
 	case errors.As(err, &refused) && refused.Status == 404 && refused.Text == "no such user":
 		return "'portcullis user list' shows the names"
-	case errors.As(err, &refused) && refused.Status == 404:
+	case errors.As(err, &refused) && refused.Status == 404 && refused.Text == "no such key":
 		return "'portcullis key list' shows the ids"
 	case errors.Is(err, fs.ErrPermission):
 		return "run it as the owner, or name another folder with --data"
