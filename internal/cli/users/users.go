@@ -138,7 +138,7 @@ func (c verbs) roles() *cobra.Command {
 	var roles, scopes []string
 	cmd := &cobra.Command{
 		Use: "roles NAME", Short: "Replace the roles or scopes of a user; sessions end", Args: userName,
-		Example: "  portcullis user roles alice --roles admin,viewer\n  portcullis user roles alice --scopes tools:search\n  portcullis user roles alice --roles ''",
+		Example: "  portcullis user roles alice --roles admin,viewer\n  portcullis user roles alice --scopes tools:search\n  portcullis user roles alice --roles=",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var g users.UserGrants
 			if cmd.Flags().Changed("roles") {
@@ -163,8 +163,8 @@ func (c verbs) roles() *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringSliceVar(&roles, "roles", nil, "all roles the user is to have; '' for none")
-	f.StringSliceVar(&scopes, "scopes", nil, "all scopes the user is to have; '' for none")
+	f.StringSliceVar(&roles, "roles", nil, "all roles the user is to have; --roles= for none")
+	f.StringSliceVar(&scopes, "scopes", nil, "all scopes the user is to have; --scopes= for none")
 	return cmd
 }
 
