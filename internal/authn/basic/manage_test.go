@@ -220,11 +220,18 @@ func TestCanonical(t *testing.T) {
 
 // FuzzCanonical: the one form is its own form, safe in a path and a log.
 func FuzzCanonical(f *testing.F) {
-	for _, s := range []string{"alice", "ALICE", "Ａ", "Zoe\u0308", "İ", "ß", "ﬁ", "a:b", "\xff", "ΑΣ", "ｶﾞ", "נתן", "a٠"} {
+	for _, s := range []string{"alice", "ALICE", "a.b_c-d+e@f", "0", "-a", "correct horse ~", " ", "a\x7f", "Ａ", "Zoe\u0308", "İ", "ß", "ﬁ", "a:b", "\xff", "ΑΣ", "ｶﾞ", "נתן", "a٠"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		got, err := Canonical(s)
+		if slow, serr := profile(s); len(s) <= maxName && (slow != got || (serr == nil) != (err == nil)) {
+			t.Errorf("%q is %q by the short way, %q by the long", s, got, slow)
+		}
+		p, perr := opaque(s)
+		if slow, serr := opaqueProfile(s); p != slow || (serr == nil) != (perr == nil) {
+			t.Errorf("password %q is %q by the short way, %q by the long", s, p, slow)
+		}
 		if err != nil {
 			if got != "" {
 				t.Errorf("%q: %q beside an error", s, got)

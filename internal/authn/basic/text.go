@@ -19,7 +19,31 @@ var errName = errors.New(`name: want 1 to 128 bytes of letters, digits and ". _ 
 // HTTP Basic; it and all signs but ". _ - @ +" are refused, so that a name is
 // the same in a URL, a log and a command line.
 func Canonical(name string) (string, error) {
-	if len(name) > maxName || !utf8.ValidString(name) {
+	if len(name) > maxName {
+		return "", errName
+	}
+	if plain(name) {
+		return strings.ToLower(name), nil
+	}
+	return profile(name)
+}
+
+// plain reports whether a name is of ASCII letters, digits and the signs that
+// names may have: then its form is the same in lower case.
+func plain(name string) bool {
+	for i := range len(name) {
+		c := name[i]
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !letter && (i == 0 || !strings.ContainsRune("._-@+", rune(c))) {
+			return false
+		}
+	}
+	return name != ""
+}
+
+// profile is Canonical for every name.
+func profile(name string) (string, error) {
+	if !utf8.ValidString(name) {
 		return "", errName
 	}
 	out, err := precis.UsernameCaseMapped.String(name)
@@ -43,6 +67,14 @@ func Canonical(name string) (string, error) {
 // opaque returns the form of a password that is hashed (RFC 8265,
 // OpaqueString).
 func opaque(password string) (string, error) {
+	if password != "" && !strings.ContainsFunc(password, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return password, nil // ASCII has one form
+	}
+	return opaqueProfile(password)
+}
+
+// opaqueProfile is opaque for every password.
+func opaqueProfile(password string) (string, error) {
 	if !utf8.ValidString(password) {
 		return "", errors.New("the password is not UTF-8")
 	}
