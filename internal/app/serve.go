@@ -202,6 +202,7 @@ func (a *App) background() {
 		}
 	})
 	a.tasks.Go(func() { a.followKeys(ctx) })
+	a.tasks.Go(func() { a.followSessions(ctx) })
 	a.tasks.Go(func() { a.followMetrics(ctx) })
 	if a.certs != nil {
 		a.tasks.Go(func() {
@@ -318,7 +319,7 @@ func (a *App) apply(ctx context.Context, cfg *config.Config) ([]config.Change, e
 		a.note(ctx, portcullis.EventConfigChanged, "", slog.String("field", c.Field), slog.String("old", c.Old), slog.String("new", c.New))
 	}
 	if needsRestart(old, cfg) {
-		a.log.Warn("listeners, store, audit, API key and cache settings take effect at the next start")
+		a.log.Warn("listeners, store, audit, API key, user and cache settings take effect at the next start")
 	}
 	a.log.Info("configuration reloaded", "changes", len(changes))
 	return changes, nil
@@ -328,5 +329,5 @@ func (a *App) apply(ctx context.Context, cfg *config.Config) ([]config.Change, e
 func needsRestart(old, cfg *config.Config) bool {
 	return old.Server.Listen != cfg.Server.Listen || old.Server.AdminListen != cfg.Server.AdminListen ||
 		old.Server.TLS != cfg.Server.TLS || old.Server.Limits != cfg.Server.Limits ||
-		old.Store != cfg.Store || old.Audit != cfg.Audit || !reflect.DeepEqual(old.Identity.APIKey, cfg.Identity.APIKey) || old.Identity.CacheTTL != cfg.Identity.CacheTTL
+		old.Store != cfg.Store || old.Audit != cfg.Audit || !reflect.DeepEqual(old.Identity.APIKey, cfg.Identity.APIKey) || old.Identity.Basic != cfg.Identity.Basic || old.Identity.CacheTTL != cfg.Identity.CacheTTL
 }
