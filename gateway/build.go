@@ -9,17 +9,21 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/certs"
 	"github.com/portcullis-dev/portcullis/gateway/entrance"
 	"github.com/portcullis-dev/portcullis/gateway/tokens"
 	"github.com/portcullis-dev/portcullis/internal/authn/anonymous"
 	"github.com/portcullis-dev/portcullis/internal/authn/challenge"
 	"github.com/portcullis-dev/portcullis/internal/authn/greeting"
+	"github.com/portcullis-dev/portcullis/internal/authn/mtls"
+	"github.com/portcullis-dev/portcullis/internal/authn/mtls/trust"
 	"github.com/portcullis-dev/portcullis/internal/authn/token/signing"
 	"github.com/portcullis-dev/portcullis/internal/authz/approval"
 	"github.com/portcullis-dev/portcullis/internal/authz/scope"
 	"github.com/portcullis-dev/portcullis/internal/authz/tool"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
+	"github.com/portcullis-dev/portcullis/internal/inspect/handle"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
 	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
@@ -34,9 +38,11 @@ type Deps struct {
 	Metrics  *obs.Metrics
 	Recorder portcullis.Recorder
 	APIKeys  portcullis.Authenticator
-	Tokens   tokens.Issuers // of access tokens
-	KeySet   http.Handler   // public keys of the gateway's own tokens; nil = it signs none
+	Tokens   tokens.Issuers  // of access tokens
+	KeySet   http.Handler    // public keys of the gateway's own tokens; nil = it signs none
+	Clients  *trust.Verifier // of client certificates; nil trusts nobody
 	Sealer   *session.Sealer
+	Handles  *handle.Sealer
 	Switch   *edge.Switch
 	Budget   *replies.Budget // memory for large replies, shared by all tables; nil = no end
 	Upstream func(route string) portcullis.Upstream
@@ -51,6 +57,7 @@ type builder struct {
 	Deps
 	cfg      *config.Config
 	entrance *entrance.Entrance
+	certs    *certs.Certs
 	listen   string // address the listener really has
 }
 
@@ -69,7 +76,7 @@ func Build(cfg *config.Config, d Deps, prev *Table) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Table{routes: map[string]*route{}, client: b.entrance.Client, headers: headers.Apply, fixed: map[string]http.Handler{}}
+	t := &Table{routes: map[string]*route{}, client: b.entrance.Client, cert: b.entrance.Cert, headers: headers.Apply, fixed: map[string]http.Handler{}}
 	for _, p := range probePaths {
 		if d.Probes != nil {
 			t.fixed[p] = d.Probes
@@ -109,11 +116,12 @@ func newBuilder(cfg *config.Config, d Deps) (*builder, error) {
 	if len(listen) == 0 {
 		listen = []string{cfg.Server.Listen}
 	}
-	e, err := entrance.New(cfg, d.Switch, listen)
+	c := certs.New(cfg, d.Clients)
+	e, err := entrance.New(cfg, d.Switch, c, listen)
 	if err != nil {
 		return nil, err
 	}
-	return &builder{Deps: d, cfg: cfg, entrance: e, listen: listen[0]}, nil
+	return &builder{Deps: d, cfg: cfg, entrance: e, certs: c, listen: listen[0]}, nil
 }
 
 // route builds one MCP route: the one place that decides which guards it has.
@@ -152,10 +160,12 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	rt.speaksMCP, rt.rate, rt.rateRules, rt.headers = true, rate, rc.Rate, headers.Apply
 	rt.replyLimits = limitsOf(rc.ReplyLimits, jsonrpc.DefaultReplyLimits())
 	params := mcp.NewParamHeaders(maxTools, maxParamHeaders)
+	handles := handle.New(b.Handles, rc.Name)
 	rt.pipe = &pipeline{
 		edge: guards, authn: b.authenticators(rc, resource), resource: resource, authz: authz, record: b.Recorder,
-		decode: mcp.NewDecoder(rt.limits, b.Sealer, params),
-		review: []portcullis.Inspector{&paramLearner{params}, &listFilter{rc.Name, authz}},
+		decode:  mcp.NewDecoder(rt.limits, b.Sealer, params),
+		inspect: []portcullis.Inspector{handles}, // first: it compares with what callers sent before
+		review:  []portcullis.Inspector{&paramLearner{params}, &listFilter{rc.Name, authz}, handles},
 	}
 	if len(rc.Approval.Tools) > 0 { // behind all that rewrites: what is approved is what is sent
 		g, err := approval.NewGuard(b.Approval, rc.Name, rc.Approval.Tools, rc.Approval.Guard())
@@ -210,6 +220,8 @@ func (b *builder) authenticators(rc *config.Route, r *challenge.Resource) []port
 		switch method {
 		case "api_key":
 			out = append(out, b.APIKeys)
+		case mtls.Method:
+			out = append(out, b.certs.Authenticator())
 		case "none": // the configuration holds insecure_no_auth = true, or it would not be valid
 			out = append(out, anonymous.Authenticator{})
 		}
