@@ -11,6 +11,7 @@ import (
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway/certs"
 	"github.com/portcullis-dev/portcullis/gateway/entrance"
+	"github.com/portcullis-dev/portcullis/gateway/pins"
 	"github.com/portcullis-dev/portcullis/gateway/tokens"
 	"github.com/portcullis-dev/portcullis/internal/authn/anonymous"
 	"github.com/portcullis-dev/portcullis/internal/authn/basic"
@@ -25,6 +26,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
 	"github.com/portcullis-dev/portcullis/internal/inspect/handle"
+	"github.com/portcullis-dev/portcullis/internal/inspect/toolpin"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
 	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
@@ -50,8 +52,9 @@ type Deps struct {
 	Upstream func(route string) portcullis.Upstream
 	Probes   http.Handler // /health and /ready
 	Approval *approval.Service
-	Own      []Endpoint // paths that this process answers itself
-	Listen   []string   // addresses the listener really has
+	Pins     *toolpin.Book // nil = each route keeps its own, in memory
+	Own      []Endpoint    // paths that this process answers itself
+	Listen   []string      // addresses the listener really has
 }
 
 // builder holds what the routes of one table share.
@@ -150,6 +153,11 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	if err != nil {
 		return nil, err
 	}
+	pinned, err := pins.Guard(context.Background(), b.Pins, b.Recorder, rc)
+	if err != nil {
+		return nil, err
+	}
+	authz = append(authz, pinned) // behind the others: only who may use a tool asks about it
 	resource, err := b.Tokens.Resource(b.cfg, rc, b.listen)
 	if err != nil {
 		return nil, err
@@ -167,7 +175,7 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 		edge: guards, authn: b.authenticators(rc, resource), resource: resource, authz: authz, record: b.Recorder,
 		decode:  mcp.NewDecoder(rt.limits, b.Sealer, params),
 		inspect: []portcullis.Inspector{handles}, // first: it compares with what callers sent before
-		review:  []portcullis.Inspector{&paramLearner{params}, &listFilter{rc.Name, authz}, handles},
+		review:  []portcullis.Inspector{pinned, &paramLearner{params}, &listFilter{rc.Name, authz}, handles},
 	}
 	if slices.Contains(rc.Auth, basic.Method) {
 		rt.pipe.offers = []string{challenge.Basic}

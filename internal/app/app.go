@@ -24,6 +24,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/admin/approvals"
 	admintokens "github.com/portcullis-dev/portcullis/internal/admin/tokens"
+	"github.com/portcullis-dev/portcullis/internal/admin/tools"
 	"github.com/portcullis-dev/portcullis/internal/admin/users"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
 	"github.com/portcullis-dev/portcullis/internal/authn/mtls/trust"
@@ -112,7 +113,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 			err = errors.Join(err, c.close(context.WithoutCancel(ctx)))
 		}
 	}()
-	if err := c.metrics.RateLimitKeys(a.rateLimitKeys); err != nil {
+	if err := errors.Join(c.metrics.RateLimitKeys(a.rateLimitKeys), c.metrics.ToolsHeld(c.pins.Held)); err != nil {
 		return nil, err
 	}
 	if err := a.restoreMaintenance(ctx); err != nil {
@@ -205,7 +206,7 @@ func (a *App) use(cfg *config.Config) error {
 func (a *App) deps(cfg *config.Config, ups upstreams, issuers tokens.Issuers, addr net.Addr) gateway.Deps {
 	d := gateway.Deps{
 		Log: a.log, Metrics: a.core.metrics, Recorder: a.core.journal, APIKeys: a.core.keys.Authenticator(), Users: a.core.users.Authenticator(), Tokens: issuers,
-		Sealer: a.core.sealer, Handles: a.core.handles, Switch: &a.core.sw, Budget: a.core.budget, Probes: a.probes(), Own: a.own(cfg, issuers), Approval: a.core.approvals,
+		Sealer: a.core.sealer, Handles: a.core.handles, Switch: &a.core.sw, Budget: a.core.budget, Probes: a.probes(), Own: a.own(cfg, issuers), Approval: a.core.approvals, Pins: a.core.pins,
 		KeySet:   a.keySet(issuers),
 		Upstream: func(route string) portcullis.Upstream { return ups[route] },
 	}
@@ -226,7 +227,7 @@ func (a *App) rateLimitKeys() int {
 
 func (a *App) adminHandler() http.Handler {
 	return admin.New(a.opts.Version, a.log, a.core.metrics.Handler(),
-		admin.KeyGroup(a.core.keys, a.core.notices), admin.ProcessGroup(a), approvals.Group(a.core.approvals), admintokens.Group(a.core.tokens), users.Group(a.core.users))
+		admin.KeyGroup(a.core.keys, a.core.notices), admin.ProcessGroup(a), approvals.Group(a.core.approvals), tools.Group(a.core.pins), admintokens.Group(a.core.tokens), users.Group(a.core.users))
 }
 
 // Endpoints returns where the gateway listens. The key is there only in the

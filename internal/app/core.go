@@ -24,6 +24,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
 	"github.com/portcullis-dev/portcullis/internal/inspect/handle"
+	"github.com/portcullis-dev/portcullis/internal/inspect/toolpin"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 	"github.com/portcullis-dev/portcullis/internal/replies"
 	"github.com/portcullis-dev/portcullis/internal/session"
@@ -55,6 +56,7 @@ type core struct {
 	sealer    *session.Sealer
 	handles   *handle.Sealer
 	approvals *approval.Service
+	pins      *toolpin.Book
 	sw        edge.Switch
 	metrics   *obs.Metrics
 	budget    *replies.Budget
@@ -98,6 +100,9 @@ func openCore(ctx context.Context, opts Options) (_ *core, err error) {
 		return nil, err
 	}
 	if c.approvals, err = approval.New(c.db.Approvals(), c.journal, approvalKey, nil); err != nil {
+		return nil, err
+	}
+	if c.pins, err = toolpin.NewBook(ctx, c.db.Pins(), c.journal, nil); err != nil {
 		return nil, err
 	}
 	handleKey, err := c.dir.Derive(purposeHandle, handle.KeySize)

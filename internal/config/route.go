@@ -39,6 +39,7 @@ type Route struct {
 	Prompts        Rules             `toml:"prompts" doc:"Which prompts may be read."`
 	Resources      Rules             `toml:"resources" doc:"Which resources may be read, by URI."`
 	Approval       Approval          `toml:"approval" doc:"Tools whose calls need the word of another person."`
+	Pins           Pins              `toml:"pins" doc:"What happens when the server shows other tools than before."`
 	CORS           CORS              `toml:"cors" doc:"Calls from web pages of other origins. None are allowed by default."`
 	Headers        Headers           `toml:"headers" doc:"Security headers of every reply."`
 }
@@ -106,6 +107,7 @@ func DefaultRoute() Route {
 		Limits:      MessageLimits{Bytes: 1 << 20, Depth: 10, Array: 1000, String: 100000},
 		ReplyLimits: MessageLimits{Bytes: 16 << 20, Depth: 64, Array: 100000, String: 8 << 20},
 		Approval:    defaultApproval(),
+		Pins:        defaultPins(),
 		CORS:        defaultCORS(),
 		Headers:     Headers{Profile: "api"},
 	}
