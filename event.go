@@ -24,6 +24,10 @@ const (
 	EventAPIKeyDeprecated   EventType = "API_KEY_DEPRECATED"
 	EventAPIKeyRevoked      EventType = "API_KEY_REVOKED"
 	EventAPIKeyStale        EventType = "API_KEY_USED_AFTER_ROTATION"
+	EventZKPAuthSuccess     EventType = "ZKP_AUTH_SUCCESS"
+	EventZKPAuthFailure     EventType = "ZKP_AUTH_FAILURE"
+	EventZKPEnrolled        EventType = "ZKP_ENROLLED" // a public key stands for a user from now on
+	EventZKPRemoved         EventType = "ZKP_REMOVED"
 	EventRateLimitExceeded  EventType = "RATE_LIMIT_EXCEEDED"
 	EventConfigChanged      EventType = "CONFIG_CHANGED"
 	EventUnauthorizedAccess EventType = "UNAUTHORIZED_ACCESS_ATTEMPT"
