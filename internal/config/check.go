@@ -55,8 +55,10 @@ func (c *Config) checkAcross(origin *tomlstrict.Origin) Errors {
 		errs = append(errs, unique(origin, names, i, "name", r.Name)...)
 		errs = append(errs, unique(origin, paths, i, "path", r.Path)...)
 		errs = append(errs, origin.Locate(fmt.Sprintf("route[%d]", i), c.checkTokens(i))...)
+		errs = append(errs, origin.Locate(fmt.Sprintf("route[%d]", i), c.checkProofs(i))...)
 	}
 	errs = append(errs, origin.Locate("identity.oidc", c.checkIssuers())...)
+	errs = append(errs, origin.Locate("identity.zkp", c.checkZKPAudience())...)
 	return errs
 }
 

@@ -63,8 +63,8 @@ type Store interface {
 // Sessions is what login methods need of the sessions they open.
 type Sessions interface {
 	Open(ctx context.Context, l token.Login) (token.Grant, error)
-	// EndAll ends every session of a subject.
-	EndAll(ctx context.Context, subject, reason string, by portcullis.Actor) error
+	// RevokeSubject ends every session of a subject and says how many.
+	RevokeSubject(ctx context.Context, subject, reason string, by portcullis.Actor) (int, error)
 }
 
 // Options are what a [Registry] needs. All but Clock are required.
@@ -178,7 +178,7 @@ func (r *Registry) Enrol(ctx context.Context, req EnrolRequest) (Enrolment, erro
 	}
 	replaced := err == nil
 	if replaced { // first: if the rest fails it can be repeated
-		if err := r.Sessions.EndAll(ctx, e.Subject(), "enrolled anew", req.By); err != nil {
+		if _, err := r.Sessions.RevokeSubject(ctx, e.Subject(), "enrolled anew", req.By); err != nil {
 			return e, fmt.Errorf("ending the sessions of the enrolment before: %w", err)
 		}
 	}
@@ -205,7 +205,7 @@ func (r *Registry) Remove(ctx context.Context, user string, by portcullis.Actor)
 	if err != nil {
 		return e, err
 	}
-	if err := r.Sessions.EndAll(ctx, e.Subject(), "enrolment removed", by); err != nil {
+	if _, err := r.Sessions.RevokeSubject(ctx, e.Subject(), "enrolment removed", by); err != nil {
 		return e, fmt.Errorf("ending the user's sessions: %w", err)
 	}
 	if err := r.Store.Remove(ctx, user); err != nil {
