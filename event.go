@@ -33,6 +33,11 @@ const (
 	EventUnauthorizedAccess EventType = "UNAUTHORIZED_ACCESS_ATTEMPT"
 	EventInputRejected      EventType = "INPUT_REJECTED"
 	EventContentBlocked     EventType = "CONTENT_BLOCKED"
+	EventSessionOpened      EventType = "SESSION_OPENED"
+	EventSessionRefreshed   EventType = "SESSION_REFRESHED"
+	EventSessionRevoked     EventType = "SESSION_REVOKED" // a session, or a token of another issuer
+	EventTokenIssued        EventType = "TOKEN_ISSUED"    // by an operator
+	EventSecretRotated      EventType = "SECRET_ROTATED"
 	EventMaintenanceOn      EventType = "MAINTENANCE_ON"
 	EventMaintenanceOff     EventType = "MAINTENANCE_OFF"
 	EventCallRefused        EventType = "CALL_REFUSED" // refusals that no other type names

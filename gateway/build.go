@@ -14,6 +14,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/authn/anonymous"
 	"github.com/portcullis-dev/portcullis/internal/authn/challenge"
 	"github.com/portcullis-dev/portcullis/internal/authn/greeting"
+	"github.com/portcullis-dev/portcullis/internal/authn/token/signing"
 	"github.com/portcullis-dev/portcullis/internal/authz/scope"
 	"github.com/portcullis-dev/portcullis/internal/authz/tool"
 	"github.com/portcullis-dev/portcullis/internal/config"
@@ -33,6 +34,7 @@ type Deps struct {
 	Recorder portcullis.Recorder
 	APIKeys  portcullis.Authenticator
 	Tokens   tokens.Issuers // of access tokens
+	KeySet   http.Handler   // public keys of the gateway's own tokens; nil = it signs none
 	Sealer   *session.Sealer
 	Switch   *edge.Switch
 	Budget   *replies.Budget // memory for large replies, shared by all tables; nil = no end
@@ -70,6 +72,9 @@ func Build(cfg *config.Config, d Deps, prev *Table) (*Table, error) {
 		if d.Probes != nil {
 			t.fixed[p] = d.Probes
 		}
+	}
+	if d.KeySet != nil {
+		t.fixed[signing.JWKSPath] = d.KeySet
 	}
 	for i := range cfg.Routes {
 		rt, err := b.route(&cfg.Routes[i], prev)
@@ -190,11 +195,12 @@ func bodyLimits(c config.ServerLimits) edge.Limits {
 func (b *builder) authenticators(rc *config.Route, r *challenge.Resource) []portcullis.Authenticator {
 	var out []portcullis.Authenticator
 	for _, method := range rc.Auth {
+		if method == b.Tokens.First(rc) { // one guard for all access tokens
+			out = append(out, b.Tokens.Guard(b.cfg, rc, r))
+		}
 		switch method {
 		case "api_key":
 			out = append(out, b.APIKeys)
-		case tokens.First(rc): // one guard for all access tokens
-			out = append(out, b.Tokens.Guard(b.cfg, rc, r))
 		case "none": // the configuration holds insecure_no_auth = true, or it would not be valid
 			out = append(out, anonymous.Authenticator{})
 		}

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,6 +22,7 @@ import (
 	"github.com/portcullis-dev/portcullis/gateway"
 	"github.com/portcullis-dev/portcullis/gateway/tokens"
 	"github.com/portcullis-dev/portcullis/internal/admin"
+	admintokens "github.com/portcullis-dev/portcullis/internal/admin/tokens"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
@@ -148,7 +150,7 @@ func (a *App) use(cfg *config.Config) error {
 	if a.stopped {
 		return errStopped
 	}
-	issuers, err := nextIssuers(a.issuers, cfg, a.issuerClient, a.log)
+	issuers, err := a.nextTokens(cfg)
 	if err != nil {
 		return err
 	}
@@ -171,6 +173,10 @@ func (a *App) use(cfg *config.Config) error {
 		ups.discard(a.upstreams)
 		return err
 	}
+	if err := a.core.tokens.Use(a.life, cfg.Sessions(a.listening(cfg))); err != nil {
+		ups.discard(a.upstreams)
+		return err
+	}
 	a.public.Use(table)
 	a.admin.Use(adminTable)
 	a.local.Use(localTable)
@@ -187,7 +193,7 @@ func (a *App) use(cfg *config.Config) error {
 func (a *App) deps(ups upstreams, issuers tokens.Issuers, addr net.Addr) gateway.Deps {
 	d := gateway.Deps{
 		Log: a.log, Metrics: a.core.metrics, Recorder: a.core.journal, APIKeys: a.core.keys.Authenticator(), Tokens: issuers,
-		Sealer: a.core.sealer, Switch: &a.core.sw, Budget: a.core.budget, Probes: a.probes(), Own: a.own(),
+		Sealer: a.core.sealer, Switch: &a.core.sw, Budget: a.core.budget, Probes: a.probes(), Own: a.own(issuers), KeySet: a.keySet(issuers),
 		Upstream: func(route string) portcullis.Upstream { return ups[route] },
 	}
 	if addr != nil {
@@ -207,7 +213,7 @@ func (a *App) rateLimitKeys() int {
 
 func (a *App) adminHandler() http.Handler {
 	return admin.New(a.opts.Version, a.log, a.core.metrics.Handler(),
-		admin.KeyGroup(a.core.keys, a.core.notices), admin.ProcessGroup(a))
+		admin.KeyGroup(a.core.keys, a.core.notices), admin.ProcessGroup(a), admintokens.Group(a.core.tokens))
 }
 
 // Endpoints returns where the gateway listens. The key is there only in the
@@ -221,7 +227,7 @@ func (a *App) Endpoints() Endpoints {
 		if a.cfg.Server.TLS.Cert != "" {
 			scheme = "https"
 		}
-		base := scheme + "://" + a.publicAddr.String()
+		base := scheme + "://" + reachable(a.publicAddr)
 		for i := range a.cfg.Routes {
 			e.URLs = append(e.URLs, base+a.cfg.Routes[i].Path)
 		}
@@ -231,9 +237,18 @@ func (a *App) Endpoints() Endpoints {
 		}
 	}
 	if a.adminAddr != nil {
-		e.AdminURL = "http://" + a.adminAddr.String()
+		e.AdminURL = "http://" + reachable(a.adminAddr)
 	}
 	return e
+}
+
+// reachable is an address that can be typed where this process runs: a listener
+// on every address of the machine is reached by the name of its loopback.
+func reachable(addr net.Addr) string {
+	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return net.JoinHostPort("localhost", strconv.Itoa(tcp.Port))
+	}
+	return addr.String()
 }
 
 // Wait blocks until ctx ends or a listener fails, then stops. It returns nil

@@ -16,6 +16,8 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/audit/journal"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey/notify"
+	"github.com/portcullis-dev/portcullis/internal/authn/token"
+	"github.com/portcullis-dev/portcullis/internal/authn/token/signing"
 	"github.com/portcullis-dev/portcullis/internal/authz/scope"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
@@ -31,6 +33,8 @@ import (
 const (
 	purposePepper  = "apikey/pepper/v1"
 	purposeSession = "gateway/session/v1"
+	purposeRefresh = "token/refresh/v1"
+	purposeSigning = "token/signing/v1"
 )
 
 // core is what a data folder holds, opened under its lock.
@@ -40,6 +44,8 @@ type core struct {
 	journal *journal.Journal
 	keys    *apikey.Service
 	notices *notify.Queue
+	tokens  *token.Service
+	ring    *signing.Ring
 	sealer  *session.Sealer
 	sw      edge.Switch
 	metrics *obs.Metrics
@@ -70,6 +76,9 @@ func openCore(ctx context.Context, opts Options) (_ *core, err error) {
 		return nil, err
 	}
 	if err = c.openKeys(opts); err != nil {
+		return nil, err
+	}
+	if err = c.openTokens(ctx, opts); err != nil {
 		return nil, err
 	}
 	sessionKey, err := c.dir.Derive(purposeSession, session.KeySize)

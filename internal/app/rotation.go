@@ -13,6 +13,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway"
+	"github.com/portcullis-dev/portcullis/gateway/tokens"
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey/notify"
@@ -100,12 +101,12 @@ func (a *App) rotateDue(ctx context.Context) {
 const claimRate = "60/1m per address"
 
 // own are the paths that this process answers itself.
-func (a *App) own() []gateway.Endpoint {
-	return []gateway.Endpoint{{
+func (a *App) own(issuers tokens.Issuers) []gateway.Endpoint {
+	return append(a.sessionEndpoints(issuers), gateway.Endpoint{
 		Name: "claim", Path: admin.ClaimPath, Methods: []string{http.MethodPost}, Rate: claimRate, MaxBody: 4 << 10,
 		Auth:    []portcullis.Authenticator{a.core.keys.ClaimAuthenticator(), a.core.keys.HolderAuthenticator()},
 		Handler: admin.NewClaim(a.core.keys, a.log),
-	}}
+	})
 }
 
 var _ admin.Keys = (*apikey.Service)(nil)

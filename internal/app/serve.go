@@ -202,6 +202,7 @@ func (a *App) background() {
 		}
 	})
 	a.tasks.Go(func() { a.followKeys(ctx) })
+	a.tasks.Go(func() { a.followSessions(ctx) })
 	a.tasks.Go(func() { a.followMetrics(ctx) })
 	if a.certs != nil {
 		a.tasks.Go(func() {

@@ -39,7 +39,7 @@ func prototypes() []any { return []any{DefaultRoute()} }
 var reserved = [...]string{
 	"server.tls.client_ca",
 	"route[].credential", "route[].inspect", "route[].tools.phi", "route[].tools.consent",
-	"identity.basic", "identity.mtls", "identity.session",
+	"identity.basic", "identity.mtls",
 	"access", "secrets", "store.redis",
 	"audit.retention", "audit.sinks", "detect", "privacy", "incident", "chronicle",
 }

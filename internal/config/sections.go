@@ -13,12 +13,13 @@ type Identity struct {
 	APIKey   APIKey        `toml:"api_key" doc:"API keys."`
 	JWT      JWT           `toml:"jwt" doc:"Access tokens of an issuer whose keys are known: by URL, or a shared secret. For routes with auth = [\"jwt\"]."`
 	OIDC     OIDC          `toml:"oidc" doc:"Access tokens of an issuer with discovery (OpenID Connect, OAuth 2.1). For routes with auth = [\"oidc\"]."`
-	ZKP      ZKP           `toml:"zkp" doc:"Login by zero-knowledge proof. For routes with auth = [\"zkp\"]; on without one too, when there is a verification_key."`
+	Session  Session       `toml:"session" doc:"Sessions and tokens of the gateway's own: what a login gives."`
+	ZKP      ZKP           `toml:"zkp" doc:"Login by zero-knowledge proof, for routes with auth = [\"zkp\"]."`
 }
 
 // DefaultIdentity returns the defaults of [identity].
 func DefaultIdentity() Identity {
-	return Identity{CacheTTL: time.Minute, APIKey: DefaultAPIKey(), JWT: DefaultJWT(), OIDC: DefaultOIDC(), ZKP: DefaultZKP()}
+	return Identity{CacheTTL: time.Minute, APIKey: DefaultAPIKey(), JWT: DefaultJWT(), OIDC: DefaultOIDC(), Session: DefaultSession(), ZKP: DefaultZKP()}
 }
 
 // Validate checks [identity].
