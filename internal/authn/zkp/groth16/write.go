@@ -39,10 +39,13 @@ func (k *Key) MarshalJSON() ([]byte, error) {
 func FormatPublic(inputs []fr.Element) []byte {
 	texts := make([]string, len(inputs))
 	for i := range inputs {
-		texts[i] = `"` + inputs[i].BigInt(new(big.Int)).String() + `"`
+		texts[i] = `"` + FormatScalar(inputs[i]) + `"`
 	}
 	return []byte("[" + strings.Join(texts, ",") + "]")
 }
+
+// FormatScalar writes a public input as ParseScalar reads it.
+func FormatScalar(e fr.Element) string { return e.BigInt(new(big.Int)).String() }
 
 func textG1(p *bn254.G1Affine) string {
 	return fmt.Sprintf(`["%s","%s","1"]`, canonical(&p.X), canonical(&p.Y))
