@@ -23,6 +23,7 @@ import (
 	"github.com/portcullis-dev/portcullis/gateway/tokens"
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	admintokens "github.com/portcullis-dev/portcullis/internal/admin/tokens"
+	adminzkp "github.com/portcullis-dev/portcullis/internal/admin/zkp"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
@@ -154,11 +155,17 @@ func (a *App) use(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
+	proofs, err := a.nextProofs(cfg)
+	if err != nil {
+		return err
+	}
 	ups, err := a.upstreams.next(cfg, a.opts.Version, a.log)
 	if err != nil {
 		return err
 	}
-	table, err := gateway.Build(cfg, a.deps(ups, issuers, a.publicAddr), a.table)
+	public := a.deps(ups, issuers, a.publicAddr)
+	public.Own = append(public.Own, proofEndpoints(proofs)...)
+	table, err := gateway.Build(cfg, public, a.table)
 	if err != nil {
 		ups.discard(a.upstreams)
 		return err
@@ -213,7 +220,7 @@ func (a *App) rateLimitKeys() int {
 
 func (a *App) adminHandler() http.Handler {
 	return admin.New(a.opts.Version, a.log, a.core.metrics.Handler(),
-		admin.KeyGroup(a.core.keys, a.core.notices), admin.ProcessGroup(a), admintokens.Group(a.core.tokens))
+		admin.KeyGroup(a.core.keys, a.core.notices), admin.ProcessGroup(a), admintokens.Group(a.core.tokens), adminzkp.Group(a.core.proofs.registry))
 }
 
 // Endpoints returns where the gateway listens. The key is there only in the

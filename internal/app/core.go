@@ -46,6 +46,7 @@ type core struct {
 	notices *notify.Queue
 	tokens  *token.Service
 	ring    *signing.Ring
+	proofs  proofs
 	sealer  *session.Sealer
 	sw      edge.Switch
 	metrics *obs.Metrics
@@ -79,6 +80,9 @@ func openCore(ctx context.Context, opts Options) (_ *core, err error) {
 		return nil, err
 	}
 	if err = c.openTokens(ctx, opts); err != nil {
+		return nil, err
+	}
+	if err = c.openProofs(); err != nil {
 		return nil, err
 	}
 	sessionKey, err := c.dir.Derive(purposeSession, session.KeySize)

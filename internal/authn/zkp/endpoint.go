@@ -202,6 +202,9 @@ func (l *Login) refuse(w http.ResponseWriter, r *http.Request, e *portcullis.Err
 	if e.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.FormatInt(int64((e.RetryAfter+time.Second-1)/time.Second), 10))
 	}
+	if e.Kind == portcullis.KindUnauthenticated { // RFC 9110 section 15.5.2 demands one
+		w.Header().Set("WWW-Authenticate", `ZKP realm="portcullis"`)
+	}
 	l.write(w, r, e.Kind.Status(), problem.ContentType, problem.Append(nil, e, requestID(r)))
 }
 

@@ -28,7 +28,7 @@ import (
 // can be made for any public inputs, as a real prover makes one who knows a
 // private key.
 type setup struct {
-	key                      []byte // verification_key.json
+	key                      *groth16.Key
 	alpha, beta, gamma, delt fr.Element
 	ic                       [inputs + 1]fr.Element
 }
@@ -61,11 +61,8 @@ func newSetup(t testing.TB) *setup {
 		s.ic[i] = scalar(t)
 		parts.IC = append(parts.IC, g1(s.ic[i]))
 	}
-	key, err := groth16.NewKey(parts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s.key, err = key.MarshalJSON(); err != nil {
+	var err error
+	if s.key, err = groth16.NewKey(parts); err != nil {
 		t.Fatal(err)
 	}
 	return s

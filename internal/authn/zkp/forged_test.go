@@ -291,7 +291,8 @@ func (w *world) wantRefused(t *testing.T, code int, h http.Header, body string, 
 		detail, public = "Invalid request", "input_rejected"
 	}
 	want := fmt.Sprintf(`{"type":"about:blank","title":%q,"status":%d,"detail":%q,"reason":%q,"requestId":"req-1"}`, http.StatusText(status), status, detail, public)
-	if code != status || body != want || h.Get("Cache-Control") != "no-store" || h.Get("Content-Type") != "application/problem+json" {
+	if code != status || body != want || h.Get("Cache-Control") != "no-store" || h.Get("Content-Type") != "application/problem+json" ||
+		(h.Get("WWW-Authenticate") != "") != (status == 401) {
 		t.Errorf("%d %s\nwant %d %s", code, body, status, want)
 	}
 	events := w.journal.take()

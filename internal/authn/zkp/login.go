@@ -216,6 +216,8 @@ func (l *Login) fail(ctx context.Context, a attempt, key Element, reason string,
 	if reason == reasonInternal {
 		l.Log.ErrorContext(ctx, "login by proof failed", "request_id", a.requestID, "error", cause)
 		details = nil
+	} else {
+		l.Log.WarnContext(ctx, "login by proof refused", "request_id", a.requestID, "user", a.by.ID, "ip", a.by.IP.String(), "reason", reason, "cause", cause)
 	}
 	if err := l.record(ctx, a, portcullis.EventZKPAuthFailure, key, reason, details...); err != nil {
 		l.Log.ErrorContext(ctx, "login by proof not recorded", "request_id", a.requestID, "error", err)

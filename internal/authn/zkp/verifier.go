@@ -2,7 +2,6 @@ package zkp
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
 
@@ -16,14 +15,9 @@ const inputs = 2
 // circuitKey is the verification key of the login's circuit.
 type circuitKey struct{ key *groth16.Key }
 
-// NewVerifier reads the verification key of the login's circuit, as snarkjs
-// writes it.
-func NewVerifier(file []byte) (Verifier, error) {
-	key, err := groth16.ParseKey(file)
-	if err != nil {
-		return nil, fmt.Errorf("reading the verification key: %w", err)
-	}
-	if key.Inputs() != inputs {
+// NewVerifier returns the verifier of a key of the login's circuit.
+func NewVerifier(key *groth16.Key) (Verifier, error) {
+	if key == nil || key.Inputs() != inputs {
 		return nil, errors.New("the verification key is that of another circuit: want two public inputs, public key and challenge")
 	}
 	return circuitKey{key}, nil
