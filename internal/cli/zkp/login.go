@@ -53,6 +53,9 @@ Exit code 3 if the gateway does not accept the proof.`,
 			session, err := g.login(cmd.Context(), user, func(challenge zkp.Element) ([]byte, error) {
 				return c.proveFor(keyFile, provingFile, challenge)
 			})
+			if errors.Is(err, frame.ErrNo) {
+				return errors.Join(c.showRefusal(err), err)
+			}
 			if err != nil {
 				return err
 			}
@@ -93,6 +96,14 @@ func (c verbs) proveFor(keyFile, provingFile string, challenge zkp.Element) ([]b
 		return nil, fmt.Errorf("proving: %w", err)
 	}
 	return json.Marshal(proof)
+}
+
+// showRefusal tells of a proof that was not accepted; the exit code says it too.
+func (c verbs) showRefusal(err error) error {
+	if c.JSON() {
+		return c.PrintJSON(map[string]any{"accepted": false, "detail": err.Error()})
+	}
+	return c.Printf("not accepted: %v\n", err)
 }
 
 func (c verbs) showSession(s zkp.Session) error {
