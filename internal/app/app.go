@@ -22,6 +22,7 @@ import (
 	"github.com/portcullis-dev/portcullis/gateway"
 	"github.com/portcullis-dev/portcullis/gateway/tokens"
 	"github.com/portcullis-dev/portcullis/internal/admin"
+	"github.com/portcullis-dev/portcullis/internal/admin/approvals"
 	admintokens "github.com/portcullis-dev/portcullis/internal/admin/tokens"
 	adminzkp "github.com/portcullis-dev/portcullis/internal/admin/zkp"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
@@ -200,7 +201,7 @@ func (a *App) use(cfg *config.Config) error {
 func (a *App) deps(ups upstreams, issuers tokens.Issuers, addr net.Addr) gateway.Deps {
 	d := gateway.Deps{
 		Log: a.log, Metrics: a.core.metrics, Recorder: a.core.journal, APIKeys: a.core.keys.Authenticator(), Tokens: issuers,
-		Sealer: a.core.sealer, Switch: &a.core.sw, Budget: a.core.budget, Probes: a.probes(), Own: a.own(issuers), KeySet: a.keySet(issuers),
+		Sealer: a.core.sealer, Switch: &a.core.sw, Budget: a.core.budget, Probes: a.probes(), Own: a.own(issuers), KeySet: a.keySet(issuers), Approval: a.core.approvals,
 		Upstream: func(route string) portcullis.Upstream { return ups[route] },
 	}
 	if addr != nil {
@@ -220,7 +221,8 @@ func (a *App) rateLimitKeys() int {
 
 func (a *App) adminHandler() http.Handler {
 	return admin.New(a.opts.Version, a.log, a.core.metrics.Handler(),
-		admin.KeyGroup(a.core.keys, a.core.notices), admin.ProcessGroup(a), admintokens.Group(a.core.tokens), adminzkp.Group(a.core.proofs.registry))
+		admin.KeyGroup(a.core.keys, a.core.notices), admin.ProcessGroup(a), approvals.Group(a.core.approvals),
+		admintokens.Group(a.core.tokens), adminzkp.Group(a.core.proofs.registry))
 }
 
 // Endpoints returns where the gateway listens. The key is there only in the

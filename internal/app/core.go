@@ -18,6 +18,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey/notify"
 	"github.com/portcullis-dev/portcullis/internal/authn/token"
 	"github.com/portcullis-dev/portcullis/internal/authn/token/signing"
+	"github.com/portcullis-dev/portcullis/internal/authz/approval"
 	"github.com/portcullis-dev/portcullis/internal/authz/scope"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
@@ -31,26 +32,28 @@ import (
 // Purposes for which keys are derived from the data folder's root key. To
 // change one invalidates what was made with it.
 const (
-	purposePepper  = "apikey/pepper/v1"
-	purposeSession = "gateway/session/v1"
-	purposeRefresh = "token/refresh/v1"
-	purposeSigning = "token/signing/v1"
+	purposePepper   = "apikey/pepper/v1"
+	purposeSession  = "gateway/session/v1"
+	purposeRefresh  = "token/refresh/v1"
+	purposeSigning  = "token/signing/v1"
+	purposeApproval = "authz/approval/v1"
 )
 
 // core is what a data folder holds, opened under its lock.
 type core struct {
-	dir     *datadir.Dir
-	db      *sqlite.DB
-	journal *journal.Journal
-	keys    *apikey.Service
-	notices *notify.Queue
-	tokens  *token.Service
-	ring    *signing.Ring
-	proofs  proofs
-	sealer  *session.Sealer
-	sw      edge.Switch
-	metrics *obs.Metrics
-	budget  *replies.Budget
+	dir       *datadir.Dir
+	db        *sqlite.DB
+	journal   *journal.Journal
+	keys      *apikey.Service
+	notices   *notify.Queue
+	tokens    *token.Service
+	ring      *signing.Ring
+	proofs    proofs
+	sealer    *session.Sealer
+	sw        edge.Switch
+	metrics   *obs.Metrics
+	budget    *replies.Budget
+	approvals *approval.Service
 }
 
 func openCore(ctx context.Context, opts Options) (_ *core, err error) {
@@ -83,6 +86,13 @@ func openCore(ctx context.Context, opts Options) (_ *core, err error) {
 		return nil, err
 	}
 	if err = c.openProofs(); err != nil {
+		return nil, err
+	}
+	approvalKey, err := c.dir.Derive(purposeApproval, approval.KeySize)
+	if err != nil {
+		return nil, err
+	}
+	if c.approvals, err = approval.New(c.db.Approvals(), c.journal, approvalKey, nil); err != nil {
 		return nil, err
 	}
 	sessionKey, err := c.dir.Derive(purposeSession, session.KeySize)
