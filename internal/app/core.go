@@ -34,9 +34,9 @@ import (
 const (
 	purposePepper   = "apikey/pepper/v1"
 	purposeSession  = "gateway/session/v1"
+	purposeApproval = "authz/approval/v1"
 	purposeRefresh  = "token/refresh/v1"
 	purposeSigning  = "token/signing/v1"
-	purposeApproval = "authz/approval/v1"
 )
 
 // core is what a data folder holds, opened under its lock.
@@ -50,10 +50,10 @@ type core struct {
 	ring      *signing.Ring
 	proofs    proofs
 	sealer    *session.Sealer
+	approvals *approval.Service
 	sw        edge.Switch
 	metrics   *obs.Metrics
 	budget    *replies.Budget
-	approvals *approval.Service
 }
 
 func openCore(ctx context.Context, opts Options) (_ *core, err error) {

@@ -224,7 +224,8 @@ func credential(field string) (token string, dpop, ours bool) {
 	if !dpop && !strings.EqualFold(scheme, "Bearer") {
 		return "", false, false
 	}
-	if !found || rest == "" || strings.ContainsAny(rest, " \t,") {
+	// One byte at a time: that is several times as fast as any of a set.
+	if !found || rest == "" || strings.IndexByte(rest, ' ') >= 0 || strings.IndexByte(rest, '\t') >= 0 || strings.IndexByte(rest, ',') >= 0 {
 		return "", dpop, true
 	}
 	return rest, dpop, true

@@ -68,7 +68,7 @@ func (c *claims) session(cfg *Config) (portcullis.Principal, error) {
 	}
 	return portcullis.Principal{
 		ID: c.sub, Name: c.name, Method: c.amr[0], KeyID: c.sid,
-		Scopes: cfg.grant(c.scopes), Roles: c.roles, Expires: c.expires().Add(cfg.Leeway),
+		Scopes: cfg.grant(c.scopes), Roles: c.roles, Expires: c.expires(), // no leeway: it is this clock that set it
 	}, nil
 }
 
@@ -76,6 +76,9 @@ func (c *claims) session(cfg *Config) (portcullis.Principal, error) {
 // session was revoked meanwhile: a revocation that comes between the answer
 // and the cache would be forgotten.
 func (s *Service) checkOwn(ctx context.Context, v *verified) (*verified, error) {
+	if !s.now().Before(v.until) {
+		return nil, s.ofPrincipal(v, jws.Reason("expired"))
+	}
 	epoch := s.own.Epoch()
 	if err := s.own.Live(ctx, v.principal.KeyID, v.principal.ID); err != nil {
 		return nil, s.ofPrincipal(v, err)

@@ -55,8 +55,11 @@ func (s *Service) Open(ctx context.Context, l Login) (Grant, error) {
 	refresh := s.texts.make(c.RefreshPrefix, sn.ID)
 	sn.Refresh = s.texts.hash(refresh)
 	g, err := s.begin(ctx, &sn, c.AccessTTL, l.By, portcullis.EventSessionOpened, "open")
+	if err != nil {
+		return Grant{}, err
+	}
 	g.RefreshToken = refresh
-	return g, err
+	return g, nil
 }
 
 // begin signs the access token of a new session, stores the session and records

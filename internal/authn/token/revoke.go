@@ -183,12 +183,12 @@ func (s *Service) revokeForeign(ctx context.Context, id, reason string, by portc
 		return ErrNotFound
 	}
 	r := RevokedToken{ID: jwt.TokenID(id), RevokedAt: stored(s.now()), Reason: reason}
-	var errs []error
 	for _, issuer := range s.foreign {
-		errs = append(errs, issuer.InvalidateSince(r.ID, r.RevokedAt))
+		if err := issuer.InvalidateSince(r.ID, r.RevokedAt); err != nil { // stored, it would be too many at the next start
+			return err
+		}
 	}
-	errs = append(errs, s.store.RevokeToken(ctx, r))
-	if err := errors.Join(errs...); err != nil {
+	if err := s.store.RevokeToken(ctx, r); err != nil {
 		return fmt.Errorf("revoking a token: %w", err)
 	}
 	return s.record(ctx, portcullis.EventSessionRevoked, portcullis.SeverityWarn, by, "revoke", "token:"+r.ID, reason)

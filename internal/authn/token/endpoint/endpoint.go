@@ -133,7 +133,11 @@ func readForm(r *http.Request) (url.Values, *refusal) {
 	if r.URL.RawQuery != "" {
 		return nil, invalidRequest("parameters belong in the body")
 	}
-	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	types := r.Header["Content-Type"]
+	if len(types) != 1 {
+		return nil, invalidRequest("want one Content-Type")
+	}
+	media, _, err := mime.ParseMediaType(types[0])
 	if err != nil || media != "application/x-www-form-urlencoded" {
 		return nil, invalidRequest("want application/x-www-form-urlencoded")
 	}
