@@ -54,7 +54,7 @@ what a gateway is given.`,
 }
 
 func writeKey(path string, private *circuit.PrivateKey) (err error) {
-	text, err := private.AppendText(make([]byte, 0, 128))
+	text, err := private.AppendDecimal(make([]byte, 0, 128))
 	if err != nil {
 		return err
 	}

@@ -74,9 +74,10 @@ func ParsePrivateKey(text []byte) (*PrivateKey, error) {
 	return k, nil
 }
 
-// AppendText appends the key as ParsePrivateKey reads it. Whoever asks for it
+// AppendDecimal appends the key as ParsePrivateKey reads it. It has a name of its
+// own, so that no encoder finds it. Whoever asks for the text
 // clears it.
-func (k *PrivateKey) AppendText(to []byte) ([]byte, error) {
+func (k *PrivateKey) AppendDecimal(to []byte) ([]byte, error) {
 	if k.e.IsZero() {
 		return to, ErrPrivateKey
 	}
@@ -100,7 +101,7 @@ func (k *PrivateKey) AppendText(to []byte) ([]byte, error) {
 func (k *PrivateKey) Clear() { k.e.SetZero() }
 
 // Format keeps the key out of every text.
-func (*PrivateKey) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "[redacted]") }
+func (PrivateKey) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "[redacted]") }
 
 // MarshalText keeps the key out of every encoding.
-func (*PrivateKey) MarshalText() ([]byte, error) { return []byte("[redacted]"), nil }
+func (PrivateKey) MarshalText() ([]byte, error) { return []byte("[redacted]"), nil }

@@ -90,9 +90,10 @@ func sameMatrices(a, b []entry) bool {
 }
 
 // finish makes the verification key, which checks most of the header.
-func (k *Key) finish() (err error) {
+func (k *Key) finish() (*Key, error) {
+	var err error
 	if k.verifyWith, err = groth16.NewKey(k.verifying); err != nil {
-		return fmt.Errorf("verification key in the proving key: %w", err)
+		return nil, fmt.Errorf("verification key in the proving key: %w", err)
 	}
-	return nil
+	return k, nil
 }

@@ -43,7 +43,7 @@ func Parse(data []byte, system *circuit.System) (*Key, error) {
 	if err := k.readPoints(head[len(start):], parts); err != nil {
 		return nil, err
 	}
-	return k, k.finish()
+	return k.finish()
 }
 
 func (k *Key) readPoints(head []byte, parts map[uint32][]byte) error {

@@ -1,13 +1,16 @@
 package proving
 
 import (
+	"crypto/sha256"
 	"fmt"
+	"math/big"
 
 	"github.com/consensys/gnark-crypto/ecc/bn254"
 	"github.com/consensys/gnark-crypto/ecc/bn254/fr"
 	"github.com/consensys/gnark-crypto/ecc/bn254/fr/fft"
 
 	"github.com/portcullis-dev/portcullis/internal/authn/zkp/circuit"
+	"github.com/portcullis-dev/portcullis/internal/authn/zkp/groth16"
 )
 
 // secrets are what a setup must forget: whoever knows them can log in as
@@ -18,7 +21,8 @@ func (s *secrets) clear() { *s = secrets{} }
 
 // Setup makes keys for the login circuit, alone: good for development, and for
 // nothing else, because everybody has to believe that this process forgot the
-// secrets. A ceremony asks that of one participant out of many.
+// secrets. A ceremony asks that of one participant out of many. The keys carry a
+// mark: see [Development].
 func Setup(system *circuit.System) (*Key, error) {
 	var s secrets
 	defer s.clear()
@@ -52,15 +56,18 @@ func setup(system *circuit.System, size int, s *secrets) (*Key, error) {
 			add(&w[t.Wire], &t.Coef, &rows[row])
 		}
 	}
-	// gamma is 1, as in every key of snarkjs.
-	var perDelta fr.Element
+	gamma, gamma2 := developmentGamma()
+	var perDelta, perGamma fr.Element
 	perDelta.Inverse(&s.delta)
+	perGamma.Inverse(&gamma)
 	sums := make([]fr.Element, system.Wires)
 	for i := range sums {
 		var x fr.Element
 		sums[i].Mul(&s.beta, &u[i])
 		sums[i].Add(&sums[i], x.Mul(&s.alpha, &v[i])).Add(&sums[i], &w[i])
-		if i >= free {
+		if i < free {
+			sums[i].Mul(&sums[i], &perGamma)
+		} else {
 			sums[i].Mul(&sums[i], &perDelta)
 		}
 	}
@@ -83,8 +90,27 @@ func setup(system *circuit.System, size int, s *secrets) (*Key, error) {
 	in1 := bn254.BatchScalarMultiplicationG1(&g1, []fr.Element{s.alpha, s.beta, s.delta})
 	in2 := bn254.BatchScalarMultiplicationG2(&g2, []fr.Element{s.beta, s.delta})
 	k.verifying.Alpha, k.beta1, k.delta1 = in1[0], in1[1], in1[2]
-	k.verifying.Beta, k.verifying.Gamma, k.verifying.Delta = in2[0], g2, in2[1]
-	return k, k.finish()
+	k.verifying.Beta, k.verifying.Gamma, k.verifying.Delta = in2[0], gamma2, in2[1]
+	return k.finish()
+}
+
+// developmentGamma is the gamma of every key that Setup makes. Its value is no
+// secret, as that of snarkjs is none, which is 1; so it can be the mark by which
+// a key for development is known wherever it is copied to.
+func developmentGamma() (fr.Element, bn254.G2Affine) {
+	sum := sha256.Sum256([]byte("portcullis: key for development, made by one process alone"))
+	var e fr.Element
+	e.SetBytes(sum[:])
+	var p bn254.G2Affine
+	p.ScalarMultiplicationBase(e.BigInt(new(big.Int)))
+	return e, p
+}
+
+// Development reports whether Setup made the key.
+func Development(k *groth16.Key) bool {
+	_, gamma := developmentGamma()
+	parts := k.Parts()
+	return parts.Gamma.Equal(&gamma)
 }
 
 func add(to, a, b *fr.Element) {

@@ -46,7 +46,8 @@ const Warning = "DEVELOPMENT SETUP: one process made this key alone. Whoever kep
 // Origin says where a verification key comes from.
 type Origin uint8
 
-// The origins. Only the word of the folder stands behind them.
+// The origins. A key for development shows it wherever it lies; for the others
+// the word of the note beside the key is all there is.
 const (
 	Unknown     Origin = iota // no note, or one about another key
 	Development               // made by one process alone
@@ -59,7 +60,7 @@ func (o Origin) String() string { return [...]string{"unknown", "development", "
 const maxKey = 64 << 10
 
 // LoadKey reads a verification key, which must have the public inputs of the
-// login circuit, and the note beside it. That a key is for this circuit and no
+// login circuit, and finds out where it comes from. That a key is for this circuit and no
 // other with as many inputs cannot be seen from it.
 func LoadKey(path string) (*groth16.Key, Origin, error) {
 	data, err := readFile(path, maxKey)
@@ -73,8 +74,14 @@ func LoadKey(path string) (*groth16.Key, Origin, error) {
 	if key.Inputs() != circuit.PublicInputs {
 		return nil, Unknown, fmt.Errorf("verification key %s: it is for proofs with %d public inputs; the login circuit has %d, the public key and the challenge", path, key.Inputs(), circuit.PublicInputs)
 	}
+	if proving.Development(key) {
+		return key, Development, nil
+	}
 	origin, err := originOf(path, data)
-	return key, origin, err
+	if err != nil {
+		return nil, Unknown, err
+	}
+	return key, origin, nil
 }
 
 func originOf(path string, key []byte) (Origin, error) {
