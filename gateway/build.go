@@ -20,6 +20,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/authz/tool"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
+	"github.com/portcullis-dev/portcullis/internal/inspect/handle"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
 	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
@@ -37,6 +38,7 @@ type Deps struct {
 	Tokens   tokens.Issuers // of access tokens
 	KeySet   http.Handler   // public keys of the gateway's own tokens; nil = it signs none
 	Sealer   *session.Sealer
+	Handles  *handle.Sealer
 	Switch   *edge.Switch
 	Budget   *replies.Budget // memory for large replies, shared by all tables; nil = no end
 	Upstream func(route string) portcullis.Upstream
@@ -152,10 +154,12 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	rt.speaksMCP, rt.rate, rt.rateRules, rt.headers = true, rate, rc.Rate, headers.Apply
 	rt.replyLimits = limitsOf(rc.ReplyLimits, jsonrpc.DefaultReplyLimits())
 	params := mcp.NewParamHeaders(maxTools, maxParamHeaders)
+	handles := handle.New(b.Handles, rc.Name)
 	rt.pipe = &pipeline{
 		edge: guards, authn: b.authenticators(rc, resource), resource: resource, authz: authz, record: b.Recorder,
-		decode: mcp.NewDecoder(rt.limits, b.Sealer, params),
-		review: []portcullis.Inspector{&paramLearner{params}, &listFilter{rc.Name, authz}},
+		decode:  mcp.NewDecoder(rt.limits, b.Sealer, params),
+		inspect: []portcullis.Inspector{handles}, // first: it compares with what callers sent before
+		review:  []portcullis.Inspector{&paramLearner{params}, &listFilter{rc.Name, authz}, handles},
 	}
 	if len(rc.Approval.Tools) > 0 { // behind all that rewrites: what is approved is what is sent
 		g, err := approval.NewGuard(b.Approval, rc.Name, rc.Approval.Tools, rc.Approval.Guard())

@@ -22,6 +22,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/authz/scope"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
+	"github.com/portcullis-dev/portcullis/internal/inspect/handle"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 	"github.com/portcullis-dev/portcullis/internal/replies"
 	"github.com/portcullis-dev/portcullis/internal/session"
@@ -34,6 +35,7 @@ import (
 const (
 	purposePepper   = "apikey/pepper/v1"
 	purposeSession  = "gateway/session/v1"
+	purposeHandle   = "inspect/handle/v1"
 	purposeApproval = "authz/approval/v1"
 	purposeRefresh  = "token/refresh/v1"
 	purposeSigning  = "token/signing/v1"
@@ -50,6 +52,7 @@ type core struct {
 	ring      *signing.Ring
 	proofs    proofs
 	sealer    *session.Sealer
+	handles   *handle.Sealer
 	approvals *approval.Service
 	sw        edge.Switch
 	metrics   *obs.Metrics
@@ -93,6 +96,13 @@ func openCore(ctx context.Context, opts Options) (_ *core, err error) {
 		return nil, err
 	}
 	if c.approvals, err = approval.New(c.db.Approvals(), c.journal, approvalKey, nil); err != nil {
+		return nil, err
+	}
+	handleKey, err := c.dir.Derive(purposeHandle, handle.KeySize)
+	if err != nil {
+		return nil, err
+	}
+	if c.handles, err = handle.NewSealer(handleKey, nil); err != nil {
 		return nil, err
 	}
 	sessionKey, err := c.dir.Derive(purposeSession, session.KeySize)
