@@ -76,7 +76,7 @@ func writeKey(path string, private *circuit.PrivateKey) (err error) {
 
 // privateKey reads a private key from a file, or from standard input for "-".
 // Whoever gets it clears it.
-func (c verbs) privateKey(verb, path string) (*circuit.PrivateKey, error) {
+func (c verbs) privateKey(verb, path string) (private *circuit.PrivateKey, err error) {
 	in, name := c.In, "standard input"
 	if path != "-" {
 		f, err := os.Open(path)
@@ -86,7 +86,7 @@ func (c verbs) privateKey(verb, path string) (*circuit.PrivateKey, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading the private key: %w", err)
 		}
-		defer f.Close() //nolint:errcheck // it was only read
+		defer func() { err = errors.Join(err, f.Close()) }()
 		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
 			fmt.Fprintf(c.Err, "warning: others can read the private key: chmod 600 %s\n", frame.Printable(path))
 		}
@@ -98,8 +98,7 @@ func (c verbs) privateKey(verb, path string) (*circuit.PrivateKey, error) {
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, fmt.Errorf("reading the private key: %w", err)
 	}
-	private, err := circuit.ParsePrivateKey(buf[:n])
-	if err != nil {
+	if private, err = circuit.ParsePrivateKey(buf[:n]); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return private, nil

@@ -124,13 +124,13 @@ It says nothing about whether the challenge is one that a gateway gave.`,
 
 // readBounded reads a little more than the parsers take, so that they are the
 // ones that refuse it.
-func readBounded(path string) ([]byte, error) {
+func readBounded(path string) (data []byte, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() //nolint:errcheck // it was only read
-	data, err := io.ReadAll(io.LimitReader(f, 1<<20))
+	defer func() { err = errors.Join(err, f.Close()) }()
+	data, err = io.ReadAll(io.LimitReader(f, 1<<20))
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}

@@ -56,6 +56,30 @@ func TestSnarkjsProofVerifies(t *testing.T) {
 	}
 }
 
+// Proofs of 'portcullis zkp prove', kept so that none becomes invalid later.
+func TestOwnProofVerifies(t *testing.T) {
+	own := func(name string) []byte { return vector(t, filepath.Join("..", "portcullis", name)) }
+	key, err := ParseKey(own("verification_key.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	proof, err := ParseProof(own("proof.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	inputs, err := ParsePublic(own("public.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := key.Verify(proof, inputs); err != nil {
+		t.Error(err)
+	}
+	_, _, foreign := vectors(t)
+	if err := key.Verify(proof, foreign); reasonOf(err) != InvalidProof {
+		t.Errorf("for the inputs of another proof: %v", err)
+	}
+}
+
 func TestWrittenFormReadsBack(t *testing.T) {
 	key, proof, inputs := vectors(t)
 	keyText, err := json.Marshal(key)

@@ -4,11 +4,15 @@ import (
 	"github.com/consensys/gnark-crypto/ecc/bn254"
 )
 
-// Bounds on what is read. A key of snarkjs for two inputs has 3 KB.
+// MaxInputs is how many public inputs a key may have.
+const MaxInputs = 256
+
+// Bounds on what is read, in bytes. What snarkjs writes for the login circuit
+// has 3 KB, 1 KB and 100 bytes; a point more 180, an input more 82.
 const (
-	MaxInputs     = 32
-	maxKeyBytes   = 32 << 10
-	maxProofBytes = 4 << 10
+	maxKeyBytes    = 128 << 10
+	maxProofBytes  = 4 << 10
+	maxPublicBytes = 32 << 10
 )
 
 // Key is a verification key: checked, and prepared for many proofs. It never

@@ -54,7 +54,7 @@ func ParseProof(data []byte) (Proof, error) {
 // ParsePublic reads a public.json: at least one input, at most MaxInputs.
 func ParsePublic(data []byte) ([]fr.Element, error) {
 	var inputs []fr.Element
-	err := readValue(data, maxProofBytes, func(r *reader) error {
+	err := readValue(data, maxPublicBytes, func(r *reader) error {
 		n, err := r.list("public inputs", MaxInputs, func(int) error {
 			v, err := r.number("public inputs", fr.Modulus())
 			if err != nil {

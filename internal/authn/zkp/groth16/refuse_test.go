@@ -232,7 +232,7 @@ func TestPublicInputsAreRefused(t *testing.T) {
 		"null":                   {`null`, Malformed},
 		"trailing":               {`["` + pub + `","42"] []`, TrailingData},
 		"comma at the end":       {`["` + pub + `","42",]`, Malformed},
-		"larger than any honest": {`["` + pub + `","42"` + strings.Repeat(" ", maxProofBytes) + `]`, TooLarge},
+		"larger than any honest": {`["` + pub + `","42"` + strings.Repeat(" ", maxPublicBytes) + `]`, TooLarge},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inputs, err := ParsePublic([]byte(tt.text))
@@ -307,6 +307,33 @@ func TestKeyIsRefused(t *testing.T) {
 		if _, err := ParseKey([]byte(tt.text)); reasonOf(err) != tt.want {
 			t.Errorf("%s: got %v, want %s", name, err, tt.want)
 		}
+	}
+}
+
+// Keys for other circuits are read too, up to a bound, and what they need fits.
+func TestKeyWithManyInputs(t *testing.T) {
+	grow := func(n int) []byte {
+		return changed(t, "verification_key.json", func(o object) {
+			ic := o["IC"].([]any)
+			for len(ic) < n+1 {
+				ic = append(ic, ic[0])
+			}
+			o["IC"], o["nPublic"] = ic, n
+		})
+	}
+	for _, n := range []int{42, MaxInputs} {
+		k, err := ParseKey(grow(n))
+		if err != nil || k.Inputs() != n {
+			t.Errorf("%d inputs: %v", n, err)
+		}
+	}
+	if _, err := ParseKey(grow(MaxInputs + 1)); err == nil {
+		t.Error("more inputs than the bound")
+	}
+	greatest := new(big.Int).Sub(fr.Modulus(), big.NewInt(1)).String()
+	text := "[\n" + strings.Repeat(` "`+greatest+`",`+"\n", MaxInputs-1) + ` "` + greatest + "\"\n]"
+	if inputs, err := ParsePublic([]byte(text)); err != nil || len(inputs) != MaxInputs {
+		t.Errorf("public.json of %d bytes: %v", len(text), err)
 	}
 }
 
