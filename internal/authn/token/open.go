@@ -68,7 +68,7 @@ func (s *Service) begin(ctx context.Context, sn *Session, ttl time.Duration, by 
 	if by.IP.IsValid() {
 		sn.IP = by.IP.String()
 	}
-	g, err := s.access(sn, ttl)
+	g, err := s.access(sn, ttl, sn.CreatedAt)
 	if err != nil {
 		return Grant{}, err
 	}
@@ -176,8 +176,8 @@ type accessClaims struct {
 }
 
 // access signs an access token of a session. It ends when the session does.
-func (s *Service) access(sn *Session, ttl time.Duration) (Grant, error) {
-	c, now := s.cfg.Load(), s.now()
+func (s *Service) access(sn *Session, ttl time.Duration, now time.Time) (Grant, error) {
+	c := s.cfg.Load()
 	until := now.Add(ttl)
 	if until.After(sn.ExpiresAt) {
 		until = sn.ExpiresAt

@@ -44,7 +44,7 @@ func (s *Service) Refresh(ctx context.Context, text string, by portcullis.Actor)
 	}
 	now := stored(s.now())
 	sn.UsedAt = now
-	g, err := s.access(&sn, c.AccessTTL)
+	g, err := s.access(&sn, c.AccessTTL, now)
 	if err != nil {
 		return Grant{}, Session{}, err
 	}
