@@ -9,11 +9,14 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/certs"
 	"github.com/portcullis-dev/portcullis/gateway/entrance"
 	"github.com/portcullis-dev/portcullis/gateway/tokens"
 	"github.com/portcullis-dev/portcullis/internal/authn/anonymous"
 	"github.com/portcullis-dev/portcullis/internal/authn/challenge"
 	"github.com/portcullis-dev/portcullis/internal/authn/greeting"
+	"github.com/portcullis-dev/portcullis/internal/authn/mtls"
+	"github.com/portcullis-dev/portcullis/internal/authn/mtls/trust"
 	"github.com/portcullis-dev/portcullis/internal/authn/token/signing"
 	"github.com/portcullis-dev/portcullis/internal/authz/approval"
 	"github.com/portcullis-dev/portcullis/internal/authz/scope"
@@ -35,8 +38,9 @@ type Deps struct {
 	Metrics  *obs.Metrics
 	Recorder portcullis.Recorder
 	APIKeys  portcullis.Authenticator
-	Tokens   tokens.Issuers // of access tokens
-	KeySet   http.Handler   // public keys of the gateway's own tokens; nil = it signs none
+	Tokens   tokens.Issuers  // of access tokens
+	KeySet   http.Handler    // public keys of the gateway's own tokens; nil = it signs none
+	Clients  *trust.Verifier // of client certificates; nil trusts nobody
 	Sealer   *session.Sealer
 	Handles  *handle.Sealer
 	Switch   *edge.Switch
@@ -53,6 +57,7 @@ type builder struct {
 	Deps
 	cfg      *config.Config
 	entrance *entrance.Entrance
+	certs    *certs.Certs
 	listen   string // address the listener really has
 }
 
@@ -71,7 +76,7 @@ func Build(cfg *config.Config, d Deps, prev *Table) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Table{routes: map[string]*route{}, client: b.entrance.Client, headers: headers.Apply, fixed: map[string]http.Handler{}}
+	t := &Table{routes: map[string]*route{}, client: b.entrance.Client, cert: b.entrance.Cert, headers: headers.Apply, fixed: map[string]http.Handler{}}
 	for _, p := range probePaths {
 		if d.Probes != nil {
 			t.fixed[p] = d.Probes
@@ -111,11 +116,12 @@ func newBuilder(cfg *config.Config, d Deps) (*builder, error) {
 	if len(listen) == 0 {
 		listen = []string{cfg.Server.Listen}
 	}
-	e, err := entrance.New(cfg, d.Switch, listen)
+	c := certs.New(cfg, d.Clients)
+	e, err := entrance.New(cfg, d.Switch, c, listen)
 	if err != nil {
 		return nil, err
 	}
-	return &builder{Deps: d, cfg: cfg, entrance: e, listen: listen[0]}, nil
+	return &builder{Deps: d, cfg: cfg, entrance: e, certs: c, listen: listen[0]}, nil
 }
 
 // route builds one MCP route: the one place that decides which guards it has.
@@ -214,6 +220,8 @@ func (b *builder) authenticators(rc *config.Route, r *challenge.Resource) []port
 		switch method {
 		case "api_key":
 			out = append(out, b.APIKeys)
+		case mtls.Method:
+			out = append(out, b.certs.Authenticator())
 		case "none": // the configuration holds insecure_no_auth = true, or it would not be valid
 			out = append(out, anonymous.Authenticator{})
 		}

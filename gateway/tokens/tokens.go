@@ -51,6 +51,7 @@ func (i Issuers) methods(rc *config.Route) []string {
 // listen is the address the gateway really listens on.
 func (i Issuers) Resource(cfg *config.Config, rc *config.Route, listen string) (*challenge.Resource, error) {
 	o := challenge.Options{URL: cfg.ResourceURL(rc, listen), Name: rc.Name, DPoPAlgs: jwt.PublicAlgorithms(), DPoPOnly: true}
+	o.CertBound = cfg.Server.TLS.ClientCA != "" || cfg.Identity.MTLS.FromProxy
 	for _, m := range rc.Auth {
 		if (m == jwt.MethodJWT || m == jwt.MethodOIDC) && i[m] == nil && !i.opens(m) {
 			return nil, fmt.Errorf("auth: %q has no issuer", m)

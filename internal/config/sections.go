@@ -15,11 +15,12 @@ type Identity struct {
 	OIDC     OIDC          `toml:"oidc" doc:"Access tokens of an issuer with discovery (OpenID Connect, OAuth 2.1). For routes with auth = [\"oidc\"]."`
 	Session  Session       `toml:"session" doc:"Sessions and tokens of the gateway's own: what a login gives."`
 	ZKP      ZKP           `toml:"zkp" doc:"Login by zero-knowledge proof, for routes with auth = [\"zkp\"]."`
+	MTLS     MTLS          `toml:"mtls" doc:"Client certificates of the authorities in server.tls.client_ca. For routes with auth = [\"mtls\"]."`
 }
 
 // DefaultIdentity returns the defaults of [identity].
 func DefaultIdentity() Identity {
-	return Identity{CacheTTL: time.Minute, APIKey: DefaultAPIKey(), JWT: DefaultJWT(), OIDC: DefaultOIDC(), Session: DefaultSession(), ZKP: DefaultZKP()}
+	return Identity{CacheTTL: time.Minute, APIKey: DefaultAPIKey(), JWT: DefaultJWT(), OIDC: DefaultOIDC(), MTLS: DefaultMTLS(), Session: DefaultSession(), ZKP: DefaultZKP()}
 }
 
 // Validate checks [identity].
