@@ -20,7 +20,7 @@ func (p *pipeline) deliver(ctx context.Context, a answeredCall) error {
 	x := a.exchange
 	x.phase, x.guard = "review", "reply"
 	defer closeBody(x.reply.Body)
-	if err := refusal.OfStatus(x.reply); err != nil {
+	if err := refusal.OfStatus(x.reply); err != nil && !p.own {
 		return err
 	}
 	if !x.route.speaksMCP {

@@ -52,6 +52,7 @@ type core struct {
 	notices   *notify.Queue
 	tokens    *token.Service
 	ring      *signing.Ring
+	proofs    proofs
 	sealer    *session.Sealer
 	handles   *handle.Sealer
 	approvals *approval.Service
@@ -91,6 +92,9 @@ func openCore(ctx context.Context, opts Options) (_ *core, err error) {
 		return nil, err
 	}
 	if err = c.openUsers(opts); err != nil {
+		return nil, err
+	}
+	if err = c.openProofs(); err != nil {
 		return nil, err
 	}
 	approvalKey, err := c.dir.Derive(purposeApproval, approval.KeySize)

@@ -38,7 +38,6 @@ func prototypes() []any { return []any{DefaultRoute(), DefaultMTLSRule()} }
 // To ignore one would leave a protection off that the operator wrote down.
 var reserved = [...]string{
 	"route[].credential", "route[].inspect", "route[].tools.phi", "route[].tools.consent",
-	"identity.zkp",
 	"access", "secrets", "store.redis",
 	"audit.retention", "audit.sinks", "detect", "privacy", "incident", "chronicle",
 }

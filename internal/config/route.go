@@ -200,7 +200,7 @@ func (r Route) checkAuth() []error {
 	}
 	for i, method := range r.Auth {
 		errs = append(errs, supported(fmt.Sprintf("auth[%d]", i), method,
-			[]string{"api_key", "jwt", "oidc", "basic", "mtls", "none"}, []string{"zkp"}))
+			[]string{"api_key", "jwt", "oidc", "basic", "mtls", "zkp", "none"}, nil))
 		if slices.Contains(r.Auth[:i], method) {
 			errs = append(errs, fmt.Errorf("auth[%d]: %q: is there twice", i, method))
 		}

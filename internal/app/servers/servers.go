@@ -1,4 +1,6 @@
-package app
+// Package servers makes the servers behind the routes of a configuration, and
+// keeps through a reload those whose settings did not change.
+package servers
 
 import (
 	"context"
@@ -21,21 +23,22 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/upstream/stdio"
 )
 
-// upstreams are the servers behind the routes, by route name. A reload keeps
-// those whose settings did not change, with their connections and children.
-type upstreams map[string]*upstream
+// Set are the servers behind the routes, by route name. A reload keeps those
+// whose settings did not change, with their connections and children.
+type Set map[string]*Server
 
-type upstream struct {
+// Server is one of them.
+type Server struct {
 	portcullis.Upstream
+	Describe string                             // URL or program, for people
+	Observe  func(m *obs.Metrics, route string) // refreshes the gauges
 	settings string
 	close    func(context.Context) error
-	describe string
-	observe  func(m *obs.Metrics, route string) // refreshes the gauges
 }
 
-// next returns the upstreams of a configuration, taking over from u.
-func (u upstreams) next(cfg *config.Config, version string, log *slog.Logger) (upstreams, error) {
-	out := upstreams{}
+// Next returns the servers of a configuration, taking over from u.
+func (u Set) Next(cfg *config.Config, version string, log *slog.Logger) (Set, error) {
+	out := Set{}
 	for i := range cfg.Routes {
 		rt := &cfg.Routes[i]
 		settings, err := upstreamSettings(rt)
@@ -48,7 +51,7 @@ func (u upstreams) next(cfg *config.Config, version string, log *slog.Logger) (u
 		}
 		made, err := newUpstream(rt, version, log.With("route", rt.Name))
 		if err != nil {
-			out.discard(u)
+			out.Discard(u)
 			return nil, fmt.Errorf("route %q: %w", rt.Name, err)
 		}
 		made.settings = settings
@@ -68,7 +71,7 @@ func upstreamSettings(rt *config.Route) (string, error) {
 	return string(b), nil
 }
 
-func newUpstream(rt *config.Route, version string, log *slog.Logger) (*upstream, error) {
+func newUpstream(rt *config.Route, version string, log *slog.Logger) (*Server, error) {
 	switch {
 	case len(rt.Command) > 0:
 		return newCommand(rt, version, log)
@@ -81,10 +84,10 @@ func newUpstream(rt *config.Route, version string, log *slog.Logger) (*upstream,
 	if err != nil {
 		return nil, err
 	}
-	return &upstream{
-		Upstream: client, describe: rt.Upstream,
+	return &Server{
+		Upstream: client, Describe: rt.Upstream,
 		close:   func(context.Context) error { return client.Close() },
-		observe: func(m *obs.Metrics, route string) { m.Upstream(route).Open.Set(float64(client.Stats().Open)) },
+		Observe: func(m *obs.Metrics, route string) { m.Upstream(route).Open.Set(float64(client.Stats().Open)) },
 	}, nil
 }
 
@@ -106,7 +109,7 @@ func bridgeConfig(rt *config.Route) bridge.Config {
 	return c
 }
 
-func newCommand(rt *config.Route, version string, log *slog.Logger) (*upstream, error) {
+func newCommand(rt *config.Route, version string, log *slog.Logger) (*Server, error) {
 	c := stdio.Default()
 	c.Command, c.Dir, c.Env, c.PassEnv = rt.Command, rt.Dir, rt.Env, rt.PassEnv
 	c.MaxMessage = int(rt.ReplyLimits.Bytes)
@@ -118,7 +121,7 @@ func newCommand(rt *config.Route, version string, log *slog.Logger) (*upstream, 
 	return newBridge(rt, open, rt.Command[0], version, log)
 }
 
-func newLegacy(rt *config.Route, version string, log *slog.Logger) (*upstream, error) {
+func newLegacy(rt *config.Route, version string, log *slog.Logger) (*Server, error) {
 	c := legacysse.Default()
 	c.URL = rt.Upstream
 	c.MaxMessage = int(rt.ReplyLimits.Bytes)
@@ -143,20 +146,20 @@ func asConn[C bridge.Conn](c C, err error) (bridge.Conn, error) {
 	return c, nil
 }
 
-func newBridge(rt *config.Route, open bridge.Opener, describe, version string, log *slog.Logger) (*upstream, error) {
+func newBridge(rt *config.Route, open bridge.Opener, describe, version string, log *slog.Logger) (*Server, error) {
 	b, err := bridge.New(bridgeConfig(rt), bridge.Options{Open: open, Log: log, Version: version})
 	if err != nil {
 		return nil, err
 	}
-	return &upstream{
-		Upstream: b, describe: describe, close: b.Close,
-		observe: func(m *obs.Metrics, route string) { m.Bridge(route).Children.Set(float64(b.Stats().Children)) },
+	return &Server{
+		Upstream: b, Describe: describe, close: b.Close,
+		Observe: func(m *obs.Metrics, route string) { m.Bridge(route).Children.Set(float64(b.Stats().Children)) },
 	}, nil
 }
 
-// discard closes what u has and kept does not: a configuration that came to
+// Discard closes what u has and kept does not: a configuration that came to
 // nothing.
-func (u upstreams) discard(kept upstreams) {
+func (u Set) Discard(kept Set) {
 	for name, up := range u {
 		if kept[name] != up {
 			_ = up.close(context.Background()) // never used: nothing to lose
@@ -164,8 +167,8 @@ func (u upstreams) discard(kept upstreams) {
 	}
 }
 
-// unused reports whether u has upstreams that next has not.
-func (u upstreams) unused(next upstreams) bool {
+// Unused reports whether u has servers that next has not.
+func (u Set) Unused(next Set) bool {
 	for name, up := range u {
 		if next[name] != up {
 			return true
@@ -174,28 +177,34 @@ func (u upstreams) unused(next upstreams) bool {
 	return false
 }
 
-// retire closes what next does not use any more, after the calls that began
+// Calls are those that may still use what is retired.
+type Calls interface {
+	// Wait returns when none of them runs, or ctx ends.
+	Wait(ctx context.Context)
+}
+
+// Retire closes what next does not use any more, after the calls that began
 // before had the grace period to end: also those that have not come to their
 // upstream yet. It does not wait longer than life lasts.
-func (u upstreams) retire(life context.Context, calls *generation, next upstreams, grace time.Duration, log *slog.Logger) {
+func (u Set) Retire(life context.Context, calls Calls, next Set, grace time.Duration, log *slog.Logger) {
 	patience, cancel := context.WithTimeout(life, grace)
 	defer cancel()
-	calls.wait(patience)
-	old := upstreams{}
+	calls.Wait(patience)
+	old := Set{}
 	for name, up := range u {
 		if next[name] != up {
 			old[name] = up
 		}
 	}
-	old.close(log)
+	old.Close(log)
 }
 
 // closeTime is how long children may take to end before they are killed.
 const closeTime = 20 * time.Second
 
-// close closes all side by side: the children of one route do not take the time
+// Close closes all side by side: the children of one route do not take the time
 // of another's.
-func (u upstreams) close(log *slog.Logger) {
+func (u Set) Close(log *slog.Logger) {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
 	var wg sync.WaitGroup
