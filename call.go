@@ -2,6 +2,7 @@ package portcullis
 
 import (
 	"io"
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"time"
@@ -57,8 +58,19 @@ type Message struct {
 	Version   string   // protocol revision in force, "" when not yet known
 	Session   string   // session id the upstream knows, "" when there is none
 	Params    []byte   // raw JSON of params or result, a slice of Raw; nil if absent
+	Arguments []byte   // raw JSON of params.arguments, a slice of Raw; nil if absent
 	Raw       []byte   // the whole message
 	ErrorCode int      // JSON-RPC error code when Shape is ShapeError
+	Notes     []Note   // what inspectors want written in the audit log
+}
+
+// Note is what an [Inspector] wants written about a message that it lets pass
+// or rewrites. The gateway writes it as an event of the call.
+type Note struct {
+	Type     EventType
+	Severity Severity
+	Reason   string
+	Details  []slog.Attr // small scalar facts, never content
 }
 
 // TargetKind classifies what a message acts on.
@@ -97,11 +109,17 @@ func (t Target) String() string {
 	return t.Kind.String() + ":" + t.Name
 }
 
-// Action is what a principal wants to do: the subject of authorization.
+// Action is what a principal wants to do: the subject of authorization. What
+// is not known when lists are filtered is zero then: a rule that needs it must
+// not allow without it.
 type Action struct {
-	Route  string
-	Method string // JSON-RPC method, or "stream/open", "session/close", "response"
-	Target Target
+	Route     string
+	Method    string // JSON-RPC method, or "stream/open", "session/close", "response"
+	Target    Target
+	Arguments []byte     // raw JSON of the arguments; nil if absent or when a list is filtered
+	Client    netip.Addr // the caller's address; invalid when a list is filtered
+	Secure    bool       // arrived over TLS
+	Listing   bool       // asked about an entry of a list, not about a call
 }
 
 // Call is an admitted call on its way to the upstream.

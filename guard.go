@@ -55,7 +55,10 @@ type Authorizer interface {
 }
 
 // Inspector passes, rewrites or refuses a message. It sees every message in
-// both directions, replies and stream events included.
+// both directions, replies and stream events included. One that rewrites
+// returns a message whose Raw is the new text; those behind it read Raw, as
+// Params and Arguments may still be slices of the old one. What it wants in
+// the audit log without refusing, it appends to the message's Notes.
 type Inspector interface {
 	Name() string
 	Inspect(ctx context.Context, p Principal, m *Message) (*Message, error)

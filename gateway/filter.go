@@ -30,7 +30,7 @@ func (f *listFilter) Inspect(ctx context.Context, who portcullis.Principal, m *p
 	}
 	for _, method := range methods {
 		raw, _, err := mcp.FilterList(m.Raw, method, func(t portcullis.Target) bool {
-			d, _, err := decide(ctx, f.authz, who, portcullis.Action{Route: f.route, Method: useMethod(t.Kind), Target: t})
+			d, _, err := decide(ctx, f.authz, who, portcullis.Action{Route: f.route, Method: useMethod(t.Kind), Target: t, Listing: true})
 			return err == nil && d.Allowed()
 		})
 		if err != nil {

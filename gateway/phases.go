@@ -84,7 +84,10 @@ func (p *pipeline) read(ctx context.Context, c caller) (readMessage, error) {
 		return readMessage{}, err
 	}
 	x.msg = msg
-	x.action = portcullis.Action{Route: x.conn.Route, Method: actionMethod(msg), Target: msg.Target}
+	x.action = portcullis.Action{
+		Route: x.conn.Route, Method: actionMethod(msg), Target: msg.Target,
+		Arguments: msg.Arguments, Client: x.conn.Client, Secure: x.conn.Secure,
+	}
 	return readMessage{x}, nil
 }
 
@@ -120,7 +123,10 @@ func (p *pipeline) authorize(ctx context.Context, m readMessage) (permittedCall,
 		return permittedCall{}, p.forbidden(d)
 	}
 	for _, uri := range x.msg.Also {
-		also := portcullis.Action{Route: x.conn.Route, Method: "resources/read", Target: portcullis.Target{Kind: portcullis.TargetResource, Name: uri}}
+		also := portcullis.Action{
+			Route: x.conn.Route, Method: "resources/read", Target: portcullis.Target{Kind: portcullis.TargetResource, Name: uri},
+			Client: x.conn.Client, Secure: x.conn.Secure,
+		}
 		if d, x.guard, err = decide(ctx, p.authz, x.who, also); err != nil {
 			return permittedCall{}, err
 		}
@@ -167,6 +173,9 @@ func (p *pipeline) inspectCall(ctx context.Context, c permittedCall) (inspectedC
 			return inspectedCall{}, err
 		}
 		x.msg = m
+		if err := x.recordNotes(ctx, m); err != nil {
+			return inspectedCall{}, unrecorded(err)
+		}
 	}
 	return inspectedCall{x}, nil
 }

@@ -47,6 +47,19 @@ func (x *exchange) recordStart(ctx context.Context) error {
 	return x.pipe.record.Record(ctx, x.describe(portcullis.EventCallStarted, portcullis.SeverityInfo, portcullis.OutcomePending))
 }
 
+// recordNotes writes what an inspector had to say of a message, once.
+func (x *exchange) recordNotes(ctx context.Context, m *portcullis.Message) error {
+	for _, n := range m.Notes {
+		e := x.describe(n.Type, n.Severity, portcullis.OutcomeSuccess)
+		e.Reason, e.Details = n.Reason, append(e.Details, n.Details...)
+		if err := x.pipe.record.Record(context.WithoutCancel(ctx), e); err != nil {
+			return err
+		}
+	}
+	m.Notes = m.Notes[:0]
+	return nil
+}
+
 // recordFinish writes the outcome of an intended call, once. It does not end
 // with the caller's patience: what happened is written all the same.
 func (x *exchange) recordFinish(ctx context.Context, status int, out portcullis.Outcome, reason string) error {

@@ -184,6 +184,9 @@ func (p *pipeline) reviewMessage(ctx context.Context, x *exchange, raw []byte) (
 		if m, err = g.Inspect(ctx, x.who, m); err != nil {
 			return nil, err
 		}
+		if err := x.recordNotes(ctx, m); err != nil {
+			return nil, unrecorded(err)
+		}
 	}
 	return m, nil
 }

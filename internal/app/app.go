@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -221,7 +222,7 @@ func (a *App) Endpoints() Endpoints {
 		if a.cfg.Server.TLS.Cert != "" {
 			scheme = "https"
 		}
-		base := scheme + "://" + a.publicAddr.String()
+		base := scheme + "://" + reachable(a.publicAddr)
 		for i := range a.cfg.Routes {
 			e.URLs = append(e.URLs, base+a.cfg.Routes[i].Path)
 		}
@@ -231,9 +232,18 @@ func (a *App) Endpoints() Endpoints {
 		}
 	}
 	if a.adminAddr != nil {
-		e.AdminURL = "http://" + a.adminAddr.String()
+		e.AdminURL = "http://" + reachable(a.adminAddr)
 	}
 	return e
+}
+
+// reachable is an address that can be typed where this process runs: a listener
+// on every address of the machine is reached by the name of its loopback.
+func reachable(addr net.Addr) string {
+	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return net.JoinHostPort("localhost", strconv.Itoa(tcp.Port))
+	}
+	return addr.String()
 }
 
 // Wait blocks until ctx ends or a listener fails, then stops. It returns nil

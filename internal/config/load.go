@@ -35,6 +35,9 @@ func (s *Source) Line(path string) int { return s.origin.Line(path) }
 // Errors is every mistake of a file, one line each.
 type Errors = tomlstrict.Errors
 
+// ErrNotRegular says that what was named is there, but is a folder or a device.
+var ErrNotRegular = errors.New("is not a regular file")
+
 // Find returns the configuration file: the one named by the flag --config,
 // else ./portcullis.toml, else $XDG_CONFIG_HOME/portcullis/portcullis.toml,
 // else ~/.config/portcullis/portcullis.toml. It returns [ErrNotFound] if there
@@ -83,7 +86,7 @@ func read(path string) ([]byte, []string, error) {
 		return nil, nil, fmt.Errorf("reading the configuration: %w", err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, nil, fmt.Errorf("reading the configuration: %q is not a regular file", path)
+		return nil, nil, fmt.Errorf("reading the configuration: %q %w", path, ErrNotRegular)
 	}
 	f, err := os.Open(path)
 	if err != nil {

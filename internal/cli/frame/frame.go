@@ -45,6 +45,9 @@ func (c *Frame) LoadConfig() (*config.Config, *config.Source, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, Usagef("there is no file %q: 'portcullis init' writes one", path)
 	}
+	if errors.Is(err, config.ErrNotRegular) {
+		return nil, nil, UsageError{Err: err}
+	}
 	if err != nil {
 		return nil, nil, err
 	}

@@ -84,8 +84,6 @@ func spelled(names ...string) []jsonrpc.Member {
 type Parsed struct {
 	portcullis.Message
 
-	// Arguments is the raw JSON of params.arguments, nil if absent.
-	Arguments []byte
 	// ProgressToken is the raw JSON of params._meta.progressToken, nil if absent.
 	ProgressToken []byte
 	// MetaVersion is the revision that a modern request names in its _meta.
