@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/content"
 	"github.com/portcullis-dev/portcullis/gateway/entrance"
 	"github.com/portcullis-dev/portcullis/gateway/tokens"
 	"github.com/portcullis-dev/portcullis/internal/authn/anonymous"
@@ -34,6 +35,7 @@ type Deps struct {
 	APIKeys  portcullis.Authenticator
 	Tokens   tokens.Issuers // of access tokens
 	Sealer   *session.Sealer
+	Swaps    *content.Tokens // of content rules that tokenize
 	Switch   *edge.Switch
 	Budget   *replies.Budget // memory for large replies, shared by all tables; nil = no end
 	Upstream func(route string) portcullis.Upstream
@@ -144,11 +146,16 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	rt := b.newRoute(rc.Name, rc.Path, limitsOf(rc.Limits, jsonrpc.DefaultLimits()))
 	rt.speaksMCP, rt.rate, rt.rateRules, rt.headers = true, rate, rc.Rate, headers.Apply
 	rt.replyLimits = limitsOf(rc.ReplyLimits, jsonrpc.DefaultReplyLimits())
+	rules, err := content.Guard(b.cfg, rc, b.Swaps, b.Metrics)
+	if err != nil {
+		return nil, err
+	}
 	params := mcp.NewParamHeaders(maxTools, maxParamHeaders)
 	rt.pipe = &pipeline{
 		edge: guards, authn: b.authenticators(rc, resource), resource: resource, authz: authz, record: b.Recorder,
-		decode: mcp.NewDecoder(rt.limits, b.Sealer, params),
-		review: []portcullis.Inspector{&paramLearner{params}, &listFilter{rc.Name, authz}},
+		decode:  mcp.NewDecoder(rt.limits, b.Sealer, params),
+		inspect: content.Inspectors(rules, portcullis.ToServer),
+		review:  append([]portcullis.Inspector{&paramLearner{params}, &listFilter{rc.Name, authz}}, content.Inspectors(rules, portcullis.ToClient)...), // what is cut from a list is not searched
 	}
 	if g := rate.Caller(); g != nil {
 		rt.pipe.admit = append(rt.pipe.admit, g)

@@ -64,7 +64,7 @@ type Rule struct {
 var aliases = map[string][]string{
 	"email":       {"pii.email"},
 	"phone":       {"pii.phone"},
-	"ssn":         {"pii.ssn"},
+	"ssn":         {"pii.us_ssn"},
 	"credit_card": {"pii.card"},
 	"ip_address":  {"pii.ip"},
 	"api_key":     {"secret"},
@@ -134,49 +134,59 @@ func anySelected(name string, detectors []finding.Detector) bool {
 // Presets are the names that [Preset] knows.
 func Presets() []string { return []string{"off", "standard", "strict"} }
 
-// sure is the score from which a finding is taken to be what it looks like.
-const sure = 85
+// Scores from which a finding is taken to be what it looks like, and from which
+// it more likely is than not.
+const (
+	sure     = 85
+	middling = 60
+)
 
 // Preset returns the rules of a preset for one direction; they stand behind
 // the route's own. Of names that no detector has, nothing is found.
 //
 // The standard must not be in the way of traffic that means no harm: a result
-// loses what is surely a credential and characters that nobody can see, and an
-// argument, where a credential may be just what a tool needs, is only noted.
-// Strict also masks personal data, takes the harm out of text and refuses
-// instructions to the model.
+// loses what is surely a credential and text that only a model can see, and of
+// an argument, where a credential may be just what a tool needs, there is only
+// a note. Strict also masks personal data, takes the harm out of text, and
+// refuses credentials on their way out and instructions to the model.
 func Preset(name string, d portcullis.Direction) []Rule {
-	standard := []Rule{
-		{Detect: []string{"secret"}, Action: Alert, MinScore: sure},
-		{Detect: []string{"unicode"}, Action: Alert, MinScore: sure},
+	if name == "off" {
+		return nil
 	}
-	if d == portcullis.ToClient {
-		standard = []Rule{
-			{Detect: []string{"secret"}, Action: Redact, MinScore: sure},
-			{Detect: []string{"unicode"}, Action: Clean, MinScore: sure},
-			{Detect: []string{"injection"}, Action: Alert, MinScore: sure},
+	if d == portcullis.ToServer {
+		return presetArguments(name == "strict")
+	}
+	return presetResults(name == "strict")
+}
+
+func presetArguments(strict bool) []Rule {
+	if !strict {
+		return []Rule{{Detect: []string{"secret", "unicode", "egress"}, Action: Alert, MinScore: sure}}
+	}
+	return []Rule{
+		{Detect: []string{"secret", "egress"}, Action: Block, MinScore: sure},
+		{Detect: []string{"secret"}, Action: Redact, MinScore: middling},
+		{Detect: []string{"unicode", "terminal"}, Action: Clean, MinScore: middling},
+		{Detect: []string{"pii"}, Action: Mask, MinScore: middling},
+		{Detect: []string{"injection", "egress"}, Action: Alert, MinScore: middling},
+	}
+}
+
+func presetResults(strict bool) []Rule {
+	if !strict {
+		return []Rule{
+			{Detect: []string{"secret", "url.credential"}, Action: Redact, MinScore: sure},
+			{Detect: []string{"unicode.tag"}, Action: Clean, MinScore: sure},
+			{Detect: []string{"unicode", "injection", "url"}, Action: Alert, MinScore: sure},
 		}
 	}
-	switch name {
-	case "standard":
-		return standard
-	case "strict":
-		strict := []Rule{{Detect: []string{"secret"}, Action: Block, MinScore: sure}, {Detect: []string{"secret"}, Action: Redact, MinScore: 50}}
-		if d == portcullis.ToClient {
-			strict = []Rule{
-				{Detect: []string{"secret"}, Action: Redact, MinScore: 50},
-				{Detect: []string{"injection"}, Action: Block, MinScore: sure},
-				{Detect: []string{"terminal", "csv", "html"}, Action: Clean, MinScore: 50},
-			}
-		}
-		return append(strict,
-			Rule{Detect: []string{"unicode"}, Action: Clean, MinScore: 50},
-			Rule{Detect: []string{"url"}, Action: Block, MinScore: sure},
-			Rule{Detect: []string{"pii"}, Action: Mask, MinScore: 60},
-			Rule{Detect: []string{"injection"}, Action: Alert, MinScore: 50},
-		)
+	return []Rule{
+		{Detect: []string{"injection"}, Action: Block, MinScore: sure},
+		{Detect: []string{"secret", "url"}, Action: Redact, MinScore: middling},
+		{Detect: []string{"unicode", "terminal", "html"}, Action: Clean, MinScore: middling},
+		{Detect: []string{"pii"}, Action: Mask, MinScore: middling},
+		{Detect: []string{"injection", "formula"}, Action: Alert, MinScore: middling},
 	}
-	return nil
 }
 
 // rule is a Rule as the engine asks it.
