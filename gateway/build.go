@@ -151,6 +151,7 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 		return nil, err
 	}
 	params := mcp.NewParamHeaders(maxTools, maxParamHeaders)
+	rt.params = params
 	rt.pipe = &pipeline{
 		edge: guards, authn: b.authenticators(rc, resource), resource: resource, authz: authz, record: b.Recorder,
 		decode:  mcp.NewDecoder(rt.limits, b.Sealer, params),

@@ -5,14 +5,22 @@ import (
 	"strings"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
 )
 
 // upstreamHeader lists the headers that travel on: an allow-list, so that no
 // credential of the caller, known to us or not, can pass.
 func (x *exchange) upstreamHeader() []portcullis.Field {
 	h := x.header[:0]
+	rewritten := x.rewritten()
 	for name, values := range x.conn.HTTP.Header {
 		if !forwarded(name) {
+			continue
+		}
+		if rewritten && strings.HasPrefix(name, mcp.HeaderParamPrefix) { // it repeats what is no longer there
+			if v, ok := x.route.params.Value(x.msg.Target.Name, name, x.msg.Arguments); ok {
+				h = append(h, portcullis.Field{Name: name, Value: v})
+			}
 			continue
 		}
 		for _, v := range values {
@@ -25,6 +33,11 @@ func (x *exchange) upstreamHeader() []portcullis.Field {
 	h = append(h, portcullis.Field{Name: "X-Request-Id", Value: x.conn.RequestID})
 	x.header = h
 	return h
+}
+
+// rewritten reports whether an inspector changed what the caller sent.
+func (x *exchange) rewritten() bool {
+	return len(x.body) > 0 && len(x.msg.Raw) > 0 && &x.msg.Raw[0] != &x.body[0]
 }
 
 // forwarded reports whether a caller's header may reach the upstream. The

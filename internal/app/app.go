@@ -188,7 +188,7 @@ func (a *App) use(cfg *config.Config) error {
 func (a *App) deps(ups upstreams, issuers tokens.Issuers, addr net.Addr) gateway.Deps {
 	d := gateway.Deps{
 		Log: a.log, Metrics: a.core.metrics, Recorder: a.core.journal, APIKeys: a.core.keys.Authenticator(), Tokens: issuers,
-		Sealer: a.core.sealer, Switch: &a.core.sw, Budget: a.core.budget, Probes: a.probes(), Own: a.own(),
+		Sealer: a.core.sealer, Swaps: a.core.swaps, Switch: &a.core.sw, Budget: a.core.budget, Probes: a.probes(), Own: a.own(),
 		Upstream: func(route string) portcullis.Upstream { return ups[route] },
 	}
 	if addr != nil {

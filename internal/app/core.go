@@ -19,6 +19,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/authz/scope"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
+	"github.com/portcullis-dev/portcullis/internal/inspect/content"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 	"github.com/portcullis-dev/portcullis/internal/replies"
 	"github.com/portcullis-dev/portcullis/internal/session"
@@ -31,6 +32,7 @@ import (
 const (
 	purposePepper  = "apikey/pepper/v1"
 	purposeSession = "gateway/session/v1"
+	purposeContent = "content/token/v1"
 )
 
 // core is what a data folder holds, opened under its lock.
@@ -41,6 +43,7 @@ type core struct {
 	keys    *apikey.Service
 	notices *notify.Queue
 	sealer  *session.Sealer
+	swaps   *content.Tokens
 	sw      edge.Switch
 	metrics *obs.Metrics
 	budget  *replies.Budget
@@ -77,6 +80,13 @@ func openCore(ctx context.Context, opts Options) (_ *core, err error) {
 		return nil, err
 	}
 	if c.sealer, err = session.NewSealer(sessionKey); err != nil {
+		return nil, err
+	}
+	tokenKey, err := c.dir.Derive(purposeContent, content.KeySize)
+	if err != nil {
+		return nil, err
+	}
+	if c.swaps, err = content.NewTokens(tokenKey); err != nil {
 		return nil, err
 	}
 	return c, nil

@@ -114,6 +114,9 @@ func (s *scan) appendEdit(dst, text []byte, e edit) []byte {
 // token returns the token of a value, the same all over the message; "" if the
 // value is too long for one.
 func (s *scan) token(kind string, value []byte) string {
+	if s.engine.tokens == nil {
+		return ""
+	}
 	key := kind + "\x00" + string(value)
 	if t, ok := s.memo[key]; ok {
 		return t

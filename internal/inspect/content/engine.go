@@ -2,10 +2,8 @@ package content
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,8 +20,7 @@ type Options struct {
 	Arguments []Rule // for what goes to the server
 	Results   []Rule // for what goes to the caller
 
-	// Tokens makes tokens and opens them; needed by rules that tokenize and
-	// for Detokenize.
+	// Tokens makes tokens and opens them. Without, rules that tokenize redact.
 	Tokens *Tokens
 	// Detokenize says that tokens in arguments are swapped back on the way to
 	// the server, for callers whose scopes MayDetokenize accepts.
@@ -57,14 +54,7 @@ func New(o Options) (*Engine, error) {
 	if e.sets[portcullis.ToClient], err = compile(o.Results, o.Detectors); err != nil {
 		return nil, fmt.Errorf("results: %w", err)
 	}
-	tokenizes := slices.ContainsFunc(slices.Concat(o.Arguments, o.Results), func(r Rule) bool { return r.Action == Tokenize })
-	if (tokenizes || o.Detokenize) && o.Tokens == nil {
-		return nil, errors.New("tokenize: no key to make tokens with")
-	}
-	if o.Detokenize {
-		if o.MayDetokenize == nil {
-			return nil, errors.New("detokenize: nobody says who may")
-		}
+	if o.Detokenize && o.MayDetokenize != nil && o.Tokens != nil {
 		if e.swaps = o.MayDetokenize; e.sets[portcullis.ToServer] == nil {
 			e.sets[portcullis.ToServer] = &ruleSet{pre: newPrefilter(nil)}
 		}

@@ -317,7 +317,12 @@ func TestNothingToDo(t *testing.T) {
 			t.Errorf("%v: %v, %v", rules, e, err)
 		}
 	}
-	if _, err := New(Options{Route: "r", Detectors: fakes(), Results: all(Tokenize)}); err == nil {
-		t.Error("tokens without a key")
+	e, err := New(Options{Route: "r", Detectors: fakes(), Results: all(Tokenize)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := e.Inspect(t.Context(), portcullis.Principal{}, message(t, result(`"n@x.org"`), portcullis.ToClient))
+	if err != nil || string(m.Raw) != result(`"[redacted:pii.email]"`) {
+		t.Errorf("a token without a key: %s, %v", m.Raw, err)
 	}
 }
