@@ -29,31 +29,34 @@ func plainName(name []byte) bool {
 	return true
 }
 
-// path renders the place where the walk stands.
-func (w *walk) path() string {
-	var b strings.Builder
+// path names the place where the walk stands.
+func (w *walk) path() string { return string(w.appendPath(nil)) }
+
+// appendPath appends the path of the place where the walk stands.
+func (w *walk) appendPath(dst []byte) []byte {
+	start := len(dst)
 	for i := range w.stack {
 		f := &w.stack[i]
 		if !f.object {
-			b.WriteString("[]")
+			dst = append(dst, "[]"...)
 			continue
 		}
 		if f.name == nil {
 			continue
 		}
-		if b.Len() > 0 {
-			b.WriteByte('.')
+		if len(dst) > start {
+			dst = append(dst, '.')
 		}
 		if f.tainted || !plainName(f.name) {
-			b.WriteString(hiddenName)
+			dst = append(dst, hiddenName...)
 		} else {
-			b.Write(f.name)
+			dst = append(dst, f.name...)
 		}
-		if b.Len() > maxPath {
-			return b.String()[:maxPath] + "…"
+		if len(dst)-start > maxPath {
+			return append(dst[:start+maxPath], "…"...)
 		}
 	}
-	return b.String()
+	return dst
 }
 
 // validPattern checks a pattern of paths: names, each perhaps with [] behind

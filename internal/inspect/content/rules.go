@@ -197,24 +197,21 @@ type rule struct {
 	exceptTools []string
 }
 
-func (r *rule) fits(score uint8, path func() string, tool string) bool {
-	if score < r.minScore {
-		return false
-	}
-	for _, t := range r.exceptTools {
-		if prefix, wild := strings.CutSuffix(t, "*"); t == tool || wild && tool != "" && strings.HasPrefix(tool, prefix) {
-			return false
-		}
-	}
-	if len(r.exceptPaths) > 0 {
-		at := path()
-		for _, p := range r.exceptPaths {
-			if matchPath(p, at) {
-				return false
+// excepts reports whether the rule is not for the tool or the place.
+func (r *rule) excepts(s *scan) bool {
+	if len(r.exceptTools) > 0 {
+		tool := s.tool()
+		for _, t := range r.exceptTools {
+			if prefix, wild := strings.CutSuffix(t, "*"); t == tool || wild && tool != "" && strings.HasPrefix(tool, prefix) {
+				return true
 			}
 		}
 	}
-	return true
+	if len(r.exceptPaths) == 0 {
+		return false
+	}
+	at := s.path()
+	return slices.ContainsFunc(r.exceptPaths, func(p string) bool { return matchPath(p, at) })
 }
 
 // ruleSet is one direction of a route: the detectors some rule asks, and for

@@ -27,12 +27,15 @@ type scan struct {
 	edits  []edit
 	ours   []span
 	tally  []count
+	seen   [64]seenName
+	saw    bool // a detector found something
 	edited int
 
 	changed bool // what judge looked at last was rewritten
 	last    int  // turn holds it
 	where   place
 	located bool // where is known
+	at      []byte
 
 	memo map[string]string // tokens of this message, by what they stand for
 	err  error
@@ -62,6 +65,7 @@ func (s *scan) begin(e *Engine, set *ruleSet, m *portcullis.Message, swap bool) 
 func (s *scan) end() {
 	s.engine, s.set, s.msg, s.b, s.out, s.err = nil, nil, nil, nil, nil, nil
 	clear(s.memo)
+	clear(s.seen[:])
 	stack := s.stack[:cap(s.stack)]
 	for i := range stack {
 		stack[i].name = nil
@@ -98,19 +102,52 @@ func (s *scan) read(b []byte, i int, memory *[]byte) (text []byte, sig signals, 
 // the same.
 func (s *scan) name(b []byte, at int) int {
 	f := &s.stack[len(s.stack)-1]
+	known, end := s.seenName(b, at)
+	if end > 0 {
+		f.name, f.hits, f.tainted = known.text, known.hits, false
+		return end
+	}
 	text, sig, end := s.read(b, at, &f.decoded)
 	if end < 0 {
 		return -1
 	}
-	f.name, f.hits, f.tainted = text, sig.hits&s.set.looks, false
+	f.name, f.hits, f.tainted = text, sig.hits&s.set.looks, true // until it is known better no path shows it
+	s.saw = false
 	if cand := s.set.pre.concerned(len(text), sig, 0); cand != 0 {
-		f.tainted = s.finds(cand, text) // before a path is asked for
 		s.where, s.located = fixed, true
 		if !s.judge(text, nil, cand) {
 			return -1
 		}
 	}
+	if f.tainted = s.saw; !s.saw && known != nil && end == at+len(text)+2 {
+		*known = seenName{text, f.hits}
+	}
 	return end
+}
+
+// seenName is a name in which nothing was found. Objects in lists have the same
+// names over and over.
+type seenName struct {
+	text []byte
+	hits set
+}
+
+const maxSeenName = 64
+
+// seenName returns the place for the name whose quote is at i, nil if it is
+// too long for one, and the offset behind the name if it was seen before.
+func (s *scan) seenName(b []byte, i int) (*seenName, int) {
+	i++
+	n := bytes.IndexByte(b[i:min(len(b), i+maxSeenName)], '"')
+	if n < 1 {
+		return nil, 0
+	}
+	text := b[i : i+n]
+	place := &s.seen[(int(text[0])+int(text[n-1])*5+int(text[n/2])*23+n)%len(s.seen)]
+	if bytes.Equal(place.text, text) { // it has no escape, or it would not be there
+		return place, i + n + 1
+	}
+	return place, 0
 }
 
 // text takes a string value.
@@ -175,20 +212,10 @@ func (s *scan) number(b []byte, at int) int {
 // for only when there is something to do.
 func (s *scan) place() place {
 	if !s.located {
-		s.where, s.located = places[s.path()], true
+		s.at = s.appendPath(s.at[:0])
+		s.where, s.located = places[string(s.at)], true
 	}
 	return s.where
-}
-
-// finds reports whether any detector finds anything in a string.
-func (s *scan) finds(cand set, text []byte) bool {
-	for ; cand != 0; cand &= cand - 1 {
-		s.found = s.set.detectors[bits.TrailingZeros64(uint64(cand))].Find(s.found[:0], text)
-		if len(s.found) > 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // judge lets the rules decide on what is found in text, and again on what they
@@ -257,9 +284,7 @@ func (s *scan) collect(text, name []byte, cand set, first bool) bool {
 				s.err = &portcullis.Error{Kind: portcullis.KindInternal, Detail: "detector " + d.Name() + " found what is outside of the string"}
 				return false
 			}
-			if s.place() == opaque && f.Score < opaqueScore {
-				continue
-			}
+			s.saw = true
 			if !haveOurs {
 				s.ours, haveOurs = s.ownSpans(s.ours[:0], text), true
 			}
@@ -284,19 +309,21 @@ func (s *scan) decide(f finding.Finding, d finding.Detector, first bool) bool {
 	}
 	kind, rules := s.set.rules(f.Kind, d)
 	for _, r := range rules {
-		if !r.fits(f.Score, s.path, s.tool()) {
+		if f.Score < r.minScore || r.excepts(s) {
 			continue
 		}
 		e.kind, e.action = kind, r.action
 		break
 	}
 	switch {
+	case e.action == Allow, f.Score < opaqueScore && s.place() == opaque:
+		return true
 	case e.action == Block:
 		return s.block(e.kind, "")
 	case e.action.rewrites():
 		s.edits = append(s.edits, e)
 	}
-	if first && e.action != Allow {
+	if first {
 		s.count(e.kind, e.action)
 	}
 	return true
