@@ -15,6 +15,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/authn/anonymous"
 	"github.com/portcullis-dev/portcullis/internal/authn/challenge"
 	"github.com/portcullis-dev/portcullis/internal/authn/greeting"
+	"github.com/portcullis-dev/portcullis/internal/authz/approval"
 	"github.com/portcullis-dev/portcullis/internal/authz/scope"
 	"github.com/portcullis-dev/portcullis/internal/authz/tool"
 	"github.com/portcullis-dev/portcullis/internal/config"
@@ -40,8 +41,9 @@ type Deps struct {
 	Budget   *replies.Budget // memory for large replies, shared by all tables; nil = no end
 	Upstream func(route string) portcullis.Upstream
 	Probes   http.Handler // /health and /ready
-	Own      []Endpoint   // paths that this process answers itself
-	Listen   []string     // addresses the listener really has
+	Approval *approval.Service
+	Own      []Endpoint // paths that this process answers itself
+	Listen   []string   // addresses the listener really has
 }
 
 // builder holds what the routes of one table share.
@@ -157,6 +159,13 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 		decode:  mcp.NewDecoder(rt.limits, b.Sealer, params),
 		inspect: content.Inspectors(rules, portcullis.ToServer),
 		review:  append([]portcullis.Inspector{&paramLearner{params}, &listFilter{rc.Name, authz}}, content.Inspectors(rules, portcullis.ToClient)...), // what is cut from a list is not searched
+	}
+	if len(rc.Approval.Tools) > 0 { // behind all that rewrites: what is approved is what is sent
+		g, err := approval.NewGuard(b.Approval, rc.Name, rc.Approval.Tools, rc.Approval.Guard())
+		if err != nil {
+			return nil, fmt.Errorf("approval: %w", err)
+		}
+		rt.pipe.inspect = append(rt.pipe.inspect, g)
 	}
 	if g := rate.Caller(); g != nil {
 		rt.pipe.admit = append(rt.pipe.admit, g)
