@@ -29,9 +29,15 @@ const (
 	EventUnauthorizedAccess EventType = "UNAUTHORIZED_ACCESS_ATTEMPT"
 	EventInputRejected      EventType = "INPUT_REJECTED"
 	EventContentBlocked     EventType = "CONTENT_BLOCKED"
+	EventContentRewritten   EventType = "CONTENT_REWRITTEN" // a rule masked, redacted, cleaned or replaced something
+	EventContentFlagged     EventType = "CONTENT_FLAGGED"   // a rule noted something and let it pass
 	EventMaintenanceOn      EventType = "MAINTENANCE_ON"
 	EventMaintenanceOff     EventType = "MAINTENANCE_OFF"
-	EventCallRefused        EventType = "CALL_REFUSED" // refusals that no other type names
+	EventCallRefused        EventType = "CALL_REFUSED"       // refusals that no other type names
+	EventApprovalRequested  EventType = "APPROVAL_REQUESTED" // a call waits for another person
+	EventApprovalGranted    EventType = "APPROVAL_GRANTED"
+	EventApprovalDenied     EventType = "APPROVAL_DENIED"
+	EventApprovalUsed       EventType = "APPROVAL_USED"
 	EventGatewayStarted     EventType = "GATEWAY_STARTED"
 	EventGatewayStopped     EventType = "GATEWAY_STOPPED"
 )

@@ -9,11 +9,13 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/content"
 	"github.com/portcullis-dev/portcullis/gateway/entrance"
 	"github.com/portcullis-dev/portcullis/gateway/tokens"
 	"github.com/portcullis-dev/portcullis/internal/authn/anonymous"
 	"github.com/portcullis-dev/portcullis/internal/authn/challenge"
 	"github.com/portcullis-dev/portcullis/internal/authn/greeting"
+	"github.com/portcullis-dev/portcullis/internal/authz/approval"
 	"github.com/portcullis-dev/portcullis/internal/authz/scope"
 	"github.com/portcullis-dev/portcullis/internal/authz/tool"
 	"github.com/portcullis-dev/portcullis/internal/config"
@@ -34,12 +36,14 @@ type Deps struct {
 	APIKeys  portcullis.Authenticator
 	Tokens   tokens.Issuers // of access tokens
 	Sealer   *session.Sealer
+	Swaps    *content.Tokens // of content rules that tokenize
 	Switch   *edge.Switch
 	Budget   *replies.Budget // memory for large replies, shared by all tables; nil = no end
 	Upstream func(route string) portcullis.Upstream
 	Probes   http.Handler // /health and /ready
-	Own      []Endpoint   // paths that this process answers itself
-	Listen   []string     // addresses the listener really has
+	Approval *approval.Service
+	Own      []Endpoint // paths that this process answers itself
+	Listen   []string   // addresses the listener really has
 }
 
 // builder holds what the routes of one table share.
@@ -144,11 +148,24 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	rt := b.newRoute(rc.Name, rc.Path, limitsOf(rc.Limits, jsonrpc.DefaultLimits()))
 	rt.speaksMCP, rt.rate, rt.rateRules, rt.headers = true, rate, rc.Rate, headers.Apply
 	rt.replyLimits = limitsOf(rc.ReplyLimits, jsonrpc.DefaultReplyLimits())
+	rules, err := content.Guard(b.cfg, rc, b.Swaps, b.Metrics)
+	if err != nil {
+		return nil, err
+	}
 	params := mcp.NewParamHeaders(maxTools, maxParamHeaders)
+	rt.params = params
 	rt.pipe = &pipeline{
 		edge: guards, authn: b.authenticators(rc, resource), resource: resource, authz: authz, record: b.Recorder,
-		decode: mcp.NewDecoder(rt.limits, b.Sealer, params),
-		review: []portcullis.Inspector{&paramLearner{params}, &listFilter{rc.Name, authz}},
+		decode:  mcp.NewDecoder(rt.limits, b.Sealer, params),
+		inspect: content.Inspectors(rules, portcullis.ToServer),
+		review:  append([]portcullis.Inspector{&paramLearner{params}, &listFilter{rc.Name, authz}}, content.Inspectors(rules, portcullis.ToClient)...), // what is cut from a list is not searched
+	}
+	if len(rc.Approval.Tools) > 0 { // behind all that rewrites: what is approved is what is sent
+		g, err := approval.NewGuard(b.Approval, rc.Name, rc.Approval.Tools, rc.Approval.Guard())
+		if err != nil {
+			return nil, fmt.Errorf("approval: %w", err)
+		}
+		rt.pipe.inspect = append(rt.pipe.inspect, g)
 	}
 	if g := rate.Caller(); g != nil {
 		rt.pipe.admit = append(rt.pipe.admit, g)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/headers"
 	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
 	"github.com/portcullis-dev/portcullis/internal/replies"
 )
@@ -31,7 +32,7 @@ func (p *pipeline) deliver(ctx context.Context, a answeredCall) error {
 	if x.msg.Shape == portcullis.ShapeClose && x.msg.Session != "" && x.reply.Status < 300 {
 		x.route.sealer.End(x.msg.Session, x.conn.Route, x.who.ID)
 	}
-	passReplyHeader(x.conn.Reply, x.reply.Header)
+	headers.ToCaller(x.conn.Reply, x.reply.Header)
 	if mediaType(x.reply.Header) == "text/event-stream" && x.reply.Status == http.StatusOK {
 		return p.deliverStream(ctx, x)
 	}

@@ -56,6 +56,7 @@ func (c *Config) checkAcross(origin *tomlstrict.Origin) Errors {
 		errs = append(errs, unique(origin, paths, i, "path", r.Path)...)
 		errs = append(errs, origin.Locate(fmt.Sprintf("route[%d]", i), c.checkTokens(i))...)
 	}
+	errs = append(errs, c.checkContent(origin)...)
 	errs = append(errs, origin.Locate("identity.oidc", c.checkIssuers())...)
 	return errs
 }
