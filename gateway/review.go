@@ -189,6 +189,7 @@ func (p *pipeline) reviewMessage(ctx context.Context, x *exchange, raw []byte) (
 			return nil, unrecorded(err)
 		}
 	}
+	x.guard = "reply" // what follows is no inspector's doing
 	return m, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/authn/apikey/keytext"
 	"github.com/portcullis-dev/portcullis/internal/config/tomlstrict"
 	"github.com/portcullis-dev/portcullis/internal/inspect/catalogue"
 	"github.com/portcullis-dev/portcullis/internal/inspect/content"
@@ -13,7 +14,10 @@ import (
 
 // Inspect is [inspect].
 type Inspect struct {
-	Patterns []Pattern `toml:"patterns" doc:"Expressions of your own to look for. A rule names one as pattern.NAME. Repeat the table for each one."`
+	Locales    []string  `toml:"locales" list:"text" example:"[\"us\", \"de\"]" doc:"Countries whose identity numbers are looked for. Empty looks for all that are known."`
+	LinkHosts  []string  `toml:"link_hosts" list:"text" example:"[\"docs.example.com\"]" doc:"Hosts that links and images in results may name, and the hosts below them. Empty reports only links that carry data out."`
+	AllowHosts []string  `toml:"allow_hosts" list:"text" example:"[\"10.0.0.5\", \"wiki.internal\"]" doc:"Private hosts that arguments may name."`
+	Patterns   []Pattern `toml:"patterns" doc:"Expressions of your own to look for. A rule names one as pattern.NAME. Repeat the table for each one."`
 }
 
 // Pattern is one [[inspect.patterns]].
@@ -37,12 +41,18 @@ func (p Pattern) detector() pattern.Config {
 }
 
 // Detectors returns the detectors that rules can name.
-func (i Inspect) Detectors() ([]finding.Detector, error) {
-	var own []pattern.Config
-	for _, p := range i.Patterns {
-		own = append(own, p.detector())
+func (c *Config) Detectors() ([]finding.Detector, error) {
+	o := catalogue.Options{
+		Locales: c.Inspect.Locales, LinkHosts: c.Inspect.LinkHosts, AllowHosts: c.Inspect.AllowHosts,
+		SensitiveParams: c.Security.CustomSensitiveParams,
 	}
-	return catalogue.Detectors(own)
+	if g, err := keytext.NewGrammar(c.Identity.APIKey.Prefix + "_"); err == nil { // else the prefix itself is a mistake
+		o.KeyPrefix, o.KeyPattern = g.Prefix(), g.Pattern()
+	}
+	for _, p := range c.Inspect.Patterns {
+		o.Patterns = append(o.Patterns, p.detector())
+	}
+	return catalogue.Detectors(o)
 }
 
 // ContentRules is [route.inspect].
@@ -102,7 +112,7 @@ func (c *Config) checkContent(origin *tomlstrict.Origin) Errors {
 			return nil // what else there is to say would only follow from that
 		}
 	}
-	detectors, err := c.Inspect.Detectors()
+	detectors, err := c.Detectors()
 	if err != nil {
 		return origin.Locate("inspect", err)
 	}

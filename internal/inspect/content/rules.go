@@ -139,6 +139,10 @@ func Presets() []string { return []string{"off", "standard", "strict"} }
 const (
 	sure     = 85
 	middling = 60
+
+	// Of instructions to a model, one that is in the open has 50.
+	order      = 50
+	plainOrder = 75
 )
 
 // Preset returns the rules of a preset for one direction; they stand behind
@@ -168,7 +172,7 @@ func presetArguments(strict bool) []Rule {
 		{Detect: []string{"secret"}, Action: Redact, MinScore: middling},
 		{Detect: []string{"unicode", "terminal"}, Action: Clean, MinScore: middling},
 		{Detect: []string{"pii"}, Action: Mask, MinScore: middling},
-		{Detect: []string{"injection", "egress"}, Action: Alert, MinScore: middling},
+		{Detect: []string{"injection", "egress"}, Action: Alert, MinScore: order},
 	}
 }
 
@@ -177,15 +181,16 @@ func presetResults(strict bool) []Rule {
 		return []Rule{
 			{Detect: []string{"secret", "url.credential"}, Action: Redact, MinScore: sure},
 			{Detect: []string{"unicode.tag"}, Action: Clean, MinScore: sure},
-			{Detect: []string{"unicode", "injection", "url"}, Action: Alert, MinScore: sure},
+			{Detect: []string{"unicode", "url"}, Action: Alert, MinScore: sure},
+			{Detect: []string{"injection"}, Action: Alert, MinScore: order},
 		}
 	}
 	return []Rule{
-		{Detect: []string{"injection"}, Action: Block, MinScore: sure},
+		{Detect: []string{"injection"}, Action: Block, MinScore: plainOrder},
 		{Detect: []string{"secret", "url"}, Action: Redact, MinScore: middling},
 		{Detect: []string{"unicode", "terminal", "html"}, Action: Clean, MinScore: middling},
 		{Detect: []string{"pii"}, Action: Mask, MinScore: middling},
-		{Detect: []string{"injection", "formula"}, Action: Alert, MinScore: middling},
+		{Detect: []string{"injection", "formula"}, Action: Alert, MinScore: order},
 	}
 }
 
