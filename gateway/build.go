@@ -20,6 +20,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/authz/tool"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
+	"github.com/portcullis-dev/portcullis/internal/inspect/finding"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
 	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
@@ -49,9 +50,10 @@ type Deps struct {
 // builder holds what the routes of one table share.
 type builder struct {
 	Deps
-	cfg      *config.Config
-	entrance *entrance.Entrance
-	listen   string // address the listener really has
+	cfg       *config.Config
+	entrance  *entrance.Entrance
+	detectors []finding.Detector // of content rules
+	listen    string             // address the listener really has
 }
 
 // ProbePaths are answered without a credential and without edge guards, so
@@ -110,7 +112,11 @@ func newBuilder(cfg *config.Config, d Deps) (*builder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &builder{Deps: d, cfg: cfg, entrance: e, listen: listen[0]}, nil
+	detectors, err := cfg.Detectors()
+	if err != nil {
+		return nil, fmt.Errorf("inspect: %w", err)
+	}
+	return &builder{Deps: d, cfg: cfg, entrance: e, detectors: detectors, listen: listen[0]}, nil
 }
 
 // route builds one MCP route: the one place that decides which guards it has.
@@ -148,7 +154,7 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	rt := b.newRoute(rc.Name, rc.Path, limitsOf(rc.Limits, jsonrpc.DefaultLimits()))
 	rt.speaksMCP, rt.rate, rt.rateRules, rt.headers = true, rate, rc.Rate, headers.Apply
 	rt.replyLimits = limitsOf(rc.ReplyLimits, jsonrpc.DefaultReplyLimits())
-	rules, err := content.Guard(b.cfg, rc, b.Swaps, b.Metrics)
+	rules, err := content.Guard(rc, b.detectors, b.Swaps, b.Metrics)
 	if err != nil {
 		return nil, err
 	}

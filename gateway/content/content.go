@@ -10,6 +10,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/authz/scope"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/inspect/content"
+	"github.com/portcullis-dev/portcullis/internal/inspect/finding"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 )
 
@@ -21,12 +22,10 @@ const ScopeDetokenize = "detokenize"
 type Tokens = content.Tokens
 
 // Guard returns the guard of a route, nil if its rules ask for nothing.
-// tokens may be nil where no rule tokenizes; m may be nil.
-func Guard(cfg *config.Config, rc *config.Route, tokens *Tokens, m *obs.Metrics) (*content.Engine, error) {
-	detectors, err := cfg.Detectors()
-	if err != nil {
-		return nil, fmt.Errorf("inspect: %w", err)
-	}
+// detectors are those of the configuration, shared by its routes; tokens may be
+// nil where no rule tokenizes; m may be nil.
+func Guard(rc *config.Route, detectors []finding.Detector, tokens *Tokens, m *obs.Metrics) (*content.Engine, error) {
+	var err error
 	o := content.Options{
 		Route: rc.Name, Detectors: detectors, Tokens: tokens, Detokenize: rc.Inspect.Detokenize,
 		MayDetokenize: func(scopes []string) bool { return scope.Match(scopes, ScopeDetokenize) },

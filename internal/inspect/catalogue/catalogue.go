@@ -10,7 +10,6 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/inspect/finding"
 	"github.com/portcullis-dev/portcullis/internal/inspect/formula"
 	"github.com/portcullis-dev/portcullis/internal/inspect/html"
-	"github.com/portcullis-dev/portcullis/internal/inspect/injection"
 	"github.com/portcullis-dev/portcullis/internal/inspect/invisible"
 	"github.com/portcullis-dev/portcullis/internal/inspect/pattern"
 	"github.com/portcullis-dev/portcullis/internal/inspect/pii"
@@ -62,20 +61,12 @@ func own(o Options) ([]finding.Detector, error) {
 	if err != nil {
 		return nil, err
 	}
-	rules, err := injection.Builtin()
-	if err != nil {
-		return nil, err
-	}
-	orders, err := injection.New(injection.Options{Rules: rules})
-	if err != nil {
-		return nil, err
-	}
 	keys, err := ownKey(o)
 	if err != nil {
 		return nil, err
 	}
 	return []finding.Detector{
-		secret.New(o.KeyPrefix, keys), personal, url.New(names, o.LinkHosts), egress.New(o.AllowHosts), orders,
+		secret.New(o.KeyPrefix, keys), personal, url.New(names, o.LinkHosts), egress.New(o.AllowHosts), newOrders(),
 		invisible.Detector{}, terminal.Detector{}, html.Detector{}, formula.Detector{},
 	}, nil
 }
