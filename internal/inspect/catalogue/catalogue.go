@@ -5,14 +5,26 @@ package catalogue
 import (
 	"fmt"
 
+	"github.com/portcullis-dev/portcullis/internal/inspect/egress"
 	"github.com/portcullis-dev/portcullis/internal/inspect/finding"
+	"github.com/portcullis-dev/portcullis/internal/inspect/formula"
+	"github.com/portcullis-dev/portcullis/internal/inspect/html"
+	"github.com/portcullis-dev/portcullis/internal/inspect/injection"
+	"github.com/portcullis-dev/portcullis/internal/inspect/invisible"
 	"github.com/portcullis-dev/portcullis/internal/inspect/pattern"
+	"github.com/portcullis-dev/portcullis/internal/inspect/pii"
+	"github.com/portcullis-dev/portcullis/internal/inspect/secret"
+	"github.com/portcullis-dev/portcullis/internal/inspect/terminal"
+	"github.com/portcullis-dev/portcullis/internal/inspect/url"
 )
 
 // Detectors returns the detectors of the house and, behind them, those of the
 // operator's own patterns.
 func Detectors(patterns []pattern.Config) ([]finding.Detector, error) {
-	out := own()
+	out, err := own()
+	if err != nil {
+		return nil, err
+	}
 	seen := map[string]bool{}
 	for i, c := range patterns {
 		d, err := pattern.New(c)
@@ -29,6 +41,25 @@ func Detectors(patterns []pattern.Config) ([]finding.Detector, error) {
 }
 
 // own are the detectors of the house.
-func own() []finding.Detector {
-	return []finding.Detector{}
+func own() ([]finding.Detector, error) {
+	personal, err := pii.New(nil)
+	if err != nil {
+		return nil, err
+	}
+	names, err := url.NewNames(nil)
+	if err != nil {
+		return nil, err
+	}
+	rules, err := injection.Builtin()
+	if err != nil {
+		return nil, err
+	}
+	orders, err := injection.New(injection.Options{Rules: rules})
+	if err != nil {
+		return nil, err
+	}
+	return []finding.Detector{
+		secret.New("", nil), personal, url.New(names, nil), egress.New(nil), html.Detector{}, formula.Detector{},
+		terminal.Detector{}, invisible.Detector{}, orders,
+	}, nil
 }
