@@ -7,34 +7,6 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-func decodeRune(s []byte) (rune, int) { return utf8.DecodeRune(s) }
-
-// foldEncoded goes on where an encoded byte above ASCII was met: it decodes
-// the rest once and folds that.
-func foldEncoded(dst, host []byte, i int, first byte) ([]byte, bool) {
-	var raw [maxHost]byte
-	plain := append(raw[:0], first)
-	for i < len(host) && len(plain) < maxHost-4 {
-		c := host[i]
-		i++
-		if c == '%' && i+1 < len(host) {
-			if hi, lo := hex(host[i]), hex(host[i+1]); hi >= 0 && lo >= 0 {
-				c = byte(hi<<4 | lo)
-				i += 2
-			}
-		}
-		if c == '%' {
-			c = ' ' // one layer is what clients decode
-		}
-		plain = append(plain, c)
-	}
-	rest, ok := fold(dst[len(dst):], plain)
-	if !ok {
-		return nil, false
-	}
-	return append(dst, rest...), true
-}
-
 // mapRune is the ASCII that resolvers make of a character, or "?" for a letter
 // of another script.
 func mapRune(r rune) string {

@@ -3,6 +3,7 @@ package egress
 import (
 	"bytes"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/portcullis-dev/portcullis/internal/inspect/finding"
 )
@@ -214,22 +215,28 @@ func (d *Detector) judge(host []byte, schemed bool) (kind string, score uint8) {
 // fold decodes percent-encoding, brings full-width and circled characters to
 // ASCII, letters to lower case, and drops a dot at the end.
 func fold(dst, host []byte) ([]byte, bool) {
-	for i := 0; i < len(host); {
+	if len(host) > maxHost {
+		return nil, false
+	}
+	var raw [maxHost]byte
+	plain := raw[:0]
+	for i := 0; i < len(host); i++ {
 		c := host[i]
-		if len(dst) >= maxHost-4 {
-			return nil, false
-		}
 		if c == '%' && i+2 < len(host) {
 			if hi, lo := hex(host[i+1]), hex(host[i+2]); hi >= 0 && lo >= 0 {
 				c = byte(hi<<4 | lo)
 				i += 2
-				if c >= 0x80 {
-					return foldEncoded(dst, host, i+1, c)
-				}
 			}
 		}
+		plain = append(plain, c)
+	}
+	for i := 0; i < len(plain); {
+		c := plain[i]
+		if len(dst) >= maxHost-4 {
+			return nil, false
+		}
 		if c >= 0x80 {
-			r, n := decodeRune(host[i:])
+			r, n := utf8.DecodeRune(plain[i:])
 			dst = append(dst, mapRune(r)...)
 			i += n
 			continue

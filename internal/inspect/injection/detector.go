@@ -23,6 +23,7 @@ type Options struct {
 const (
 	defaultThreshold = 60
 	defaultGap       = 16
+	atThreshold      = 60 // the score of a text that just reaches the threshold
 	maxScore         = 99
 	lookBack         = 64 // positions of letters that are remembered, a power of two
 )
@@ -96,27 +97,24 @@ func (*Detector) Kinds() []string {
 func (*Detector) Hint() finding.Hint { return finding.Hint{MinLen: 10} }
 
 // Find appends the phrases of s. Each has the sum of all scores of the text as
-// its score, brought to 0…99 so that 50 is the threshold.
+// its score, brought to 0…99 so that 60 is the threshold.
 func (d *Detector) Find(dst []finding.Finding, s []byte) []finding.Finding {
 	r := reading{d: d, s: s, dst: dst, from: len(dst)}
 	m := d.m
-	state := 0
+	next, class := m.next, &m.class
+	row := uint32(0)
 	for i := 0; i < len(s); i++ {
 		c := s[i]
 		if c < 0x80 {
 			if c = ascii[c]; c == skip {
 				continue
 			}
-			col := m.class[c]
 			r.where[r.letters&(lookBack-1)] = int32(i)
 			r.letters++
-			if col == 0 {
-				state = 0
-				continue
-			}
-			state = int(m.next[state*m.width+int(col)])
-			if m.word[state] != 0 || m.suffix[state] != 0 {
-				r.words(state, i+1)
+			row = next[row+uint32(class[c])]
+			if row&reports != 0 {
+				row &^= reports
+				r.words(int(row)/m.width, i+1)
 			}
 			continue
 		}
@@ -125,9 +123,10 @@ func (d *Detector) Find(dst []finding.Finding, s []byte) []finding.Finding {
 		for _, b := range folded {
 			r.where[r.letters&(lookBack-1)] = int32(i)
 			r.letters++
-			state = int(m.next[state*m.width+int(m.class[b])])
-			if m.word[state] != 0 || m.suffix[state] != 0 {
-				r.words(state, i+size)
+			row = next[row+uint32(class[b])]
+			if row&reports != 0 {
+				row &^= reports
+				r.words(int(row)/m.width, i+size)
 			}
 		}
 		i += size - 1
@@ -147,7 +146,8 @@ type reading struct {
 	letters  int32
 	where    [lookBack]int32 // byte of the last letters
 	progress *scratch
-	talk     int // words of the discussion
+	active   [maxRules / 64]uint64 // rules whose first word was met
+	talk     int                   // words of the discussion
 	sum      int
 	quoted   int // the part of sum that stands in quotation marks
 }
@@ -178,10 +178,10 @@ func (r *reading) words(state, end int) {
 // step advances a rule by a word of n letters from start to end.
 func (r *reading) step(u use, start, end int, n int32) {
 	d := r.d
+	if u.step != 0 && r.active[u.rule>>6]>>(u.rule&63)&1 == 0 {
+		return
+	}
 	if r.progress == nil {
-		if u.step != 0 {
-			return
-		}
 		r.progress = d.scratch.Get().(*scratch)
 		clear(r.progress.at)
 	}
@@ -193,6 +193,7 @@ func (r *reading) step(u use, start, end int, n int32) {
 			return
 		}
 		now.start = int32(start)
+		r.active[u.rule>>6] |= 1 << (u.rule & 63)
 	} else {
 		prev := p.last[u.step-1]
 		if begin < prev.end {
@@ -278,7 +279,7 @@ func (r *reading) finish() []finding.Finding {
 	if r.talk > 0 {
 		sum -= r.quoted * 3 / 4
 	}
-	score := uint8(max(1, min(maxScore, sum*50/r.d.threshold)))
+	score := uint8(max(1, min(maxScore, sum*atThreshold/r.d.threshold)))
 	for k := r.from; k < len(r.dst); k++ {
 		r.dst[k].Score = score
 	}

@@ -100,12 +100,15 @@ func foldText(s string) []byte {
 // use says that a word is a step of a rule.
 type use struct{ rule, step uint8 }
 
+// reports marks a transition to a state in which a word ends.
+const reports = 1 << 31
+
 // machine finds all words of all rules in one pass: an Aho-Corasick automaton
 // with every transition filled in.
 type machine struct {
 	class  [256]uint8 // folded byte to column
 	width  int
-	next   []uint16
+	next   []uint32 // of a row and a column: the next row, with the bit reports
 	word   []uint16 // of a state: the word that ends there plus one, 0 if none
 	suffix []uint16 // of a state: the nearest state below it where a word ends
 	uses   [][]use  // of a word
@@ -168,7 +171,7 @@ func build(r Rules) (*machine, error) {
 func (m *machine) link(words []string) error {
 	m.width++
 	grow := func() int {
-		m.next = append(m.next, make([]uint16, m.width)...)
+		m.next = append(m.next, make([]uint32, m.width)...)
 		m.word = append(m.word, 0)
 		m.suffix = append(m.suffix, 0)
 		return len(m.word) - 1
@@ -183,7 +186,7 @@ func (m *machine) link(words []string) error {
 				if n > maxStates {
 					return errors.New("injection rules: too many words")
 				}
-				m.next[at] = uint16(n)
+				m.next[at] = uint32(n)
 			}
 			state = int(m.next[at])
 		}
@@ -210,9 +213,16 @@ func (m *machine) link(words []string) error {
 				m.next[state*m.width+c] = down
 				continue
 			}
-			fail[n] = down
+			fail[n] = uint16(down)
 			queue = append(queue, int(n))
 		}
+	}
+	for at, n := range m.next {
+		row := n * uint32(m.width)
+		if m.word[n] != 0 || m.suffix[n] != 0 {
+			row |= reports
+		}
+		m.next[at] = row
 	}
 	return nil
 }

@@ -4,7 +4,8 @@ import "github.com/portcullis-dev/portcullis/internal/inspect/finding"
 
 const (
 	maxGroups = 8
-	maxDigits = 24
+	maxDigits = 20
+	allDigits = 64
 )
 
 // cluster is a row of groups of digits with little between them: "4111 1111
@@ -13,7 +14,7 @@ type cluster struct {
 	n          int
 	start, end [maxGroups]int
 	sep        [maxGroups]byte // what stands before a group; 0 for two characters
-	digits     [maxGroups * maxDigits]byte
+	digits     [allDigits]byte
 	upTo       [maxGroups]int // digits up to the end of a group
 }
 
@@ -46,7 +47,7 @@ func (c *cluster) read(s []byte, i int) bool {
 	total := 0
 	for c.n < maxGroups {
 		k := i
-		for k < len(s) && digit(s[k]) && k-i < maxDigits {
+		for k < len(s) && digit(s[k]) && k-i < maxDigits && total < allDigits {
 			c.digits[total] = s[k]
 			total++
 			k++
@@ -88,6 +89,9 @@ func (d *Detector) number(name, s []byte, i, from int) (finding.Finding, bool, i
 			return f, true, f.End
 		}
 	}
+	if k := lonely(s, i); k > 0 {
+		return none, false, k
+	}
 	var c cluster
 	if !c.read(s, i) {
 		k := i
@@ -110,15 +114,35 @@ func (d *Detector) number(name, s []byte, i, from int) (finding.Finding, bool, i
 	if glued(s, i) {
 		return none, false, c.end[0]
 	}
-	for _, look := range [...]func(*Detector, []byte, []byte, *cluster) (finding.Finding, bool){card, national, passport} {
-		if f, ok := look(d, name, s, &c); ok {
-			return f, true, f.End
-		}
+	if f, ok := card(name, s, &c); ok {
+		return f, true, f.End
+	}
+	if f, ok := national(d, name, s, &c); ok {
+		return f, true, f.End
+	}
+	if f, ok := passport(name, s, &c); ok {
+		return f, true, f.End
 	}
 	if f, ok := phone(name, s, &c, from); ok {
 		return f, true, f.End
 	}
 	return none, false, c.end[0]
+}
+
+// lonely returns the end of a short group of digits with nothing around it that
+// could make it a number of interest, 0 for any other.
+func lonely(s []byte, i int) int {
+	k := i
+	for k < len(s) && k-i < 6 && digit(s[k]) {
+		k++
+	}
+	if k-i > 5 || k < len(s) && digit(s[k]) {
+		return 0
+	}
+	if k < len(s) && separator(s[k]) || k+1 < len(s) && letter(s[k]) && letter(s[k+1]) || at(s, k) == ',' || at(s, i-1) == '+' {
+		return 0
+	}
+	return k
 }
 
 // spaceBefore reports a no-break or other wide space before i.
@@ -270,7 +294,7 @@ func passportAt(name, s []byte, start int) (finding.Finding, bool) {
 	return finding.Finding{Start: start, End: k, Kind: KindPassport, Score: likely}, true
 }
 
-func passport(_ *Detector, name, s []byte, c *cluster) (finding.Finding, bool) {
+func passport(name, s []byte, c *cluster) (finding.Finding, bool) {
 	if n := c.size(0); n > 9 || n < 1 {
 		return finding.Finding{}, false
 	}
@@ -278,7 +302,7 @@ func passport(_ *Detector, name, s []byte, c *cluster) (finding.Finding, bool) {
 }
 
 // card finds a payment card in the first groups.
-func card(_ *Detector, name, s []byte, c *cluster) (finding.Finding, bool) {
+func card(name, s []byte, c *cluster) (finding.Finding, bool) {
 	none := finding.Finding{}
 	last := -1
 	for _, sep := range [...]byte{' ', '-', '.'} {

@@ -49,9 +49,7 @@ func (d *Detector) assigned(s []byte, i, from int) (finding.Finding, bool) {
 	if end <= from {
 		return none, false
 	}
-	switch s[end-1] | 0x20 { // the last letters of the names
-	case 'd', 'e', 's', 't', 'n', 'y', 'l', 'h', 'r', 'p', 'g', 'a':
-	default:
+	if end-from < 3 || !endsName(s[end-2], s[end-1]) {
 		return none, false
 	}
 	start := end
@@ -77,6 +75,28 @@ func (d *Detector) assigned(s []byte, i, from int) (finding.Finding, bool) {
 	return none, false
 }
 
+// nameEnds says which two letters end a name of a secret.
+func nameEnds() [26]uint32 {
+	var t [26]uint32
+	add := func(n string) { t[n[len(n)-2]-'a'] |= 1 << (n[len(n)-1] - 'a') }
+	for _, n := range passwordNames {
+		add(n)
+	}
+	for _, n := range keyNames {
+		add(n)
+	}
+	add("pass")
+	add("sig")
+	return t
+}
+
+var ends = nameEnds()
+
+func endsName(a, b byte) bool {
+	a, b = (a|0x20)-'a', (b|0x20)-'a'
+	return a < 26 && b < 26 && ends[a]>>b&1 != 0
+}
+
 // nameClass folds a name and says what it promises.
 func nameClass(name []byte) class {
 	var buf [maxName]byte
@@ -96,7 +116,7 @@ func nameClass(name []byte) class {
 		n++
 	}
 	folded := buf[:n]
-	if n < 3 {
+	if n < 3 || !endsName(folded[n-2], folded[n-1]) {
 		return plain
 	}
 	if string(folded) == "sig" {

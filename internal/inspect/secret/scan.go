@@ -118,9 +118,8 @@ func (d *Detector) at(s []byte, i int) (finding.Finding, bool) {
 			return finding.Finding{Start: i, End: i + n, Kind: KindOwn, Score: scoreSure}, true
 		}
 	}
-	b := &buckets[c]
-	if b.second[next>>6]>>(next&63)&1 != 0 {
-		if f, ok := known(s, i, b.forms); ok {
+	if buckets[c].second[next>>6]>>(next&63)&1 != 0 {
+		if f, ok := known(s, i, buckets[c].forms); ok {
 			return f, true
 		}
 	}
