@@ -9,18 +9,22 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/certs"
 	"github.com/portcullis-dev/portcullis/gateway/content"
 	"github.com/portcullis-dev/portcullis/gateway/entrance"
 	"github.com/portcullis-dev/portcullis/gateway/tokens"
 	"github.com/portcullis-dev/portcullis/internal/authn/anonymous"
 	"github.com/portcullis-dev/portcullis/internal/authn/challenge"
 	"github.com/portcullis-dev/portcullis/internal/authn/greeting"
+	"github.com/portcullis-dev/portcullis/internal/authn/mtls"
+	"github.com/portcullis-dev/portcullis/internal/authn/mtls/trust"
 	"github.com/portcullis-dev/portcullis/internal/authz/approval"
 	"github.com/portcullis-dev/portcullis/internal/authz/scope"
 	"github.com/portcullis-dev/portcullis/internal/authz/tool"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
 	"github.com/portcullis-dev/portcullis/internal/inspect/finding"
+	"github.com/portcullis-dev/portcullis/internal/inspect/handle"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
 	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
@@ -35,9 +39,11 @@ type Deps struct {
 	Metrics  *obs.Metrics
 	Recorder portcullis.Recorder
 	APIKeys  portcullis.Authenticator
-	Tokens   tokens.Issuers // of access tokens
+	Tokens   tokens.Issuers  // of access tokens
+	Clients  *trust.Verifier // of client certificates; nil trusts nobody
 	Sealer   *session.Sealer
 	Swaps    *content.Tokens // of content rules that tokenize
+	Handles  *handle.Sealer
 	Switch   *edge.Switch
 	Budget   *replies.Budget // memory for large replies, shared by all tables; nil = no end
 	Upstream func(route string) portcullis.Upstream
@@ -52,6 +58,7 @@ type builder struct {
 	Deps
 	cfg       *config.Config
 	entrance  *entrance.Entrance
+	certs     *certs.Certs
 	detectors []finding.Detector // of content rules
 	listen    string             // address the listener really has
 }
@@ -71,7 +78,7 @@ func Build(cfg *config.Config, d Deps, prev *Table) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Table{routes: map[string]*route{}, client: b.entrance.Client, headers: headers.Apply, fixed: map[string]http.Handler{}}
+	t := &Table{routes: map[string]*route{}, client: b.entrance.Client, cert: b.entrance.Cert, headers: headers.Apply, fixed: map[string]http.Handler{}}
 	for _, p := range probePaths {
 		if d.Probes != nil {
 			t.fixed[p] = d.Probes
@@ -108,7 +115,8 @@ func newBuilder(cfg *config.Config, d Deps) (*builder, error) {
 	if len(listen) == 0 {
 		listen = []string{cfg.Server.Listen}
 	}
-	e, err := entrance.New(cfg, d.Switch, listen)
+	c := certs.New(cfg, d.Clients)
+	e, err := entrance.New(cfg, d.Switch, c, listen)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +124,7 @@ func newBuilder(cfg *config.Config, d Deps) (*builder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("inspect: %w", err)
 	}
-	return &builder{Deps: d, cfg: cfg, entrance: e, detectors: detectors, listen: listen[0]}, nil
+	return &builder{Deps: d, cfg: cfg, entrance: e, certs: c, detectors: detectors, listen: listen[0]}, nil
 }
 
 // route builds one MCP route: the one place that decides which guards it has.
@@ -160,11 +168,12 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	}
 	params := mcp.NewParamHeaders(maxTools, maxParamHeaders)
 	rt.params = params
+	handles := handle.New(b.Handles, rc.Name)
 	rt.pipe = &pipeline{
 		edge: guards, authn: b.authenticators(rc, resource), resource: resource, authz: authz, record: b.Recorder,
 		decode:  mcp.NewDecoder(rt.limits, b.Sealer, params),
-		inspect: content.Inspectors(rules, portcullis.ToServer),
-		review:  append([]portcullis.Inspector{&paramLearner{params}, &listFilter{rc.Name, authz}}, content.Inspectors(rules, portcullis.ToClient)...), // what is cut from a list is not searched
+		inspect: append([]portcullis.Inspector{handles}, content.Inspectors(rules, portcullis.ToServer)...),                                                     // handles first: they compare with what callers sent before
+		review:  append([]portcullis.Inspector{&paramLearner{params}, &listFilter{rc.Name, authz}, handles}, content.Inspectors(rules, portcullis.ToClient)...), // what is cut from a list is not searched
 	}
 	if len(rc.Approval.Tools) > 0 { // behind all that rewrites: what is approved is what is sent
 		g, err := approval.NewGuard(b.Approval, rc.Name, rc.Approval.Tools, rc.Approval.Guard())
@@ -218,6 +227,8 @@ func (b *builder) authenticators(rc *config.Route, r *challenge.Resource) []port
 			out = append(out, b.APIKeys)
 		case tokens.First(rc): // one guard for all access tokens
 			out = append(out, b.Tokens.Guard(b.cfg, rc, r))
+		case mtls.Method:
+			out = append(out, b.certs.Authenticator())
 		case "none": // the configuration holds insecure_no_auth = true, or it would not be valid
 			out = append(out, anonymous.Authenticator{})
 		}

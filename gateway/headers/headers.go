@@ -17,8 +17,9 @@ type Mirrored func(name string) (value string, ok bool)
 
 // ToUpstream appends the headers of a caller that travel on. mirrored, which
 // is nil where arguments travel as they came, makes those anew that repeat an
-// argument. The session id is not among them: it is put back unsealed.
-func ToUpstream(dst []portcullis.Field, src http.Header, mirrored Mirrored) []portcullis.Field {
+// argument. taskID, if there is one, is the id that Mcp-Name mirrors, which reads
+// otherwise there. The session id is not among them: it is put back unsealed.
+func ToUpstream(dst []portcullis.Field, src http.Header, taskID string, mirrored Mirrored) []portcullis.Field {
 	for name, values := range src {
 		repeats := strings.HasPrefix(name, mcp.HeaderParamPrefix)
 		switch {
@@ -26,6 +27,8 @@ func ToUpstream(dst []portcullis.Field, src http.Header, mirrored Mirrored) []po
 			if v, ok := mirrored(name); ok {
 				dst = append(dst, portcullis.Field{Name: name, Value: v})
 			}
+		case name == "Mcp-Name" && taskID != "":
+			dst = append(dst, portcullis.Field{Name: name, Value: mcp.EncodeHeader(taskID)})
 		case repeats || forwarded(name):
 			for _, v := range values {
 				dst = append(dst, portcullis.Field{Name: name, Value: v})

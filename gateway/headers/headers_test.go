@@ -23,11 +23,11 @@ func TestToUpstream(t *testing.T) {
 		"Accept": {"a", "b"}, "Mcp-Name": {"n"}, "Mcp-Param-X": {"x"}, "Mcp-Param-Y": {"y"},
 		"Authorization": {"s3cr3t"}, "Cookie": {"s3cr3t"}, "X-Api-Key": {"s3cr3t"}, "Mcp-Session-Id": {"s3cr3t"}, "X-Forwarded-For": {"s3cr3t"},
 	}
-	if got := names(ToUpstream(nil, h, nil)); got != "Accept=a Accept=b Mcp-Name=n Mcp-Param-X=x Mcp-Param-Y=y" {
+	if got := names(ToUpstream(nil, h, "", nil)); got != "Accept=a Accept=b Mcp-Name=n Mcp-Param-X=x Mcp-Param-Y=y" {
 		t.Error(got)
 	}
 	anew := func(name string) (string, bool) { return "new", name == "Mcp-Param-X" }
-	if got := names(ToUpstream(nil, h, anew)); got != "Accept=a Accept=b Mcp-Name=n Mcp-Param-X=new" {
+	if got := names(ToUpstream(nil, h, "t", anew)); got != "Accept=a Accept=b Mcp-Name=t Mcp-Param-X=new" {
 		t.Error(got)
 	}
 }

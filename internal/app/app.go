@@ -24,6 +24,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/admin/approvals"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
+	"github.com/portcullis-dev/portcullis/internal/authn/mtls/trust"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
 )
@@ -59,7 +60,10 @@ type App struct {
 	issuers   tokens.Issuers
 	certs     *edge.Certificates // of the public listener; nil without TLS
 
+	clients *trust.Verifier // of client certificates; nil = none are asked for
+
 	issuerClient *http.Client
+	aiaClient    *http.Client // of OCSP responders that certificates name
 
 	maintenance atomic.Pointer[admin.Maintenance] // with the reason, which callers do not see
 
@@ -96,7 +100,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	a := &App{
 		opts: opts, log: opts.Log, core: c, started: time.Now(), cfg: opts.Config,
 		public: gateway.New(opts.Log), admin: gateway.New(opts.Log), local: gateway.New(opts.Log),
-		failed: make(chan error, 4), reload: make(chan struct{}, 1), issuerClient: issuerClient(),
+		failed: make(chan error, 4), reload: make(chan struct{}, 1), issuerClient: issuerClient(), aiaClient: aiaClient(),
 	}
 	a.life, a.endTasks = context.WithCancel(context.WithoutCancel(ctx))
 	a.running = newRunning()
@@ -154,11 +158,17 @@ func (a *App) use(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
+	clients, err := a.nextClients(cfg)
+	if err != nil {
+		return err
+	}
 	ups, err := a.upstreams.next(cfg, a.opts.Version, a.log)
 	if err != nil {
 		return err
 	}
-	table, err := gateway.Build(cfg, a.deps(ups, issuers, a.publicAddr), a.table)
+	public := a.deps(ups, issuers, a.publicAddr)
+	public.Clients = clients
+	table, err := gateway.Build(cfg, public, a.table)
 	if err != nil {
 		ups.discard(a.upstreams)
 		return err
@@ -177,7 +187,7 @@ func (a *App) use(cfg *config.Config) error {
 	a.admin.Use(adminTable)
 	a.local.Use(localTable)
 	old := a.upstreams
-	a.cfg, a.table, a.upstreams, a.issuers = cfg, table, ups, issuers
+	a.cfg, a.table, a.upstreams, a.issuers, a.clients = cfg, table, ups, issuers, clients
 	calls := a.running.next() // those that may still be on the old table
 	if old.unused(ups) {
 		a.tasks.Go(func() { old.retire(a.life, calls, ups, cfg.Server.ShutdownGrace, a.log) })
@@ -189,7 +199,7 @@ func (a *App) use(cfg *config.Config) error {
 func (a *App) deps(ups upstreams, issuers tokens.Issuers, addr net.Addr) gateway.Deps {
 	d := gateway.Deps{
 		Log: a.log, Metrics: a.core.metrics, Recorder: a.core.journal, APIKeys: a.core.keys.Authenticator(), Tokens: issuers,
-		Sealer: a.core.sealer, Swaps: a.core.swaps, Switch: &a.core.sw, Budget: a.core.budget, Probes: a.probes(), Own: a.own(), Approval: a.core.approvals,
+		Sealer: a.core.sealer, Swaps: a.core.swaps, Handles: a.core.handles, Switch: &a.core.sw, Budget: a.core.budget, Probes: a.probes(), Own: a.own(), Approval: a.core.approvals,
 		Upstream: func(route string) portcullis.Upstream { return ups[route] },
 	}
 	if addr != nil {

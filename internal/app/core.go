@@ -21,6 +21,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
 	"github.com/portcullis-dev/portcullis/internal/inspect/content"
+	"github.com/portcullis-dev/portcullis/internal/inspect/handle"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 	"github.com/portcullis-dev/portcullis/internal/replies"
 	"github.com/portcullis-dev/portcullis/internal/session"
@@ -33,6 +34,7 @@ import (
 const (
 	purposePepper   = "apikey/pepper/v1"
 	purposeSession  = "gateway/session/v1"
+	purposeHandle   = "inspect/handle/v1"
 	purposeApproval = "authz/approval/v1"
 	purposeContent  = "content/token/v1"
 )
@@ -46,6 +48,7 @@ type core struct {
 	notices   *notify.Queue
 	sealer    *session.Sealer
 	swaps     *content.Tokens
+	handles   *handle.Sealer
 	approvals *approval.Service
 	sw        edge.Switch
 	metrics   *obs.Metrics
@@ -83,6 +86,13 @@ func openCore(ctx context.Context, opts Options) (_ *core, err error) {
 		return nil, err
 	}
 	if c.approvals, err = approval.New(c.db.Approvals(), c.journal, approvalKey, nil); err != nil {
+		return nil, err
+	}
+	handleKey, err := c.dir.Derive(purposeHandle, handle.KeySize)
+	if err != nil {
+		return nil, err
+	}
+	if c.handles, err = handle.NewSealer(handleKey, nil); err != nil {
 		return nil, err
 	}
 	sessionKey, err := c.dir.Derive(purposeSession, session.KeySize)

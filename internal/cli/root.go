@@ -16,6 +16,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/cli/approvals"
 	"github.com/portcullis-dev/portcullis/internal/cli/frame"
 	"github.com/portcullis-dev/portcullis/internal/cli/keys"
+	"github.com/portcullis-dev/portcullis/internal/cli/zkp"
 )
 
 // cli carries what all verbs share.
@@ -66,6 +67,7 @@ authentication, per-tool rules, rate limits, strict validation and an audit log.
 		return nil
 	}
 	root.AddCommand(c.serve(), c.demo(), c.init(), keys.Command(c.Frame), approvals.Command(c.Frame), c.audit(), c.config(), c.pipeline(), c.incident(), c.chronicle(), c.completion(), c.versionCmd())
+	root.AddCommand(zkp.Command(c.Frame))
 	c.completeFlags(root)
 	return root
 }
