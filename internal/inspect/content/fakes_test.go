@@ -18,7 +18,6 @@ type like struct {
 	re    *regexp.Regexp
 	score uint8
 	mask  string
-	clean bool
 }
 
 func (l *like) Name() string       { return l.name }

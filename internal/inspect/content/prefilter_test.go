@@ -108,13 +108,23 @@ func TestValidate(t *testing.T) {
 
 // TestFindingNothingTakesNoMemory is the promise of the package.
 func TestFindingNothingTakesNoMemory(t *testing.T) {
-	e := mixed(t)
+	var detectors []finding.Detector
+	for _, d := range fakes() {
+		detectors = append(detectors, &silent{like{name: d.Name(), hint: d.Hint()}})
+	}
+	e, err := New(Options{Route: "r", Detectors: detectors, Results: all(Redact)})
+	if err != nil {
+		t.Fatal(err)
+	}
 	m := message(t, realistic(false), portcullis.ToClient)
+	s := new(scan) // not from the pool, which loses some on purpose under the race detector
 	if n := testing.AllocsPerRun(20, func() {
-		if _, err := e.Inspect(t.Context(), portcullis.Principal{}, m); err != nil {
-			t.Error(err)
+		s.begin(e, e.sets[portcullis.ToClient], m, false)
+		if !s.run(m.Raw, s) || len(s.tally) > 0 {
+			t.Error("something was found")
 		}
-	}); n > 0.5 {
+		s.end()
+	}); n > 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
