@@ -23,7 +23,7 @@ type Tokens = content.Tokens
 // Guard returns the guard of a route, nil if its rules ask for nothing.
 // tokens may be nil where no rule tokenizes; m may be nil.
 func Guard(cfg *config.Config, rc *config.Route, tokens *Tokens, m *obs.Metrics) (*content.Engine, error) {
-	detectors, err := cfg.Inspect.Detectors()
+	detectors, err := cfg.Detectors()
 	if err != nil {
 		return nil, fmt.Errorf("inspect: %w", err)
 	}

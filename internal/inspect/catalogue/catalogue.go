@@ -18,10 +18,22 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/inspect/url"
 )
 
+// Options are what the detectors must be told.
+type Options struct {
+	Patterns        []pattern.Config
+	SensitiveParams []string      // names of URL parameters beside the usual ones
+	Locales         []string      // whose identity numbers are looked for; all if empty
+	LinkHosts       []string      // that links in results may name; none: only links that carry data are found
+	InsideHosts     []string      // inside the network, that arguments may name
+	KeyPrefix       string        // of this gateway's own keys
+	OwnKey          secret.OwnKey // recognises them
+}
+
 // Detectors returns the detectors of the house and, behind them, those of the
 // operator's own patterns.
-func Detectors(patterns []pattern.Config) ([]finding.Detector, error) {
-	out, err := own()
+func Detectors(o Options) ([]finding.Detector, error) {
+	patterns := o.Patterns
+	out, err := own(o)
 	if err != nil {
 		return nil, err
 	}
@@ -41,12 +53,12 @@ func Detectors(patterns []pattern.Config) ([]finding.Detector, error) {
 }
 
 // own are the detectors of the house.
-func own() ([]finding.Detector, error) {
-	personal, err := pii.New(nil)
+func own(o Options) ([]finding.Detector, error) {
+	personal, err := pii.New(o.Locales)
 	if err != nil {
 		return nil, err
 	}
-	names, err := url.NewNames(nil)
+	names, err := url.NewNames(o.SensitiveParams)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +71,7 @@ func own() ([]finding.Detector, error) {
 		return nil, err
 	}
 	return []finding.Detector{
-		secret.New("", nil), personal, url.New(names, nil), egress.New(nil), html.Detector{}, formula.Detector{},
+		secret.New(o.KeyPrefix, o.OwnKey), personal, url.New(names, o.LinkHosts), egress.New(o.InsideHosts), html.Detector{}, formula.Detector{},
 		terminal.Detector{}, invisible.Detector{}, orders,
 	}, nil
 }
