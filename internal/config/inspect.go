@@ -14,10 +14,10 @@ import (
 
 // Inspect is [inspect].
 type Inspect struct {
-	Locales    []string  `toml:"locales" list:"text" example:"[\"us\", \"de\"]" doc:"Countries whose identity numbers are looked for. Empty looks for all that are known."`
-	LinkHosts  []string  `toml:"link_hosts" list:"text" example:"[\"docs.example.com\"]" doc:"Hosts that links and images in results may name, and the hosts below them. Empty reports only links that carry data out."`
-	AllowHosts []string  `toml:"allow_hosts" list:"text" example:"[\"10.0.0.5\", \"wiki.internal\"]" doc:"Private hosts that arguments may name."`
-	Patterns   []Pattern `toml:"patterns" doc:"Expressions of your own to look for. A rule names one as pattern.NAME. Repeat the table for each one."`
+	Locales     []string  `toml:"locales" list:"text" example:"[\"us\", \"de\"]" doc:"Countries whose identity numbers are looked for: us, uk, de, fr, nl, in, br. Empty means all."`
+	LinkHosts   []string  `toml:"link_hosts" list:"text" example:"[\"docs.acme.example\"]" doc:"Hosts, with those below them, that links and images in results may name. Empty: only links that carry data are found."`
+	InsideHosts []string  `toml:"inside_hosts" list:"text" example:"[\"db.internal\"]" doc:"Hosts inside the network that arguments may name."`
+	Patterns    []Pattern `toml:"patterns" doc:"Expressions of your own to look for. A rule names one as pattern.NAME. Repeat the table for each one."`
 }
 
 // Pattern is one [[inspect.patterns]].
@@ -43,16 +43,31 @@ func (p Pattern) detector() pattern.Config {
 // Detectors returns the detectors that rules can name.
 func (c *Config) Detectors() ([]finding.Detector, error) {
 	o := catalogue.Options{
-		Locales: c.Inspect.Locales, LinkHosts: c.Inspect.LinkHosts, AllowHosts: c.Inspect.AllowHosts,
-		SensitiveParams: c.Security.CustomSensitiveParams,
-	}
-	if g, err := keytext.NewGrammar(c.Identity.APIKey.Prefix + "_"); err == nil { // else the prefix itself is a mistake
-		o.KeyPrefix, o.KeyPattern = g.Prefix(), g.Pattern()
+		SensitiveParams: c.Security.CustomSensitiveParams, Locales: c.Inspect.Locales, LinkHosts: c.Inspect.LinkHosts,
+		InsideHosts: c.Inspect.InsideHosts,
 	}
 	for _, p := range c.Inspect.Patterns {
 		o.Patterns = append(o.Patterns, p.detector())
 	}
+	if keys, err := keytext.NewGrammar(c.Identity.APIKey.Prefix + "_"); err == nil {
+		o.KeyPrefix, o.OwnKey = keys.Prefix(), ownKey(keys)
+	}
 	return catalogue.Detectors(o)
+}
+
+// ownKey recognises a key at the start of a text by its checksum.
+func ownKey(keys keytext.Grammar) func([]byte) int {
+	const behindPrefix = 32 + 1 + keytext.SecretLen // id, dot, secret
+	return func(text []byte) int {
+		n := len(keys.Prefix()) + behindPrefix
+		if len(text) < n {
+			return 0
+		}
+		if _, err := keys.Parse(string(text[:n])); err != nil {
+			return 0
+		}
+		return n
+	}
 }
 
 // ContentRules is [route.inspect].
@@ -111,6 +126,9 @@ func (c *Config) checkContent(origin *tomlstrict.Origin) Errors {
 		if origin.Refused(fmt.Sprintf("inspect.patterns[%d]", i)) || c.Inspect.Patterns[i].Validate() != nil {
 			return nil // what else there is to say would only follow from that
 		}
+	}
+	if c.Security.Validate() != nil {
+		return nil // its names of parameters are refused there
 	}
 	detectors, err := c.Detectors()
 	if err != nil {

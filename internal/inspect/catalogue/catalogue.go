@@ -4,7 +4,6 @@ package catalogue
 
 import (
 	"fmt"
-	"regexp"
 
 	"github.com/portcullis-dev/portcullis/internal/inspect/egress"
 	"github.com/portcullis-dev/portcullis/internal/inspect/finding"
@@ -18,26 +17,27 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/inspect/url"
 )
 
-// Options is what detectors are told of a gateway. The zero Options do.
+// Options are what the detectors must be told.
 type Options struct {
 	Patterns        []pattern.Config
-	Locales         []string // countries whose identity numbers are looked for; empty = all
-	LinkHosts       []string // hosts that links may name; empty = any that carry nothing out
-	AllowHosts      []string // private hosts that arguments may name
-	SensitiveParams []string // names of URL parameters beside the usual ones
-	KeyPrefix       string   // of this gateway's own keys
-	KeyPattern      string   // and the expression for a whole one
+	SensitiveParams []string      // names of URL parameters beside the usual ones
+	Locales         []string      // whose identity numbers are looked for; all if empty
+	LinkHosts       []string      // that links in results may name; none: only links that carry data are found
+	InsideHosts     []string      // inside the network, that arguments may name
+	KeyPrefix       string        // of this gateway's own keys
+	OwnKey          secret.OwnKey // recognises them
 }
 
 // Detectors returns the detectors of the house and, behind them, those of the
 // operator's own patterns.
 func Detectors(o Options) ([]finding.Detector, error) {
+	patterns := o.Patterns
 	out, err := own(o)
 	if err != nil {
 		return nil, err
 	}
 	seen := map[string]bool{}
-	for i, c := range o.Patterns {
+	for i, c := range patterns {
 		d, err := pattern.New(c)
 		if err != nil {
 			return nil, fmt.Errorf("patterns[%d]: %w", i, err)
@@ -55,38 +55,14 @@ func Detectors(o Options) ([]finding.Detector, error) {
 func own(o Options) ([]finding.Detector, error) {
 	personal, err := pii.New(o.Locales)
 	if err != nil {
-		return nil, fmt.Errorf("locales: %w", err)
+		return nil, err
 	}
 	names, err := url.NewNames(o.SensitiveParams)
 	if err != nil {
 		return nil, err
 	}
-	keys, err := ownKey(o)
-	if err != nil {
-		return nil, err
-	}
 	return []finding.Detector{
-		secret.New(o.KeyPrefix, keys), personal, url.New(names, o.LinkHosts), egress.New(o.AllowHosts), newOrders(),
-		invisible.Detector{}, terminal.Detector{}, html.Detector{}, formula.Detector{},
+		secret.New(o.KeyPrefix, o.OwnKey), personal, url.New(names, o.LinkHosts), egress.New(o.InsideHosts), html.Detector{}, formula.Detector{},
+		terminal.Detector{}, invisible.Detector{}, newOrders(),
 	}, nil
 }
-
-// ownKey finds the length of a key of this gateway at the start of a text.
-func ownKey(o Options) (secret.OwnKey, error) {
-	if o.KeyPattern == "" {
-		return nil, nil
-	}
-	re, err := regexp.Compile("^(?:" + o.KeyPattern + ")")
-	if err != nil {
-		return nil, fmt.Errorf("own keys: %w", err)
-	}
-	return func(text []byte) int {
-		if at := re.FindIndex(text[:min(len(text), maxOwnKey)]); at != nil {
-			return at[1]
-		}
-		return 0
-	}, nil
-}
-
-// maxOwnKey bounds the bytes of a key of this gateway.
-const maxOwnKey = 256

@@ -4,13 +4,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/portcullis-dev/portcullis/internal/inspect/finding"
 	"github.com/portcullis-dev/portcullis/internal/inspect/pattern"
 )
 
 // TestDetectors holds every detector to what rules and metrics rely on.
 func TestDetectors(t *testing.T) {
-	all, err := Detectors(Options{Patterns: []pattern.Config{{Name: "a", Regex: "a", Score: 1}}, KeyPrefix: "mcp_", KeyPattern: `\bmcp_[0-9a-f]{4}`})
+	all, err := Detectors(Options{Patterns: []pattern.Config{{Name: "a", Regex: "a", Score: 1}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,9 +31,6 @@ func TestDetectors(t *testing.T) {
 	if len(all) < 10 {
 		t.Errorf("%d detectors", len(all))
 	}
-	if f := all[0].Find([]finding.Finding{}, []byte("key mcp_abcd1.")); len(f) != 0 && f[0].Kind != "secret.own_key" {
-		t.Errorf("own key: %v", f)
-	}
 }
 
 func TestOrdersAreFound(t *testing.T) {
@@ -53,7 +49,6 @@ func TestMistakes(t *testing.T) {
 		{Options{Patterns: []pattern.Config{{}}}, "patterns[0]: name"},
 		{Options{Locales: []string{"xx"}}, "locales"},
 		{Options{SensitiveParams: []string{""}}, "parameter"},
-		{Options{KeyPattern: "("}, "own keys"},
 	} {
 		if _, err := Detectors(c.o); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v, want %q", c.o, err, c.want)

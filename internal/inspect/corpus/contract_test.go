@@ -145,3 +145,40 @@ func TestFindDoesNotAllocate(t *testing.T) {
 		}
 	}
 }
+
+// TestHints holds that no string in which a detector finds something fails to
+// meet its hint: the engine would not show it.
+func TestHints(t *testing.T) {
+	for _, d := range detectors(t) {
+		h := d.Hint()
+		for _, s := range corpus.Generate(6) {
+			if s.Detector == d.Name() && len(look(d, s)) > 0 && !meets(h, s) {
+				t.Errorf("%s: %q under %q does not meet the hint", d.Name(), s.Text, s.Name)
+			}
+		}
+	}
+}
+
+func meets(h finding.Hint, s corpus.Sample) bool {
+	digits := 0
+	beyond := false
+	for i := range len(s.Text) {
+		if c := s.Text[i]; c >= '0' && c <= '9' {
+			digits++
+		} else if c >= 0x80 {
+			beyond = true
+		}
+	}
+	if len(s.Text) < h.MinLen || digits < h.Digits {
+		return false
+	}
+	if h.Bytes == "" && len(h.Words) == 0 && !h.Beyond {
+		return true
+	}
+	for _, w := range h.Words {
+		if strings.Contains(strings.ToLower(s.Text), w) || strings.Contains(strings.ToLower(s.Name), w) {
+			return true
+		}
+	}
+	return strings.ContainsAny(s.Text, h.Bytes) || h.Beyond && beyond
+}

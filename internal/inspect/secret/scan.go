@@ -34,8 +34,15 @@ func (*Detector) Kinds() []string {
 	}
 }
 
-// Hint asks for eight bytes: no shorter text is a credential by itself.
-func (*Detector) Hint() finding.Hint { return finding.Hint{MinLen: 6} }
+// Hint asks for what every credential has: a digit, an assignment, or a telling
+// name.
+func (d *Detector) Hint() finding.Hint {
+	words := []string{"pass", "pwd", "secret", "token", "key", "auth", "cred", "bearer", "basic ", "akia", "asia", "abia", "acca", "contrasena", "motdepasse", "jwt", "sig", "session", "cohere"}
+	if d.ownPrefix != "" {
+		words = append(words, d.ownPrefix)
+	}
+	return finding.Hint{MinLen: 6, Bytes: "0123456789=:", Words: words}
+}
 
 // Find appends the credentials of s.
 func (d *Detector) Find(dst []finding.Finding, s []byte) []finding.Finding {

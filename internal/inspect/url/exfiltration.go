@@ -70,7 +70,6 @@ func embedding(s []byte, i int) place {
 	}
 	if q := before[n-1]; q == '"' || q == '\'' {
 		before = before[:n-1]
-		n--
 	}
 	attr := bytes.TrimRight(before, " ")
 	if !bytes.HasSuffix(attr, []byte("=")) && !bytes.HasSuffix(attr, []byte("url(")) {
