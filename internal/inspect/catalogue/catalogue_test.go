@@ -47,7 +47,7 @@ func TestMistakes(t *testing.T) {
 	}{
 		{Options{Patterns: []pattern.Config{a, a}}, "patterns[1]: name"},
 		{Options{Patterns: []pattern.Config{{}}}, "patterns[0]: name"},
-		{Options{Locales: []string{"xx"}}, "locales"},
+		{Options{Locales: []string{"xx"}}, "locale"},
 		{Options{SensitiveParams: []string{""}}, "parameter"},
 	} {
 		if _, err := Detectors(c.o); err == nil || !strings.Contains(err.Error(), c.want) {
