@@ -44,6 +44,8 @@ const (
 	EventUnauthorizedAccess EventType = "UNAUTHORIZED_ACCESS_ATTEMPT"
 	EventInputRejected      EventType = "INPUT_REJECTED"
 	EventContentBlocked     EventType = "CONTENT_BLOCKED"
+	EventContentRewritten   EventType = "CONTENT_REWRITTEN" // a rule masked, redacted, cleaned or replaced something
+	EventContentFlagged     EventType = "CONTENT_FLAGGED"   // a rule noted something and let it pass
 
 	EventSessionOpened    EventType = "SESSION_OPENED"
 	EventSessionRefreshed EventType = "SESSION_REFRESHED"

@@ -57,6 +57,7 @@ func (c *Config) checkAcross(origin *tomlstrict.Origin) Errors {
 		errs = append(errs, unique(origin, paths, i, "path", r.Path)...)
 		errs = append(errs, origin.Locate(fmt.Sprintf("route[%d]", i), errors.Join(c.checkTokens(i), c.checkMTLS(i), c.checkProofs(i)))...)
 	}
+	errs = append(errs, c.checkContent(origin)...)
 	errs = append(errs, origin.Locate("identity.oidc", c.checkIssuers())...)
 	errs = append(errs, origin.Locate("identity.mtls", c.checkClientCerts())...)
 	errs = append(errs, origin.Locate("server.tls", c.checkClientCA())...)

@@ -1,4 +1,4 @@
-package sanitize
+package url
 
 import (
 	"strings"
@@ -11,7 +11,7 @@ const Redacted = "REDACTED"
 
 const (
 	minPrefixed = 12 // characters behind a known prefix
-	minRandom   = 20 // shortest text that is judged by its randomness
+	MinRandom   = 20 // shortest text that is judged by its randomness
 	longRandom  = 32
 )
 
@@ -23,12 +23,12 @@ const tokenPrefixes = `ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ glpat- gldt- glrt- x
 
 // tokenByte reports whether c may stand in a token.
 func tokenByte(c byte) bool {
-	return unreserved(c) || c == '+'
+	return Unreserved(c) || c == '+'
 }
 
-// redactTokens replaces every run of token characters that looks like a token.
+// RedactTokens replaces every run of token characters that looks like a token.
 // hide is told what was taken out.
-func redactTokens(s string, hide func(string)) string {
+func RedactTokens(s string, hide func(string)) string {
 	if len(s) < minPrefixed {
 		return s
 	}
@@ -43,7 +43,7 @@ func redactTokens(s string, hide func(string)) string {
 		for j < len(s) && tokenByte(s[j]) {
 			j++
 		}
-		if isToken(s[i:j]) {
+		if IsToken(s[i:j]) {
 			hide(s[i:j])
 			b.WriteString(s[last:i])
 			b.WriteString(Redacted)
@@ -58,8 +58,8 @@ func redactTokens(s string, hide func(string)) string {
 	return b.String()
 }
 
-// isToken reports whether a run of token characters looks like a credential.
-func isToken(s string) bool {
+// IsToken reports whether a run of token characters looks like a credential.
+func IsToken(s string) bool {
 	if len(s) < minPrefixed {
 		return false
 	}
@@ -80,7 +80,7 @@ func isJWT(s string) bool {
 func hasTokenPrefix(s string) bool {
 	for p := range strings.FieldsSeq(tokenPrefixes) {
 		i := strings.Index(s, p)
-		if i < 0 || i > 0 && unreserved(s[i-1]) && s[i-1] != '.' && s[i-1] != '~' {
+		if i < 0 || i > 0 && Unreserved(s[i-1]) && s[i-1] != '.' && s[i-1] != '~' {
 			continue
 		}
 		rest := s[i+len(p):]
@@ -101,7 +101,7 @@ func hasTokenPrefix(s string) bool {
 // characters between separators; a random string changes between letters and
 // digits, and from lower to upper case, all the time.
 func isRandom(s string) bool {
-	if len(s) < minRandom || isUUID(s) {
+	if len(s) < MinRandom || isUUID(s) {
 		return false
 	}
 	var digits, changes int // changes to or from a digit; and lower to upper
@@ -167,8 +167,8 @@ func isUUID(s string) bool {
 	return true
 }
 
-// isCommit reports a full git object name, which is public.
-func isCommit(s string) bool {
+// IsCommit reports a full git object name, which is public.
+func IsCommit(s string) bool {
 	if len(s) != 40 {
 		return false
 	}
@@ -178,4 +178,10 @@ func isCommit(s string) bool {
 		}
 	}
 	return true
+}
+
+// Unreserved reports the characters that RFC 3986 lets stand anywhere.
+func Unreserved(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' ||
+		c == '-' || c == '.' || c == '_' || c == '~'
 }

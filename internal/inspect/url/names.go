@@ -1,10 +1,13 @@
-package sanitize
+package url
 
 import (
 	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/portcullis-dev/portcullis/internal/inspect/invisible"
+	"github.com/portcullis-dev/portcullis/internal/protocol/percent"
 )
 
 const (
@@ -45,20 +48,20 @@ const strongNames = `token accesstoken refreshtoken idtoken jwt bearer secret
 // X-Amz-Credential, X-Goog-Signature, x-oss-signature, x-ms-signature.
 const signedPrefixes = "xamz xgoog xoss xms"
 
-// Sanitizer takes secrets out of URLs and texts. It is immutable and safe for
-// concurrent use.
-type Sanitizer struct {
+// Names knows which parameters of URLs carry secrets. It is immutable and safe
+// for concurrent use.
+type Names struct {
 	exact    map[string]struct{}
 	strong   map[string]struct{}
 	suffixes []string
 	prefixes []string
 }
 
-// New returns a Sanitizer that hides the built-in parameter names and custom
+// NewNames returns the built-in parameter names and custom
 // (`[security] custom_sensitive_params`, S1-8). It refuses a name that is empty
 // once folded, longer than 128 bytes, and more than 1000 names.
-func New(custom []string) (*Sanitizer, error) {
-	s := &Sanitizer{
+func NewNames(custom []string) (*Names, error) {
+	s := &Names{
 		exact:    set(exactNames),
 		strong:   set(strongNames),
 		suffixes: strings.Fields(suffixNames),
@@ -68,7 +71,7 @@ func New(custom []string) (*Sanitizer, error) {
 		return nil, fmt.Errorf("custom sensitive parameters: %d names, at most %d", len(custom), maxCustom)
 	}
 	for _, name := range custom {
-		n := fold(name)
+		n := Fold(name)
 		if n == "" || len(name) > maxCustomName {
 			return nil, fmt.Errorf("custom sensitive parameter %q: want a name of 1 to %d bytes", name, maxCustomName)
 		}
@@ -85,25 +88,25 @@ func set(names string) map[string]struct{} {
 	return m
 }
 
-// sensitive reports whether the value of a parameter of this raw name is
+// Sensitive reports whether the value of a parameter of this raw name is
 // hidden. A name in brackets or behind a dot counts: user[token], auth.key.
-func (s *Sanitizer) sensitive(raw string) bool {
-	name := decodeAll(raw)
-	if s.known(fold(name)) {
+func (s *Names) Sensitive(raw string) bool {
+	name := DecodeAll(raw)
+	if s.known(Fold(name)) {
 		return true
 	}
 	if !strings.ContainsFunc(name, nameBreak) {
 		return false
 	}
 	for part := range strings.FieldsFuncSeq(name, nameBreak) {
-		if s.known(fold(part)) {
+		if s.known(Fold(part)) {
 			return true
 		}
 	}
 	return false
 }
 
-func (s *Sanitizer) known(n string) bool {
+func (s *Names) known(n string) bool {
 	if n == "" {
 		return false
 	}
@@ -123,8 +126,9 @@ func (s *Sanitizer) known(n string) bool {
 	return false
 }
 
-func (s *Sanitizer) isStrong(raw string) bool {
-	_, ok := s.strong[fold(decodeAll(raw))]
+// Strong reports whether a name also marks the segment or word after it.
+func (s *Names) Strong(raw string) bool {
+	_, ok := s.strong[Fold(DecodeAll(raw))]
 	return ok
 }
 
@@ -134,9 +138,9 @@ func nameBreak(r rune) bool {
 		!unicode.IsLetter(r) && !unicode.IsDigit(r)
 }
 
-// fold brings a name to its normal form: case-folded, without separators,
+// Fold brings a name to its normal form: case-folded, without separators,
 // control and invisible characters.
-func fold(name string) string {
+func Fold(name string) string {
 	ascii := true
 	for i := 0; i < len(name); i++ {
 		c := name[i]
@@ -153,7 +157,7 @@ func fold(name string) string {
 	}
 	var b strings.Builder
 	for _, r := range name {
-		if r == utf8.RuneError || r == '-' || r == '_' || r == '+' || unicode.IsSpace(r) || Invisible(r) {
+		if r == utf8.RuneError || r == '-' || r == '_' || r == '+' || unicode.IsSpace(r) || invisible.Rune(r) {
 			continue
 		}
 		b.WriteRune(foldRune(r))
@@ -172,4 +176,17 @@ func foldRune(r rune) rune {
 		least = min(least, f)
 	}
 	return unicode.ToLower(least)
+}
+
+// DecodeAll decodes until nothing changes. Each round makes the text shorter,
+// so it ends; names are short, so the bound is for hostile ones.
+func DecodeAll(s string) string {
+	for range 64 {
+		d := percent.Decode(s)
+		if d == s {
+			return s
+		}
+		s = d
+	}
+	return s
 }
