@@ -10,6 +10,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway/certs"
+	"github.com/portcullis-dev/portcullis/gateway/content"
 	"github.com/portcullis-dev/portcullis/gateway/entrance"
 	"github.com/portcullis-dev/portcullis/gateway/pins"
 	"github.com/portcullis-dev/portcullis/gateway/tokens"
@@ -25,6 +26,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/authz/tool"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
+	"github.com/portcullis-dev/portcullis/internal/inspect/finding"
 	"github.com/portcullis-dev/portcullis/internal/inspect/handle"
 	"github.com/portcullis-dev/portcullis/internal/inspect/toolpin"
 	"github.com/portcullis-dev/portcullis/internal/obs"
@@ -46,6 +48,7 @@ type Deps struct {
 	KeySet   http.Handler             // public keys of the gateway's own tokens; nil = it signs none
 	Clients  *trust.Verifier          // of client certificates; nil trusts nobody
 	Sealer   *session.Sealer
+	Swaps    *content.Tokens // of content rules that tokenize
 	Handles  *handle.Sealer
 	Switch   *edge.Switch
 	Budget   *replies.Budget // memory for large replies, shared by all tables; nil = no end
@@ -60,10 +63,11 @@ type Deps struct {
 // builder holds what the routes of one table share.
 type builder struct {
 	Deps
-	cfg      *config.Config
-	entrance *entrance.Entrance
-	certs    *certs.Certs
-	listen   string // address the listener really has
+	cfg       *config.Config
+	entrance  *entrance.Entrance
+	certs     *certs.Certs
+	detectors []finding.Detector // of content rules
+	listen    string             // address the listener really has
 }
 
 // ProbePaths are answered without a credential and without edge guards, so
@@ -126,7 +130,11 @@ func newBuilder(cfg *config.Config, d Deps) (*builder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &builder{Deps: d, cfg: cfg, entrance: e, certs: c, listen: listen[0]}, nil
+	detectors, err := cfg.Detectors()
+	if err != nil {
+		return nil, fmt.Errorf("inspect: %w", err)
+	}
+	return &builder{Deps: d, cfg: cfg, entrance: e, certs: c, detectors: detectors, listen: listen[0]}, nil
 }
 
 // route builds one MCP route: the one place that decides which guards it has.
@@ -169,13 +177,18 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	rt := b.newRoute(rc.Name, rc.Path, limitsOf(rc.Limits, jsonrpc.DefaultLimits()))
 	rt.speaksMCP, rt.rate, rt.rateRules, rt.headers = true, rate, rc.Rate, headers.Apply
 	rt.replyLimits = limitsOf(rc.ReplyLimits, jsonrpc.DefaultReplyLimits())
+	rules, err := content.Guard(rc, b.detectors, b.Swaps, b.Metrics)
+	if err != nil {
+		return nil, err
+	}
 	params := mcp.NewParamHeaders(maxTools, maxParamHeaders)
+	rt.params = params
 	handles := handle.New(b.Handles, rc.Name)
 	rt.pipe = &pipeline{
 		edge: guards, authn: b.authenticators(rc, resource), resource: resource, authz: authz, record: b.Recorder,
 		decode:  mcp.NewDecoder(rt.limits, b.Sealer, params),
-		inspect: []portcullis.Inspector{handles}, // first: it compares with what callers sent before
-		review:  []portcullis.Inspector{pinned, &paramLearner{params}, &listFilter{rc.Name, authz}, handles},
+		inspect: append([]portcullis.Inspector{handles}, content.Inspectors(rules, portcullis.ToServer)...),                                                             // handles first: they compare with what callers sent before
+		review:  append([]portcullis.Inspector{pinned, &paramLearner{params}, &listFilter{rc.Name, authz}, handles}, content.Inspectors(rules, portcullis.ToClient)...), // what is cut from a list is not searched
 	}
 	if slices.Contains(rc.Auth, basic.Method) {
 		rt.pipe.offers = []string{challenge.Basic}

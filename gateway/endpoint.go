@@ -46,7 +46,7 @@ func (b *builder) endpoint(e Endpoint, prev *Table) (*route, error) {
 	rt.rate, rt.rateRules = rate, rules
 	rt.pipe = &pipeline{
 		edge: guards, authn: e.Auth, authz: []portcullis.Authorizer{anyCaller{}}, record: b.Recorder,
-		decode: plainDecoder{}, forward: Handler(e.Handler), bodyKey: e.BodyKey,
+		decode: plainDecoder{}, forward: Handler(e.Handler), bodyKey: e.BodyKey, own: true,
 	}
 	return rt, nil
 }

@@ -80,11 +80,28 @@ func (x *exchange) recordFinish(ctx context.Context, status int, out portcullis.
 }
 
 // recordRefusal writes why a call was refused: the outcome if its intent is
-// in the journal, else the event of the refusal.
+// in the journal, else the event of the refusal. A rule that forbids a reply
+// makes both.
 func (x *exchange) recordRefusal(ctx context.Context, e *portcullis.Error) error {
 	if x.intended {
+		if forbidsReply(e) {
+			if err := x.recordForbidden(ctx, e); err != nil {
+				return err
+			}
+		}
 		return x.recordFinish(ctx, e.Kind.Status(), portcullis.OutcomeFailure, e.Reason)
 	}
+	return x.recordForbidden(ctx, e)
+}
+
+// forbidsReply tells what a rule found in a message of the server from what
+// went wrong with it.
+func forbidsReply(e *portcullis.Error) bool {
+	return e.Kind == portcullis.KindForbidden && e.Event != ""
+}
+
+// recordForbidden writes the event of a refusal.
+func (x *exchange) recordForbidden(ctx context.Context, e *portcullis.Error) error {
 	ev := x.describe(refusal.Event(e), portcullis.SeverityWarn, portcullis.OutcomeFailure)
 	ev.Reason = e.Reason
 	if x.who.IsZero() {

@@ -281,6 +281,7 @@ func TestDocsMetrics(t *testing.T) {
 	m.Route("r")
 	m.Upstream("r")
 	m.Bridge("r")
+	m.Content("r").Found("pii.email", "mask", 1)
 	m.Journal()
 	m.Reloaded(nil)
 	m.CertificateExpiry("public", time.Now())

@@ -21,7 +21,7 @@ func Guard(ctx context.Context, book *toolpin.Book, recorder portcullis.Recorder
 			return nil, fmt.Errorf("pins: %w", err)
 		}
 	}
-	g, err := book.Guard(rc.Name, rc.Pins.Guard(), nil)
+	g, err := book.Guard(rc.Name, rc.Pins)
 	if err != nil {
 		return nil, fmt.Errorf("pins: %w", err)
 	}

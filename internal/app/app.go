@@ -26,6 +26,8 @@ import (
 	admintokens "github.com/portcullis-dev/portcullis/internal/admin/tokens"
 	"github.com/portcullis-dev/portcullis/internal/admin/tools"
 	"github.com/portcullis-dev/portcullis/internal/admin/users"
+	adminzkp "github.com/portcullis-dev/portcullis/internal/admin/zkp"
+	"github.com/portcullis-dev/portcullis/internal/app/servers"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
 	"github.com/portcullis-dev/portcullis/internal/authn/mtls/trust"
 	"github.com/portcullis-dev/portcullis/internal/config"
@@ -59,7 +61,7 @@ type App struct {
 	mu        sync.Mutex // guards what a reload replaces
 	cfg       *config.Config
 	table     *gateway.Table
-	upstreams upstreams
+	upstreams servers.Set
 	issuers   tokens.Issuers
 	certs     *edge.Certificates // of the public listener; nil without TLS
 
@@ -161,33 +163,38 @@ func (a *App) use(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
+	proofs, err := a.nextProofs(cfg)
+	if err != nil {
+		return err
+	}
 	clients, err := a.nextClients(cfg)
 	if err != nil {
 		return err
 	}
-	ups, err := a.upstreams.next(cfg, a.opts.Version, a.log)
+	ups, err := a.upstreams.Next(cfg, a.opts.Version, a.log)
 	if err != nil {
 		return err
 	}
 	public := a.deps(cfg, ups, issuers, a.publicAddr)
+	public.Own = append(public.Own, proofEndpoints(proofs)...)
 	public.Clients = clients
 	table, err := gateway.Build(cfg, public, a.table)
 	if err != nil {
-		ups.discard(a.upstreams)
+		ups.Discard(a.upstreams)
 		return err
 	}
 	adminTable, err := gateway.BuildAdmin(cfg, a.deps(cfg, nil, nil, a.adminAddr), a.adminHandler(), false, a.core.adminAuth(cfg)...)
 	if err != nil {
-		ups.discard(a.upstreams)
+		ups.Discard(a.upstreams)
 		return err
 	}
 	localTable, err := gateway.BuildAdmin(cfg, a.deps(cfg, nil, nil, nil), a.adminHandler(), true, localOperator())
 	if err != nil {
-		ups.discard(a.upstreams)
+		ups.Discard(a.upstreams)
 		return err
 	}
 	if err := a.core.tokens.Use(a.life, cfg.Sessions(a.listening(cfg))); err != nil {
-		ups.discard(a.upstreams)
+		ups.Discard(a.upstreams)
 		return err
 	}
 	a.public.Use(table)
@@ -196,17 +203,17 @@ func (a *App) use(cfg *config.Config) error {
 	old := a.upstreams
 	a.cfg, a.table, a.upstreams, a.issuers, a.clients = cfg, table, ups, issuers, clients
 	calls := a.running.next() // those that may still be on the old table
-	if old.unused(ups) {
-		a.tasks.Go(func() { old.retire(a.life, calls, ups, cfg.Server.ShutdownGrace, a.log) })
+	if old.Unused(ups) {
+		a.tasks.Go(func() { old.Retire(a.life, calls, ups, cfg.Server.ShutdownGrace, a.log) })
 	}
 	return nil
 }
 
 // deps are what guards need beside the configuration.
-func (a *App) deps(cfg *config.Config, ups upstreams, issuers tokens.Issuers, addr net.Addr) gateway.Deps {
+func (a *App) deps(cfg *config.Config, ups servers.Set, issuers tokens.Issuers, addr net.Addr) gateway.Deps {
 	d := gateway.Deps{
 		Log: a.log, Metrics: a.core.metrics, Recorder: a.core.journal, APIKeys: a.core.keys.Authenticator(), Users: a.core.users.Authenticator(), Tokens: issuers,
-		Sealer: a.core.sealer, Handles: a.core.handles, Switch: &a.core.sw, Budget: a.core.budget, Probes: a.probes(), Own: a.own(cfg, issuers), Approval: a.core.approvals, Pins: a.core.pins,
+		Sealer: a.core.sealer, Swaps: a.core.swaps, Handles: a.core.handles, Switch: &a.core.sw, Budget: a.core.budget, Probes: a.probes(), Own: a.own(cfg, issuers), Approval: a.core.approvals, Pins: a.core.pins,
 		KeySet:   a.keySet(issuers),
 		Upstream: func(route string) portcullis.Upstream { return ups[route] },
 	}
@@ -227,7 +234,8 @@ func (a *App) rateLimitKeys() int {
 
 func (a *App) adminHandler() http.Handler {
 	return admin.New(a.opts.Version, a.log, a.core.metrics.Handler(),
-		admin.KeyGroup(a.core.keys, a.core.notices), admin.ProcessGroup(a), approvals.Group(a.core.approvals), tools.Group(a.core.pins), admintokens.Group(a.core.tokens), users.Group(a.core.users))
+		admin.KeyGroup(a.core.keys, a.core.notices), admin.ProcessGroup(a), approvals.Group(a.core.approvals), admintokens.Group(a.core.tokens), users.Group(a.core.users),
+		tools.Group(a.core.pins), adminzkp.Group(a.core.proofs.registry))
 }
 
 // Endpoints returns where the gateway listens. The key is there only in the
@@ -309,7 +317,7 @@ func (a *App) Stop(ctx context.Context) error {
 	a.endTasks()
 	a.mu.Lock()
 	a.stopped = true
-	a.upstreams.close(a.log)
+	a.upstreams.Close(a.log)
 	a.mu.Unlock()
 	a.tasks.Wait()
 	flush := context.WithoutCancel(ctx)
@@ -330,7 +338,7 @@ const cutOffTime = 5 * time.Second
 func (a *App) outlast() {
 	ctx, cancel := context.WithTimeout(a.life, cutOffTime)
 	defer cancel()
-	a.running.next().wait(ctx)
+	a.running.next().Wait(ctx)
 }
 
 // note records what the process itself does.

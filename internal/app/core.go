@@ -23,6 +23,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/authz/scope"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
+	"github.com/portcullis-dev/portcullis/internal/inspect/content"
 	"github.com/portcullis-dev/portcullis/internal/inspect/handle"
 	"github.com/portcullis-dev/portcullis/internal/inspect/toolpin"
 	"github.com/portcullis-dev/portcullis/internal/obs"
@@ -42,6 +43,7 @@ const (
 	purposeRefresh  = "token/refresh/v1"
 	purposeSigning  = "token/signing/v1"
 	purposeNames    = "basic/names/v1"
+	purposeContent  = "content/token/v1"
 )
 
 // core is what a data folder holds, opened under its lock.
@@ -53,7 +55,9 @@ type core struct {
 	notices   *notify.Queue
 	tokens    *token.Service
 	ring      *signing.Ring
+	proofs    proofs
 	sealer    *session.Sealer
+	swaps     *content.Tokens
 	handles   *handle.Sealer
 	approvals *approval.Service
 	pins      *toolpin.Book
@@ -95,6 +99,9 @@ func openCore(ctx context.Context, opts Options) (_ *core, err error) {
 	if err = c.openUsers(opts); err != nil {
 		return nil, err
 	}
+	if err = c.openProofs(); err != nil {
+		return nil, err
+	}
 	approvalKey, err := c.dir.Derive(purposeApproval, approval.KeySize)
 	if err != nil {
 		return nil, err
@@ -117,6 +124,13 @@ func openCore(ctx context.Context, opts Options) (_ *core, err error) {
 		return nil, err
 	}
 	if c.sealer, err = session.NewSealer(sessionKey); err != nil {
+		return nil, err
+	}
+	tokenKey, err := c.dir.Derive(purposeContent, content.KeySize)
+	if err != nil {
+		return nil, err
+	}
+	if c.swaps, err = content.NewTokens(tokenKey); err != nil {
 		return nil, err
 	}
 	return c, nil

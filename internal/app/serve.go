@@ -235,7 +235,7 @@ func (a *App) refreshMetrics() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for name, up := range a.upstreams {
-		up.observe(a.core.metrics, name)
+		up.Observe(a.core.metrics, name)
 	}
 	if a.certs != nil {
 		a.core.metrics.CertificateExpiry("public", a.certs.NotAfter())

@@ -69,8 +69,7 @@ authentication, per-tool rules, rate limits, strict validation and an audit log.
 		}
 		return nil
 	}
-	root.AddCommand(c.serve(), c.demo(), c.init(), keys.Command(c.Frame), tokens.Command(c.Frame), users.Command(c.Frame), approvals.Command(c.Frame), c.audit(), c.config(), c.pipeline(), c.incident(), c.chronicle(), c.completion(), c.versionCmd())
-	root.AddCommand(tools.Command(c.Frame), zkp.Command(c.Frame))
+	root.AddCommand(c.serve(), c.demo(), c.init(), keys.Command(c.Frame), tokens.Command(c.Frame), users.Command(c.Frame), approvals.Command(c.Frame), tools.Command(c.Frame), zkp.Command(c.Frame), c.audit(), c.config(), c.pipeline(), c.incident(), c.chronicle(), c.completion(), c.versionCmd())
 	c.completeFlags(root)
 	return root
 }

@@ -16,6 +16,7 @@ type Config struct {
 	Routes    []Route   `toml:"route" doc:"A server behind the gateway. Repeat the table for each one."`
 	Identity  Identity  `toml:"identity" doc:"Who may call."`
 	Security  Security  `toml:"security" doc:"Rules for every route."`
+	Inspect   Inspect   `toml:"inspect" doc:"What content rules look for, on every route."`
 	Store     Store     `toml:"store" doc:"Where keys and other state are kept."`
 	Audit     Audit     `toml:"audit" doc:"How the audit journal is written."`
 	Telemetry Telemetry `toml:"telemetry" doc:"Metrics of the gateway."`
@@ -26,19 +27,20 @@ type Config struct {
 // Default returns the configuration of an empty file. It has no route.
 func Default() *Config {
 	return &Config{
-		Server: DefaultServer(), Identity: DefaultIdentity(), Security: DefaultSecurity(),
+		Server: DefaultServer(), Identity: DefaultIdentity(), Security: DefaultSecurity(), Inspect: DefaultInspect(),
 		Store: DefaultStore(), Audit: DefaultAudit(), Telemetry: DefaultTelemetry(),
 	}
 }
 
 // prototypes are the defaults of sections that a file may repeat.
-func prototypes() []any { return []any{DefaultRoute(), DefaultMTLSRule()} }
+func prototypes() []any {
+	return []any{DefaultRoute(), DefaultPattern(), DefaultContentRule(), DefaultMTLSRule()}
+}
 
 // reserved are keys that the contract names and this version does not honour.
 // To ignore one would leave a protection off that the operator wrote down.
 var reserved = [...]string{
-	"route[].credential", "route[].inspect", "route[].tools.phi", "route[].tools.consent",
-	"identity.zkp",
+	"route[].credential", "route[].tools.phi", "route[].tools.consent",
 	"access", "secrets", "store.redis",
 	"audit.retention", "audit.sinks", "detect", "privacy", "incident", "chronicle",
 }

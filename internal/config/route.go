@@ -12,6 +12,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/authz/scope"
 	"github.com/portcullis-dev/portcullis/internal/authz/tool"
 	"github.com/portcullis-dev/portcullis/internal/edge"
+	"github.com/portcullis-dev/portcullis/internal/inspect/toolpin"
 	"github.com/portcullis-dev/portcullis/internal/ratelimit"
 )
 
@@ -38,8 +39,9 @@ type Route struct {
 	Tools          Rules             `toml:"tools" doc:"Which tools may be called; tools/list shows only those."`
 	Prompts        Rules             `toml:"prompts" doc:"Which prompts may be read."`
 	Resources      Rules             `toml:"resources" doc:"Which resources may be read, by URI."`
+	Inspect        ContentRules      `toml:"inspect" doc:"What is done about what messages hold: credentials, personal data, hidden text."`
 	Approval       Approval          `toml:"approval" doc:"Tools whose calls need the word of another person."`
-	Pins           Pins              `toml:"pins" doc:"What happens when the server shows other tools than before."`
+	Pins           toolpin.Config    `toml:"pins" doc:"What happens when the server shows other tools than before."`
 	CORS           CORS              `toml:"cors" doc:"Calls from web pages of other origins. None are allowed by default."`
 	Headers        Headers           `toml:"headers" doc:"Security headers of every reply."`
 }
@@ -106,8 +108,9 @@ func DefaultRoute() Route {
 		Auth: []string{"api_key"}, Rate: []string{"1000/1m per address", "100/1m per key"},
 		Limits:      MessageLimits{Bytes: 1 << 20, Depth: 10, Array: 1000, String: 100000},
 		ReplyLimits: MessageLimits{Bytes: 16 << 20, Depth: 64, Array: 100000, String: 8 << 20},
+		Inspect:     DefaultContentRules(),
 		Approval:    defaultApproval(),
-		Pins:        defaultPins(),
+		Pins:        toolpin.Default(),
 		CORS:        defaultCORS(),
 		Headers:     Headers{Profile: "api"},
 	}
@@ -202,7 +205,7 @@ func (r Route) checkAuth() []error {
 	}
 	for i, method := range r.Auth {
 		errs = append(errs, supported(fmt.Sprintf("auth[%d]", i), method,
-			[]string{"api_key", "jwt", "oidc", "basic", "mtls", "none"}, []string{"zkp"}))
+			[]string{"api_key", "jwt", "oidc", "basic", "mtls", "zkp", "none"}, nil))
 		if slices.Contains(r.Auth[:i], method) {
 			errs = append(errs, fmt.Errorf("auth[%d]: %q: is there twice", i, method))
 		}

@@ -15,12 +15,13 @@ type Identity struct {
 	JWT      JWT           `toml:"jwt" doc:"Access tokens of an issuer whose keys are known: by URL, or a shared secret. For routes with auth = [\"jwt\"]."`
 	OIDC     OIDC          `toml:"oidc" doc:"Access tokens of an issuer with discovery (OpenID Connect, OAuth 2.1). For routes with auth = [\"oidc\"]."`
 	Session  Session       `toml:"session" doc:"Sessions and tokens of the gateway's own: what a login gives."`
+	ZKP      ZKP           `toml:"zkp" doc:"Login by zero-knowledge proof, for routes with auth = [\"zkp\"]."`
 	MTLS     MTLS          `toml:"mtls" doc:"Client certificates of the authorities in server.tls.client_ca. For routes with auth = [\"mtls\"]."`
 }
 
 // DefaultIdentity returns the defaults of [identity].
 func DefaultIdentity() Identity {
-	return Identity{CacheTTL: time.Minute, APIKey: DefaultAPIKey(), Basic: DefaultBasic(), JWT: DefaultJWT(), OIDC: DefaultOIDC(), Session: DefaultSession(), MTLS: DefaultMTLS()}
+	return Identity{CacheTTL: time.Minute, APIKey: DefaultAPIKey(), Basic: DefaultBasic(), JWT: DefaultJWT(), OIDC: DefaultOIDC(), Session: DefaultSession(), MTLS: DefaultMTLS(), ZKP: DefaultZKP()}
 }
 
 // Validate checks [identity].

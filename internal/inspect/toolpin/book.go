@@ -18,6 +18,7 @@ type Book struct {
 	recorder portcullis.Recorder
 	now      func() time.Time
 	names    skeletons
+	scan     *scanner
 
 	mu     sync.Mutex // one change at a time; nobody who only looks takes it
 	tracks map[string]*track
@@ -52,7 +53,11 @@ func NewBook(ctx context.Context, store Store, recorder portcullis.Recorder, now
 	if now == nil {
 		now = time.Now
 	}
-	b := &Book{store: store, recorder: recorder, now: now, names: newSkeletons(), tracks: map[string]*track{}}
+	scan, err := newScanner()
+	if err != nil {
+		return nil, err
+	}
+	b := &Book{store: store, recorder: recorder, now: now, names: newSkeletons(), scan: scan, tracks: map[string]*track{}}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b, b.load(ctx)

@@ -90,9 +90,8 @@ func Changed(before, after []byte) ([]string, error) {
 	return names, nil
 }
 
-// eachString calls f with every string of a value, names of members included,
-// until f returns false.
-func eachString(text []byte, f func(string) bool) error {
+// eachString calls f with every string of a value, names of members included.
+func eachString(text []byte, f func(string)) error {
 	d := jsontext.NewDecoder(bytes.NewReader(text))
 	for {
 		t, err := d.ReadToken()
@@ -102,8 +101,8 @@ func eachString(text []byte, f func(string) bool) error {
 		if err != nil {
 			return err
 		}
-		if t.Kind() == '"' && !f(t.String()) {
-			return nil
+		if t.Kind() == '"' {
+			f(t.String())
 		}
 	}
 }

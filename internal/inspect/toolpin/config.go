@@ -12,12 +12,12 @@ const (
 	Trust = "trust" // what the server shows is approved by itself, and leaves an event
 )
 
-// Config is how the pins of one route are used.
+// Config is [route.pins]: how the pins of one route are used.
 type Config struct {
-	Policy      string // Block, Warn or Trust
-	First       string // "trust" or "hold": the first list of a route
-	Unseen      string // "allow" or "hold": calls of tools before any list was seen
-	OtherRoutes bool   // names are compared with those of other routes, too
+	Policy      string `toml:"policy" enum:"block|warn|trust" doc:"What happens to a tool that changed, came later, takes another's name, hides characters or gives orders: it is held until an operator approves it (block), it passes and leaves an event (warn), or it is approved by itself and leaves an event (trust). A tool in quarantine is held in any case."`
+	First       string `toml:"first" enum:"trust|hold" doc:"Whether the tools of a route's first list are approved by themselves, if nothing is wrong with them."`
+	Unseen      string `toml:"unseen" enum:"allow|hold" doc:"Whether tools may be called before the server has listed any. Once it has, a tool that was in no list is held."`
+	OtherRoutes bool   `toml:"other_routes" doc:"Whether a tool is held whose name is, or looks like, that of a different tool on another route."`
 }
 
 // Default returns the defaults.

@@ -13,11 +13,9 @@ import (
 
 // Guard holds one route to its pins.
 type Guard struct {
-	book   *Book
-	track  *track
-	cfg    Config
-	hidden Scan
-	orders Scan
+	book  *Book
+	track *track
+	cfg   Config
 }
 
 var (
@@ -25,9 +23,8 @@ var (
 	_ portcullis.Authorizer = (*Guard)(nil)
 )
 
-// Guard returns the guard of a route. orders looks for text that gives orders
-// to a model; it may be nil.
-func (b *Book) Guard(route string, cfg Config, orders Scan) (*Guard, error) {
+// Guard returns the guard of a route.
+func (b *Book) Guard(route string, cfg Config) (*Guard, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -35,7 +32,7 @@ func (b *Book) Guard(route string, cfg Config, orders Scan) (*Guard, error) {
 	defer b.mu.Unlock()
 	t := b.track(route)
 	t.guarded = true
-	return &Guard{book: b, track: t, cfg: cfg, hidden: Hidden, orders: orders}, nil
+	return &Guard{book: b, track: t, cfg: cfg}, nil
 }
 
 // Name implements portcullis.Inspector and portcullis.Authorizer.
@@ -103,7 +100,7 @@ func (g *Guard) list(ctx context.Context, m *portcullis.Message) error {
 	if err != nil {
 		return err
 	}
-	l := &lesson{book: g.book, track: g.track, cfg: g.cfg, hidden: g.hidden, orders: g.orders, more: hasNext(m.Raw)}
+	l := &lesson{book: g.book, track: g.track, cfg: g.cfg, more: hasNext(m.Raw)}
 	l.read(list)
 	if err := l.learn(ctx); err != nil {
 		return &portcullis.Error{Kind: portcullis.KindUnavailable, Reason: "unavailable", Detail: "pinning the tools of a list", Err: err}
@@ -188,17 +185,18 @@ func plain(name string) string {
 func (g *Guard) instructions(m *portcullis.Message) {
 	raw := memberOf(memberOf(m.Raw, "result"), "instructions")
 	text := jsonrpc.ValueOf(raw).Text(raw)
-	for _, look := range [...]struct {
-		scan Scan
+	if text == "" {
+		return
+	}
+	hidden, orders := g.book.scan.look(text)
+	for _, found := range [...]struct {
+		kind string
 		why  Reason
-	}{{g.hidden, HiddenText}, {g.orders, Instructions}} {
-		if look.scan == nil || text == "" {
-			continue
-		}
-		if kind, found := look.scan(text); found {
+	}{{hidden, HiddenText}, {orders, Instructions}} {
+		if found.kind != "" {
 			m.Notes = append(m.Notes, portcullis.Note{
-				Type: portcullis.EventToolChanged, Severity: portcullis.SeverityWarn, Reason: string(look.why),
-				Details: []slog.Attr{slog.String("part", "server instructions"), slog.String("kind", kind)},
+				Type: portcullis.EventContentFlagged, Severity: portcullis.SeverityWarn, Reason: string(found.why),
+				Details: []slog.Attr{slog.String("part", "server instructions"), slog.String("kind", found.kind)},
 			})
 		}
 	}

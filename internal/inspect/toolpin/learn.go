@@ -45,8 +45,6 @@ type lesson struct {
 	book    *Book
 	track   *track
 	cfg     Config
-	hidden  Scan
-	orders  Scan
 	entries []*listed
 	more    bool // a further page follows
 
@@ -232,14 +230,9 @@ func (l *lesson) examine(e *listed, shadows map[string][]*entry) []Reason {
 		return why
 	}
 	hidden, orders := false, false
-	err := eachString(e.text, func(s string) bool {
-		if _, found := l.hidden(s); found {
-			hidden = true
-		}
-		if l.orders != nil && !orders {
-			_, orders = l.orders(s)
-		}
-		return !hidden || !orders
+	err := eachString(e.text, func(s string) {
+		h, o := l.book.scan.look(s)
+		hidden, orders = hidden || h != "", orders || o != ""
 	})
 	if hidden {
 		why = append(why, HiddenText)
