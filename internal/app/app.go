@@ -20,6 +20,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway"
+	"github.com/portcullis-dev/portcullis/gateway/access"
 	"github.com/portcullis-dev/portcullis/gateway/tokens"
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
@@ -56,6 +57,7 @@ type App struct {
 	table     *gateway.Table
 	upstreams upstreams
 	issuers   tokens.Issuers
+	policies  policies
 	certs     *edge.Certificates // of the public listener; nil without TLS
 
 	issuerClient *http.Client
@@ -157,6 +159,7 @@ func (a *App) use(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
+	digest := access.Digest(cfg) // before they are read: files that change in between are read again
 	table, err := gateway.Build(cfg, a.deps(ups, issuers, a.publicAddr), a.table)
 	if err != nil {
 		ups.discard(a.upstreams)
@@ -176,7 +179,7 @@ func (a *App) use(cfg *config.Config) error {
 	a.admin.Use(adminTable)
 	a.local.Use(localTable)
 	old := a.upstreams
-	a.cfg, a.table, a.upstreams, a.issuers = cfg, table, ups, issuers
+	a.cfg, a.table, a.upstreams, a.issuers, a.policies = cfg, table, ups, issuers, policies{inForce: digest}
 	calls := a.running.next() // those that may still be on the old table
 	if old.unused(ups) {
 		a.tasks.Go(func() { old.retire(a.life, calls, ups, cfg.Server.ShutdownGrace, a.log) })

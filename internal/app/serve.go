@@ -203,6 +203,7 @@ func (a *App) background() {
 	})
 	a.tasks.Go(func() { a.followKeys(ctx) })
 	a.tasks.Go(func() { a.followMetrics(ctx) })
+	a.tasks.Go(func() { a.followPolicies(ctx) })
 	if a.certs != nil {
 		a.tasks.Go(func() {
 			if err := a.certs.Run(ctx); err != nil {
@@ -297,7 +298,7 @@ func (a *App) apply(ctx context.Context, cfg *config.Config) ([]config.Change, e
 	a.applying.Lock()
 	defer a.applying.Unlock()
 	a.mu.Lock()
-	old := a.cfg
+	old, digest := a.cfg, a.policies.inForce
 	a.mu.Unlock()
 	changes := config.Diff(old, cfg)
 	if err := a.use(cfg); err != nil {
@@ -308,6 +309,7 @@ func (a *App) apply(ctx context.Context, cfg *config.Config) ([]config.Change, e
 	for _, c := range changes {
 		a.note(ctx, portcullis.EventConfigChanged, "", slog.String("field", c.Field), slog.String("old", c.Old), slog.String("new", c.New))
 	}
+	a.notePolicies(ctx, digest)
 	if needsRestart(old, cfg) {
 		a.log.Warn("listeners, store, audit, API key and cache settings take effect at the next start")
 	}

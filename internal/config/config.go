@@ -15,6 +15,7 @@ type Config struct {
 	Server    Server    `toml:"server" doc:"Where the gateway listens and what it accepts before anyone is known."`
 	Routes    []Route   `toml:"route" doc:"A server behind the gateway. Repeat the table for each one."`
 	Identity  Identity  `toml:"identity" doc:"Who may call."`
+	Access    Access    `toml:"access" doc:"What callers may do, by role and by policy."`
 	Security  Security  `toml:"security" doc:"Rules for every route."`
 	Store     Store     `toml:"store" doc:"Where keys and other state are kept."`
 	Audit     Audit     `toml:"audit" doc:"How the audit journal is written."`
@@ -26,7 +27,7 @@ type Config struct {
 // Default returns the configuration of an empty file. It has no route.
 func Default() *Config {
 	return &Config{
-		Server: DefaultServer(), Identity: DefaultIdentity(), Security: DefaultSecurity(),
+		Server: DefaultServer(), Identity: DefaultIdentity(), Access: DefaultAccess(), Security: DefaultSecurity(),
 		Store: DefaultStore(), Audit: DefaultAudit(), Telemetry: DefaultTelemetry(),
 	}
 }
@@ -40,7 +41,7 @@ var reserved = [...]string{
 	"server.tls.client_ca",
 	"route[].credential", "route[].inspect", "route[].tools.phi", "route[].tools.consent",
 	"identity.basic", "identity.mtls", "identity.zkp", "identity.session",
-	"access", "secrets", "store.redis",
+	"secrets", "store.redis",
 	"audit.retention", "audit.sinks", "detect", "privacy", "incident", "chronicle",
 }
 

@@ -34,7 +34,7 @@ type Route struct {
 	Rate           []string          `toml:"rate" list:"text" doc:"Calls that may be made: a number and a time, such as 100/1m or 10/minute, then per address, key, route, tool or tool:NAME; all of them hold. Without \"per\" it is per key."`
 	Limits         MessageLimits     `toml:"limits" doc:"Limits on what callers send."`
 	ReplyLimits    MessageLimits     `toml:"reply_limits" doc:"Limits on what the server sends, for each message of a stream."`
-	Tools          Rules             `toml:"tools" doc:"Which tools may be called; tools/list shows only those."`
+	Tools          ToolRules         `toml:"tools" doc:"Which tools may be called; tools/list shows only those."`
 	Prompts        Rules             `toml:"prompts" doc:"Which prompts may be read."`
 	Resources      Rules             `toml:"resources" doc:"Which resources may be read, by URI."`
 	CORS           CORS              `toml:"cors" doc:"Calls from web pages of other origins. None are allowed by default."`
