@@ -42,6 +42,11 @@ https.hostname = "mcp.example.com"
 [security]
 allow_ips = ["192.0.2.0/24"]
 deny_ips = ["192.0.2.66"]
+[access]
+policy_files = "testdata/*.cedar"
+[[access.rules]]
+tools = ["*"]
+needs = "read"
 [[route]]
 name = "full"
 path = "/full"
@@ -51,6 +56,7 @@ rate = ["1000/1m per address", "100/1m per key", "500/1m per route", "10/1m per 
 allow = ["read_*"]
 deny = ["delete_*"]
 scopes = { "write_*" = ["write"] }
+meta = [{ tool = "read_tool", name = "/name" }]
 [route.prompts]
 deny = ["hidden"]
 [route.resources]

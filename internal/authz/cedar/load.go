@@ -152,7 +152,8 @@ func parseError(f File, err error) error {
 		}
 		text = strings.TrimPrefix(text[:m[0]], "parse error at ") + strings.TrimLeft(text[m[1]:], ": ")
 	}
-	return fmt.Errorf("%s:%d: %s", f.Name, line, strings.ReplaceAll(text, "exact got", "got"))
+	words := strings.NewReplacer(`"": exact got  want`, "the file ends, want", "exact got", "got")
+	return fmt.Errorf("%s:%d: %s", f.Name, line, words.Replace(text))
 }
 
 // What policies may name. A word that is none of these would make a policy
