@@ -60,6 +60,8 @@ type Message struct {
 	Params    []byte   // raw JSON of params or result, a slice of Raw; nil if absent
 	Arguments []byte   // raw JSON of params.arguments, a slice of Raw; nil if absent
 	Raw       []byte   // the whole message
+	TaskID    string   // task that a tasks/… request is about, as the upstream knows it once handles are opened
+	Request   []byte   // what a result or error answers, as the caller sent it; nil if that is not known
 	ErrorCode int      // JSON-RPC error code when Shape is ShapeError
 	Notes     []Note   // what inspectors want written in the audit log
 }

@@ -31,7 +31,11 @@ const (
 	EventContentBlocked     EventType = "CONTENT_BLOCKED"
 	EventMaintenanceOn      EventType = "MAINTENANCE_ON"
 	EventMaintenanceOff     EventType = "MAINTENANCE_OFF"
-	EventCallRefused        EventType = "CALL_REFUSED" // refusals that no other type names
+	EventCallRefused        EventType = "CALL_REFUSED"       // refusals that no other type names
+	EventApprovalRequested  EventType = "APPROVAL_REQUESTED" // a call waits for another person
+	EventApprovalGranted    EventType = "APPROVAL_GRANTED"
+	EventApprovalDenied     EventType = "APPROVAL_DENIED"
+	EventApprovalUsed       EventType = "APPROVAL_USED"
 	EventGatewayStarted     EventType = "GATEWAY_STARTED"
 	EventGatewayStopped     EventType = "GATEWAY_STOPPED"
 )

@@ -15,8 +15,10 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/authn/anonymous"
 	"github.com/portcullis-dev/portcullis/internal/authn/challenge"
 	"github.com/portcullis-dev/portcullis/internal/authn/greeting"
+	"github.com/portcullis-dev/portcullis/internal/authz/approval"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
+	"github.com/portcullis-dev/portcullis/internal/inspect/handle"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
 	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
@@ -33,12 +35,14 @@ type Deps struct {
 	APIKeys  portcullis.Authenticator
 	Tokens   tokens.Issuers // of access tokens
 	Sealer   *session.Sealer
+	Handles  *handle.Sealer
 	Switch   *edge.Switch
 	Budget   *replies.Budget // memory for large replies, shared by all tables; nil = no end
 	Upstream func(route string) portcullis.Upstream
 	Probes   http.Handler // /health and /ready
-	Own      []Endpoint   // paths that this process answers itself
-	Listen   []string     // addresses the listener really has
+	Approval *approval.Service
+	Own      []Endpoint // paths that this process answers itself
+	Listen   []string   // addresses the listener really has
 }
 
 // builder holds what the routes of one table share.
@@ -148,10 +152,19 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	rt.speaksMCP, rt.rate, rt.rateRules, rt.headers = true, rate, rc.Rate, headers.Apply
 	rt.replyLimits = limitsOf(rc.ReplyLimits, jsonrpc.DefaultReplyLimits())
 	params := mcp.NewParamHeaders(maxTools, maxParamHeaders)
+	handles := handle.New(b.Handles, rc.Name)
 	rt.pipe = &pipeline{
 		edge: guards, authn: b.authenticators(rc, resource), resource: resource, authz: authz, record: b.Recorder,
-		decode: mcp.NewDecoder(rt.limits, b.Sealer, params),
-		review: []portcullis.Inspector{&paramLearner{params}, &listFilter{rc.Name, authz}},
+		decode:  mcp.NewDecoder(rt.limits, b.Sealer, params),
+		inspect: []portcullis.Inspector{handles}, // first: it compares with what callers sent before
+		review:  []portcullis.Inspector{&paramLearner{params}, &listFilter{rc.Name, authz}, handles},
+	}
+	if len(rc.Approval.Tools) > 0 { // behind all that rewrites: what is approved is what is sent
+		g, err := approval.NewGuard(b.Approval, rc.Name, rc.Approval.Tools, rc.Approval.Guard())
+		if err != nil {
+			return nil, fmt.Errorf("approval: %w", err)
+		}
+		rt.pipe.inspect = append(rt.pipe.inspect, g)
 	}
 	if g := rate.Caller(); g != nil {
 		rt.pipe.admit = append(rt.pipe.admit, g)

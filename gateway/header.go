@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
 )
 
 // upstreamHeader lists the headers that travel on: an allow-list, so that no
@@ -13,6 +14,10 @@ func (x *exchange) upstreamHeader() []portcullis.Field {
 	h := x.header[:0]
 	for name, values := range x.conn.HTTP.Header {
 		if !forwarded(name) {
+			continue
+		}
+		if name == "Mcp-Name" && x.msg.TaskID != "" { // it mirrors the id, which reads otherwise there
+			h = append(h, portcullis.Field{Name: name, Value: mcp.EncodeHeader(x.msg.TaskID)})
 			continue
 		}
 		for _, v := range values {

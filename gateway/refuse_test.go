@@ -25,7 +25,7 @@ func TestJournalFails(t *testing.T) {
 	}{
 		"success of authentication": {portcullis.EventAuthSuccess, "ann", "contain", "api_key", false},
 		"intent":                    {portcullis.EventCallStarted, "ann", "record", "journal", false},
-		"outcome":                   {portcullis.EventCallFinished, "ann", "review", "list_filter", true},
+		"outcome":                   {portcullis.EventCallFinished, "ann", "review", "reply", true},
 		"refusal":                   {portcullis.EventAuthFailure, "", "authn", "api_key", false},
 	} {
 		t.Run(name, func(t *testing.T) {

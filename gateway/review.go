@@ -169,7 +169,7 @@ func (p *pipeline) reviewMessage(ctx context.Context, x *exchange, raw []byte) (
 	m := &parsed.Message
 	if m.Shape == portcullis.ShapeResult || m.Shape == portcullis.ShapeError {
 		if mcp.SameID(m.ID, x.msg.ID) {
-			m.Method, m.Target = x.msg.Method, x.msg.Target // what it answers
+			m.Method, m.Target, m.Request = x.msg.Method, x.msg.Target, x.body // what it answers
 		}
 		m.Version = x.msg.Version
 	}
@@ -193,6 +193,7 @@ func (p *pipeline) reviewMessage(ctx context.Context, x *exchange, raw []byte) (
 			return nil, unrecorded(err)
 		}
 	}
+	x.guard = "reply"
 	return m, nil
 }
 

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"path"
+	"reflect"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -77,6 +80,7 @@ func New(version string, log *slog.Logger, metrics http.Handler, groups ...Group
 	conf := huma.DefaultConfig("Portcullis admin API", version)
 	conf.OpenAPIPath, conf.DocsPath, conf.SchemasPath = "/api/v1/openapi", "", ""
 	conf.CreateHooks = nil // no $schema members in replies
+	conf.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
 	api := humago.New(mux, conf)
 	s := &Server{log}
 	for _, add := range groups {
@@ -84,6 +88,20 @@ func New(version string, log *slog.Logger, metrics http.Handler, groups ...Group
 	}
 	mux.Handle("GET /metrics", metrics)
 	return mux
+}
+
+// schemaName names a type in the description of the API: with its package, as
+// more than one has a View.
+func schemaName(t reflect.Type, hint string) string {
+	name := huma.DefaultSchemaNamer(t, hint)
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	pkg := path.Base(t.PkgPath())
+	if t.Name() == "" || t.PkgPath() == "" || pkg == "admin" || strings.HasPrefix(t.Name(), "Body[") {
+		return name
+	}
+	return strings.ToUpper(pkg[:1]) + pkg[1:] + name
 }
 
 // KeyGroup adds the management of API keys.

@@ -23,6 +23,7 @@ import (
 	"github.com/portcullis-dev/portcullis/gateway/access"
 	"github.com/portcullis-dev/portcullis/gateway/tokens"
 	"github.com/portcullis-dev/portcullis/internal/admin"
+	"github.com/portcullis-dev/portcullis/internal/admin/approvals"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
@@ -191,7 +192,7 @@ func (a *App) use(cfg *config.Config) error {
 func (a *App) deps(ups upstreams, issuers tokens.Issuers, addr net.Addr) gateway.Deps {
 	d := gateway.Deps{
 		Log: a.log, Metrics: a.core.metrics, Recorder: a.core.journal, APIKeys: a.core.keys.Authenticator(), Tokens: issuers,
-		Sealer: a.core.sealer, Switch: &a.core.sw, Budget: a.core.budget, Probes: a.probes(), Own: a.own(),
+		Sealer: a.core.sealer, Handles: a.core.handles, Switch: &a.core.sw, Budget: a.core.budget, Probes: a.probes(), Own: a.own(), Approval: a.core.approvals,
 		Upstream: func(route string) portcullis.Upstream { return ups[route] },
 	}
 	if addr != nil {
@@ -211,7 +212,7 @@ func (a *App) rateLimitKeys() int {
 
 func (a *App) adminHandler() http.Handler {
 	return admin.New(a.opts.Version, a.log, a.core.metrics.Handler(),
-		admin.KeyGroup(a.core.keys, a.core.notices), admin.ProcessGroup(a))
+		admin.KeyGroup(a.core.keys, a.core.notices), admin.ProcessGroup(a), approvals.Group(a.core.approvals))
 }
 
 // Endpoints returns where the gateway listens. The key is there only in the

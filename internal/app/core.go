@@ -16,9 +16,11 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/audit/journal"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey/notify"
+	"github.com/portcullis-dev/portcullis/internal/authz/approval"
 	"github.com/portcullis-dev/portcullis/internal/authz/scope"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
+	"github.com/portcullis-dev/portcullis/internal/inspect/handle"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 	"github.com/portcullis-dev/portcullis/internal/replies"
 	"github.com/portcullis-dev/portcullis/internal/session"
@@ -29,21 +31,25 @@ import (
 // Purposes for which keys are derived from the data folder's root key. To
 // change one invalidates what was made with it.
 const (
-	purposePepper  = "apikey/pepper/v1"
-	purposeSession = "gateway/session/v1"
+	purposePepper   = "apikey/pepper/v1"
+	purposeSession  = "gateway/session/v1"
+	purposeHandle   = "inspect/handle/v1"
+	purposeApproval = "authz/approval/v1"
 )
 
 // core is what a data folder holds, opened under its lock.
 type core struct {
-	dir     *datadir.Dir
-	db      *sqlite.DB
-	journal *journal.Journal
-	keys    *apikey.Service
-	notices *notify.Queue
-	sealer  *session.Sealer
-	sw      edge.Switch
-	metrics *obs.Metrics
-	budget  *replies.Budget
+	dir       *datadir.Dir
+	db        *sqlite.DB
+	journal   *journal.Journal
+	keys      *apikey.Service
+	notices   *notify.Queue
+	sealer    *session.Sealer
+	handles   *handle.Sealer
+	approvals *approval.Service
+	sw        edge.Switch
+	metrics   *obs.Metrics
+	budget    *replies.Budget
 }
 
 func openCore(ctx context.Context, opts Options) (_ *core, err error) {
@@ -70,6 +76,20 @@ func openCore(ctx context.Context, opts Options) (_ *core, err error) {
 		return nil, err
 	}
 	if err = c.openKeys(opts); err != nil {
+		return nil, err
+	}
+	approvalKey, err := c.dir.Derive(purposeApproval, approval.KeySize)
+	if err != nil {
+		return nil, err
+	}
+	if c.approvals, err = approval.New(c.db.Approvals(), c.journal, approvalKey, nil); err != nil {
+		return nil, err
+	}
+	handleKey, err := c.dir.Derive(purposeHandle, handle.KeySize)
+	if err != nil {
+		return nil, err
+	}
+	if c.handles, err = handle.NewSealer(handleKey, nil); err != nil {
 		return nil, err
 	}
 	sessionKey, err := c.dir.Derive(purposeSession, session.KeySize)

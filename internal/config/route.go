@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/portcullis-dev/portcullis/internal/authz/approval"
 	"github.com/portcullis-dev/portcullis/internal/authz/scope"
 	"github.com/portcullis-dev/portcullis/internal/authz/tool"
 	"github.com/portcullis-dev/portcullis/internal/edge"
@@ -37,6 +38,7 @@ type Route struct {
 	Tools          ToolRules         `toml:"tools" doc:"Which tools may be called; tools/list shows only those."`
 	Prompts        Rules             `toml:"prompts" doc:"Which prompts may be read."`
 	Resources      Rules             `toml:"resources" doc:"Which resources may be read, by URI."`
+	Approval       Approval          `toml:"approval" doc:"Tools whose calls need the word of another person."`
 	CORS           CORS              `toml:"cors" doc:"Calls from web pages of other origins. None are allowed by default."`
 	Headers        Headers           `toml:"headers" doc:"Security headers of every reply."`
 }
@@ -55,6 +57,29 @@ type Rules struct {
 	Allow  []string            `toml:"allow" list:"text" example:"[\"read_*\"]" doc:"Names allowed; * stands for any text. Empty allows all that are not denied."`
 	Deny   []string            `toml:"deny" list:"text" example:"[\"delete_*\"]" doc:"Names denied; wins over allow."`
 	Scopes map[string][]string `toml:"scopes" example:"{ \"write_*\" = [\"write\"] }" doc:"Scopes that a caller needs, by name. All of a list are needed."`
+}
+
+// Approval is [route.approval].
+type Approval struct {
+	Tools  []string      `toml:"tools" list:"text" example:"[\"delete_*\"]" doc:"Tools that need it; * stands for any text. A call is refused with the id of a request until somebody else approves it, and then good for one try."`
+	Wait   time.Duration `toml:"wait" doc:"How long a call is held open for the word before it is refused. 0s refuses at once."`
+	Expiry time.Duration `toml:"expiry" doc:"How long a request waits for a decision."`
+	Use    time.Duration `toml:"use" doc:"How long an approval may be used."`
+}
+
+// Guard returns the times as the guard takes them.
+func (a Approval) Guard() approval.Config {
+	return approval.Config{Wait: a.Wait, Expiry: a.Expiry, Use: a.Use}
+}
+
+// Validate checks patterns and times by the rules of the guard that uses them.
+func (a Approval) Validate() error {
+	return errors.Join(tool.Config{Allow: a.Tools}.Validate(), a.Guard().Validate())
+}
+
+func defaultApproval() Approval {
+	d := approval.Default()
+	return Approval{Wait: d.Wait, Expiry: d.Expiry, Use: d.Use}
 }
 
 // CORS is [route.cors].
@@ -80,6 +105,7 @@ func DefaultRoute() Route {
 		Auth: []string{"api_key"}, Rate: []string{"1000/1m per address", "100/1m per key"},
 		Limits:      MessageLimits{Bytes: 1 << 20, Depth: 10, Array: 1000, String: 100000},
 		ReplyLimits: MessageLimits{Bytes: 16 << 20, Depth: 64, Array: 100000, String: 8 << 20},
+		Approval:    defaultApproval(),
 		CORS:        defaultCORS(),
 		Headers:     Headers{Profile: "api"},
 	}

@@ -30,7 +30,7 @@ func For(err error) string {
 		return "this machine does not have that address: see --listen and --admin-listen"
 	case errors.Is(err, exec.ErrNotFound):
 		return "give the command with its path, or install it"
-	case errors.As(err, &refused) && refused.Status == 404:
+	case errors.As(err, &refused) && refused.Status == 404 && refused.Text == "no such key":
 		return "'portcullis key list' shows the ids"
 	case errors.Is(err, fs.ErrPermission):
 		return "run it as the owner, or name another folder with --data"

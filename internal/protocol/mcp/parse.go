@@ -23,7 +23,8 @@ const (
 // Bounds on what names something. The specification advises at most 128
 // characters for a tool; URIs are bounded like a request line.
 const (
-	maxName = 256  // bytes of the name of a tool, prompt or task
+	maxName = 256  // bytes of the name of a tool or prompt
+	maxTask = 1024 // bytes of the id of a task
 	maxURI  = 8192 // bytes of a resource's URI
 )
 
@@ -90,8 +91,6 @@ type Parsed struct {
 	MetaVersion string
 	// InitVersion is the revision that an initialize request asks for.
 	InitVersion string
-	// TaskID is the task that a tasks/… request is about.
-	TaskID string
 	// ErrorData is the raw JSON of error.data, nil if absent.
 	ErrorData []byte
 
@@ -218,7 +217,7 @@ func (p *Parsed) readTarget(body []byte, at *[slots]jsonrpc.Value) error {
 	case fromURI:
 		p.Target.Name, err = nameText(body, at[slotURI], "params.uri", maxURI)
 	case fromTask:
-		p.TaskID, err = nameText(body, at[slotTaskID], "params.taskId", maxName)
+		p.TaskID, err = nameText(body, at[slotTaskID], "params.taskId", maxTask)
 	case fromRef:
 		name, uri := at[slotRefName], at[slotRefURI]
 		switch {
