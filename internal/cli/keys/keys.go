@@ -3,6 +3,7 @@ package keys
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 	"time"
 
@@ -76,7 +77,7 @@ func (c verbs) showNewKey(made apikey.Revealed) error {
   expires  %s
 
 This is the only time the key is shown. Send it as "X-API-Key: KEY" or "Authorization: Bearer KEY".
-`, made.Key, made.ID, frame.Printable(made.Name), frame.Printable(strings.Join(made.Scopes, " ")), frame.When(made.ExpiresAt, "never"))
+`, made.Key, made.ID, frame.Printable(made.Name), frame.Printable(grants(made.View)), frame.When(made.ExpiresAt, "never"))
 }
 
 func (c verbs) keyList() *cobra.Command {
@@ -94,7 +95,7 @@ func (c verbs) keyList() *cobra.Command {
 				}
 				rows := make([][]string, len(keys))
 				for i, k := range keys {
-					rows[i] = []string{k.ID, k.Name, keyStatus(k), strings.Join(k.Scopes, " "), frame.When(k.ExpiresAt, "never"), frame.When(k.LastUsedAt, "-")}
+					rows[i] = []string{k.ID, k.Name, keyStatus(k), grants(k), frame.When(k.ExpiresAt, "never"), frame.When(k.LastUsedAt, "-")}
 				}
 				return c.Table([]string{"ID", "NAME", "STATUS", "SCOPES", "EXPIRES", "LAST USED"}, rows)
 			})
@@ -142,6 +143,15 @@ func (c verbs) keyShow() *cobra.Command {
 			})
 		},
 	}
+}
+
+// grants lists what a key carries: its scopes, and its roles marked as such.
+func grants(k apikey.View) string {
+	words := slices.Clone(k.Scopes)
+	for _, r := range k.Roles {
+		words = append(words, "role:"+r)
+	}
+	return strings.Join(words, " ")
 }
 
 func (c verbs) showKey(k apikey.View) error {
