@@ -1,6 +1,7 @@
 package portcullis
 
 import (
+	"crypto/x509"
 	"io"
 	"log/slog"
 	"net/http"
@@ -20,6 +21,17 @@ type Conn struct {
 	Route     string         // name of the route
 	HTTP      *http.Request  // headers, method and URL as received
 	Reply     http.Header    // headers of whatever reply will be sent
+	Cert      ClientCert     // certificate the caller presented, if any
+}
+
+// ClientCert is the certificate that a caller presented, as it came. That the
+// caller holds its key is proved, here or at a trusted proxy; who issued it,
+// and whether it still counts, is not.
+type ClientCert struct {
+	Chain   []*x509.Certificate // the caller's own first; empty = none
+	Staple  []byte              // OCSP response from the caller's handshake
+	Proxied bool                // a trusted proxy presents it for the caller
+	Err     error               // why what came cannot be read; Chain is empty then
 }
 
 // Direction says which side sent a message.

@@ -10,11 +10,14 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway/access"
+	"github.com/portcullis-dev/portcullis/gateway/certs"
 	"github.com/portcullis-dev/portcullis/gateway/entrance"
 	"github.com/portcullis-dev/portcullis/gateway/tokens"
 	"github.com/portcullis-dev/portcullis/internal/authn/anonymous"
 	"github.com/portcullis-dev/portcullis/internal/authn/challenge"
 	"github.com/portcullis-dev/portcullis/internal/authn/greeting"
+	"github.com/portcullis-dev/portcullis/internal/authn/mtls"
+	"github.com/portcullis-dev/portcullis/internal/authn/mtls/trust"
 	"github.com/portcullis-dev/portcullis/internal/authz/approval"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
@@ -33,7 +36,8 @@ type Deps struct {
 	Metrics  *obs.Metrics
 	Recorder portcullis.Recorder
 	APIKeys  portcullis.Authenticator
-	Tokens   tokens.Issuers // of access tokens
+	Tokens   tokens.Issuers  // of access tokens
+	Clients  *trust.Verifier // of client certificates; nil trusts nobody
 	Sealer   *session.Sealer
 	Handles  *handle.Sealer
 	Switch   *edge.Switch
@@ -51,6 +55,7 @@ type builder struct {
 	cfg      *config.Config
 	entrance *entrance.Entrance
 	access   *access.Access
+	certs    *certs.Certs
 	listen   string // address the listener really has
 }
 
@@ -72,7 +77,7 @@ func Build(cfg *config.Config, d Deps, prev *Table) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Table{routes: map[string]*route{}, client: b.entrance.Client, headers: headers.Apply, fixed: map[string]http.Handler{}}
+	t := &Table{routes: map[string]*route{}, client: b.entrance.Client, cert: b.entrance.Cert, headers: headers.Apply, fixed: map[string]http.Handler{}}
 	for _, p := range probePaths {
 		if d.Probes != nil {
 			t.fixed[p] = d.Probes
@@ -109,11 +114,12 @@ func newBuilder(cfg *config.Config, d Deps) (*builder, error) {
 	if len(listen) == 0 {
 		listen = []string{cfg.Server.Listen}
 	}
-	e, err := entrance.New(cfg, d.Switch, listen)
+	c := certs.New(cfg, d.Clients)
+	e, err := entrance.New(cfg, d.Switch, c, listen)
 	if err != nil {
 		return nil, err
 	}
-	return &builder{Deps: d, cfg: cfg, entrance: e, listen: listen[0]}, nil
+	return &builder{Deps: d, cfg: cfg, entrance: e, certs: c, listen: listen[0]}, nil
 }
 
 // route builds one MCP route: the one place that decides which guards it has.
@@ -211,6 +217,8 @@ func (b *builder) authenticators(rc *config.Route, r *challenge.Resource) []port
 			out = append(out, b.APIKeys)
 		case tokens.First(rc): // one guard for all access tokens
 			out = append(out, b.Tokens.Guard(b.cfg, rc, r))
+		case mtls.Method:
+			out = append(out, b.certs.Authenticator())
 		case "none": // the configuration holds insecure_no_auth = true, or it would not be valid
 			out = append(out, anonymous.Authenticator{})
 		}

@@ -1,5 +1,12 @@
 package gateway
 
+import (
+	"slices"
+	"strings"
+
+	"github.com/portcullis-dev/portcullis/internal/authn/mtls"
+)
+
 // RoutePipeline lists the guards of a route in the order of their phases.
 type RoutePipeline struct {
 	Route  string  `json:"route"`
@@ -24,8 +31,12 @@ func (t *Table) Pipelines() []RoutePipeline {
 }
 
 func (p *pipeline) describe() []Phase {
+	edge := "204 308 400 403 405 413 415 429 503"
+	if slices.Contains(names(p.edge), mtls.GuardName) {
+		edge = strings.Replace(edge, "400", "400 401", 1)
+	}
 	return []Phase{
-		{"edge", names(p.edge), "204 308 400 403 405 413 415 429 503"},
+		{"edge", names(p.edge), edge},
 		{"authn", names(p.authn), "400 401 503"},
 		{"contain", names(p.contain), "403 503"},
 		{"decode", []string{p.decode.Name()}, "400 404 405 408 413"},

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/refusal"
 	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
 )
 
@@ -42,7 +43,7 @@ func (f *listFilter) filter(ctx context.Context, c *portcullis.Conn, who portcul
 			return err == nil && d.Allowed()
 		})
 		if err != nil {
-			return nil, rejectedReply(err.Error())
+			return nil, refusal.Rejected(err.Error())
 		}
 		m.Raw = raw
 	}

@@ -51,6 +51,7 @@ type Table struct {
 	fallback *route                  // unknown paths: edge guards, then 404
 	fixed    map[string]http.Handler // /health, /ready, public metadata: answered before any guard
 	client   func(*http.Request) (client netip.Addr, secure bool)
+	cert     func(*http.Request) portcullis.ClientCert // nil where callers have none
 	headers  func(h http.Header, secure bool)
 }
 
@@ -105,11 +106,11 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.draining = g.draining
 	x.conn.Client, x.conn.Secure = client, secure
 	x.conn.Peer = entrance.Peer(r)
+	if t.cert != nil {
+		x.conn.Cert = t.cert(r)
+	}
 	g.serve(x)
 }
-
-// peer is the other end of the connection; the zero value where there is none
-// that has an address, as on a Unix socket.
 
 func (g *Gateway) serve(x *exchange) {
 	ctx := x.conn.HTTP.Context()

@@ -3,9 +3,12 @@ package gateway
 import (
 	"context"
 	"errors"
+	"net/http"
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/refusal"
+	"github.com/portcullis-dev/portcullis/internal/authn/mtls"
 )
 
 func (p *pipeline) checkEdge(ctx context.Context, x *exchange) (checkedConn, error) {
@@ -43,8 +46,21 @@ func (p *pipeline) authenticate(ctx context.Context, c checkedConn) (caller, err
 	return caller{}, &portcullis.Error{
 		Kind: portcullis.KindUnauthenticated, Reason: "unauthenticated", Public: p.credentialsWanted(),
 		Event: portcullis.EventAuthFailure, Detail: "no credentials",
-		Header: p.resource.Missing(),
+		Header: p.missing(),
 	}
+}
+
+// onlyCertificates reports whether a client certificate is the only way in.
+func (p *pipeline) onlyCertificates() bool {
+	return len(p.authn) == 1 && p.authn[0].Name() == mtls.Method
+}
+
+// missing challenges a caller without credentials.
+func (p *pipeline) missing() http.Header {
+	if p.onlyCertificates() {
+		return mtls.Challenge()
+	}
+	return p.resource.Missing()
 }
 
 // credentialsWanted is the guide's text where an API key is the only way in
@@ -52,6 +68,9 @@ func (p *pipeline) authenticate(ctx context.Context, c checkedConn) (caller, err
 func (p *pipeline) credentialsWanted() string {
 	if len(p.authn) == 1 && p.authn[0].Name() == "api_key" {
 		return "API key required"
+	}
+	if p.onlyCertificates() {
+		return mtls.Required
 	}
 	return "Authentication required"
 }
@@ -207,7 +226,7 @@ func (p *pipeline) send(ctx context.Context, c intendedCall) (answeredCall, erro
 		if x.drained() {
 			err = &portcullis.Error{Kind: portcullis.KindUnavailable, Reason: "draining", Public: "Service is restarting", Detail: "opening a stream at shutdown", Err: err}
 		}
-		err = upstreamError(ctx, err)
+		err = refusal.OfUpstream(ctx, err)
 		x.route.upstreamFailed(ctx, err)
 		return answeredCall{}, err
 	}
@@ -227,16 +246,6 @@ func (rt *route) upstreamFailed(ctx context.Context, err error) {
 	default:
 		rt.upstream.Error.Inc()
 	}
-}
-
-// upstreamError keeps refusals of the upstream layer and turns everything else
-// into a 502 that says nothing.
-func upstreamError(ctx context.Context, err error) error {
-	var e *portcullis.Error
-	if errors.As(err, &e) || ctx.Err() != nil {
-		return err
-	}
-	return &portcullis.Error{Kind: portcullis.KindUpstream, Reason: "upstream_unavailable", Detail: "forwarding the call", Err: err}
 }
 
 // listens reports whether a call only waits for what the server may say. Such

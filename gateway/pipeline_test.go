@@ -39,6 +39,12 @@ allowed_hosts = ["mcp.example.com"]
 trusted_proxies = ["10.0.0.0/8"]
 https.require = "always"
 https.hostname = "mcp.example.com"
+tls.client_ca = "clients.pem"
+[identity.mtls]
+from_proxy = true
+[[identity.mtls.rule]]
+match = "spiffe://example.org/agent/*"
+scopes = ["tools:*"]
 [security]
 allow_ips = ["192.0.2.0/24"]
 deny_ips = ["192.0.2.66"]
@@ -51,6 +57,7 @@ needs = "read"
 name = "full"
 path = "/full"
 command = ["server"]
+auth = ["mtls", "api_key"]
 rate = ["1000/1m per address", "100/1m per key", "500/1m per route", "10/1m per tool"]
 [route.tools]
 allow = ["read_*"]

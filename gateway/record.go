@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/refusal"
 )
 
 // maxUserAgent caps what of a User-Agent reaches the journal, in bytes.
@@ -78,37 +79,13 @@ func (x *exchange) recordFinish(ctx context.Context, status int, out portcullis.
 	return err
 }
 
-// refusalEvents says which event a refusal makes when its guard named none.
-var refusalEvents = [...]portcullis.EventType{
-	portcullis.KindMalformed:        portcullis.EventInputRejected,
-	portcullis.KindUnauthenticated:  portcullis.EventAuthFailure,
-	portcullis.KindForbidden:        portcullis.EventAuthzDenied,
-	portcullis.KindMethodNotAllowed: portcullis.EventInputRejected,
-	portcullis.KindNotAcceptable:    portcullis.EventInputRejected,
-	portcullis.KindTimeout:          portcullis.EventInputRejected,
-	portcullis.KindTooLarge:         portcullis.EventInputRejected,
-	portcullis.KindMediaType:        portcullis.EventInputRejected,
-	portcullis.KindHeadersTooLarge:  portcullis.EventInputRejected,
-	portcullis.KindRateLimited:      portcullis.EventRateLimitExceeded,
-}
-
-func refusalEvent(e *portcullis.Error) portcullis.EventType {
-	if e.Event != "" {
-		return e.Event
-	}
-	if int(e.Kind) < len(refusalEvents) && refusalEvents[e.Kind] != "" {
-		return refusalEvents[e.Kind]
-	}
-	return portcullis.EventCallRefused
-}
-
 // recordRefusal writes why a call was refused: the outcome if its intent is
 // in the journal, else the event of the refusal.
 func (x *exchange) recordRefusal(ctx context.Context, e *portcullis.Error) error {
 	if x.intended {
 		return x.recordFinish(ctx, e.Kind.Status(), portcullis.OutcomeFailure, e.Reason)
 	}
-	ev := x.describe(refusalEvent(e), portcullis.SeverityWarn, portcullis.OutcomeFailure)
+	ev := x.describe(refusal.Event(e), portcullis.SeverityWarn, portcullis.OutcomeFailure)
 	ev.Reason = e.Reason
 	if x.who.IsZero() {
 		ev.Actor.ID, ev.Actor.Method, ev.Actor.KeyID = e.Attempted.ID, e.Attempted.Method, e.Attempted.KeyID

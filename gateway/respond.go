@@ -2,60 +2,21 @@ package gateway
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 	"strconv"
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/refusal"
 	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
 	"github.com/portcullis-dev/portcullis/internal/protocol/problem"
 )
 
-// publicText is what a caller reads when a refusal brings no text of its own.
-var publicText = [...]string{
-	portcullis.KindInternal:         "An internal error occurred. Please try again.",
-	portcullis.KindMalformed:        "Invalid request",
-	portcullis.KindUnauthenticated:  "Unauthorized",
-	portcullis.KindForbidden:        "Forbidden",
-	portcullis.KindNotFound:         "Not found",
-	portcullis.KindMethodNotAllowed: "Method not allowed",
-	portcullis.KindNotAcceptable:    "Not acceptable",
-	portcullis.KindTimeout:          "Request timed out",
-	portcullis.KindTooLarge:         "Request too large",
-	portcullis.KindMediaType:        "Unsupported media type",
-	portcullis.KindRateLimited:      "Rate limit exceeded",
-	portcullis.KindHeadersTooLarge:  "Request headers too large",
-	portcullis.KindUpstream:         "The upstream server is unavailable",
-	portcullis.KindUnavailable:      "Service unavailable",
-	portcullis.KindUpstreamTimeout:  "The upstream server did not answer in time",
-	portcullis.KindRedirect:         "Use HTTPS",
-	portcullis.KindPreflight:        "",
-}
-
-// asRefusal turns any error into one that may reach a caller. Only a
-// *portcullis.Error brings words of its own; all else is "internal".
-func asRefusal(err error) *portcullis.Error {
-	var e *portcullis.Error
-	if errors.As(err, &e) {
-		out := *e
-		malformed := out.Kind == portcullis.KindMalformed && out.Code != 0 // the code's own words say more
-		if out.Public == "" && !malformed && int(out.Kind) < len(publicText) {
-			out.Public = publicText[out.Kind]
-		}
-		if out.Reason == "" {
-			out.Reason = "internal"
-		}
-		return &out
-	}
-	return &portcullis.Error{Kind: portcullis.KindInternal, Reason: "internal", Public: publicText[portcullis.KindInternal], Code: portcullis.CodeInternal, Detail: "unexpected error", Err: err}
-}
-
 // refuse is the one place where an error becomes an answer: recorded, counted,
 // logged and told to the caller in generic words with the request id.
 func (g *Gateway) refuse(ctx context.Context, x *exchange, err error) {
-	e := asRefusal(err)
+	e := refusal.From(err)
 	if ctx.Err() != nil && !x.wrote && gaveUp(e.Kind) {
 		e.Reason = "client_closed"
 	}
@@ -67,7 +28,7 @@ func (g *Gateway) refuse(ctx context.Context, x *exchange, err error) {
 	}
 	if rerr := x.recordRefusal(ctx, e); rerr != nil {
 		g.log.Error("writing the audit journal", "request_id", x.conn.RequestID, "error", rerr)
-		e = asRefusal(unrecorded(rerr))
+		e = refusal.From(unrecorded(rerr))
 	}
 	x.route.refused(x.phase, x.guard, e.Reason)
 	g.logRefusal(ctx, x, e)
@@ -108,7 +69,7 @@ func (g *Gateway) logRefusal(ctx context.Context, x *exchange, e *portcullis.Err
 		return
 	}
 	g.log.LogAttrs(ctx, level, "call refused",
-		slog.String("request_id", x.conn.RequestID), slog.String("event", string(refusalEvent(e))),
+		slog.String("request_id", x.conn.RequestID), slog.String("event", string(refusal.Event(e))),
 		slog.Int("status", e.Kind.Status()), slog.String("reason", e.Reason),
 		slog.String("phase", x.phase), slog.String("guard", x.guard),
 		slog.String("route", x.conn.Route), slog.String("principal", x.who.ID),
@@ -143,7 +104,7 @@ func refusalBody(x *exchange, e *portcullis.Error) []byte {
 	}
 	x.conn.Reply["Content-Type"] = problemType
 	if e.Public == "" {
-		e.Public = publicText[e.Kind]
+		e.Public = refusal.Text(e.Kind)
 	}
 	return problem.Append(x.out[:0], e, x.conn.RequestID)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/refusal"
 	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
 	"github.com/portcullis-dev/portcullis/internal/replies"
 )
@@ -19,7 +20,7 @@ func (p *pipeline) deliver(ctx context.Context, a answeredCall) error {
 	x := a.exchange
 	x.phase, x.guard = "review", "reply"
 	defer closeBody(x.reply.Body)
-	if err := statusRefusal(x.reply); err != nil {
+	if err := refusal.OfStatus(x.reply); err != nil {
 		return err
 	}
 	if !x.route.speaksMCP {
@@ -44,20 +45,6 @@ func closeBody(b io.Closer) {
 	if err := b.Close(); err != nil {
 		return
 	}
-}
-
-// statusRefusal masks what an upstream says to the gateway and not to the
-// caller: its own failures, redirects, and complaints about credentials.
-func statusRefusal(r *portcullis.Reply) error {
-	switch {
-	case r.Status >= 500, r.Status < 200, r.Status >= 300 && r.Status < 400,
-		r.Status == http.StatusUnauthorized, r.Status == http.StatusForbidden, r.Status == http.StatusProxyAuthRequired:
-		return &portcullis.Error{
-			Kind: portcullis.KindUpstream, Reason: "upstream_error", Code: portcullis.CodeInternal,
-			Detail: "upstream answered status " + strconv.Itoa(r.Status),
-		}
-	}
-	return nil
 }
 
 func mediaType(h http.Header) string {
@@ -103,14 +90,14 @@ func (p *pipeline) deliverWhole(ctx context.Context, x *exchange) error {
 		return p.write(ctx, x)
 	}
 	if len(raw) == 0 || mediaType(x.reply.Header) != "application/json" {
-		return unexpectedReply(x.reply)
+		return refusal.Unexpected(x.reply)
 	}
 	m, err := p.reviewMessage(ctx, x, raw)
 	if err != nil {
 		return err
 	}
 	if x.reply.Status < 300 && !answers(m, x.msg) {
-		return rejectedReply("the reply answers another request")
+		return refusal.Rejected("the reply answers another request")
 	}
 	x.out = m.Raw
 	return p.write(ctx, x)
@@ -127,44 +114,12 @@ func answers(reply, request *portcullis.Message) bool {
 	return false
 }
 
-func rejectedReply(detail string) *portcullis.Error {
-	return &portcullis.Error{Kind: portcullis.KindUpstream, Reason: "reply_rejected", Public: "The upstream sent an invalid reply", Code: portcullis.CodeInternal, Detail: detail}
-}
-
-// unexpectedReply keeps the meaning of a status whose body is not a message.
-func unexpectedReply(r *portcullis.Reply) *portcullis.Error {
-	status := r.Status
-	kind, ok := map[int]portcullis.Kind{
-		http.StatusBadRequest:            portcullis.KindMalformed,
-		http.StatusNotFound:              portcullis.KindNotFound,
-		http.StatusMethodNotAllowed:      portcullis.KindMethodNotAllowed,
-		http.StatusNotAcceptable:         portcullis.KindNotAcceptable,
-		http.StatusRequestEntityTooLarge: portcullis.KindTooLarge,
-		http.StatusUnsupportedMediaType:  portcullis.KindMediaType,
-		http.StatusTooManyRequests:       portcullis.KindRateLimited,
-	}[status]
-	if !ok {
-		return rejectedReply("reply of status " + strconv.Itoa(status) + " is not a JSON-RPC message")
-	}
-	e := &portcullis.Error{Kind: kind, Reason: "upstream_refused", Detail: "upstream answered status " + strconv.Itoa(status)}
-	switch kind {
-	case portcullis.KindMethodNotAllowed: // RFC 9110 section 15.5.6 demands it; POST is what every server takes
-		e.Header = http.Header{"Allow": {http.MethodPost}}
-	case portcullis.KindRateLimited:
-		e.RetryAfter = time.Second
-		if n, err := strconv.Atoi(r.Header.Get("Retry-After")); err == nil && n > 0 && n <= 86400 {
-			e.RetryAfter = time.Duration(n) * time.Second
-		}
-	}
-	return e
-}
-
 // reviewMessage gives one message of the upstream its one reading and takes it
 // through the route's review.
 func (p *pipeline) reviewMessage(ctx context.Context, x *exchange, raw []byte) (*portcullis.Message, error) {
 	parsed := &x.answer
 	if err := mcp.ParseInto(parsed, raw, x.route.replyLimits, portcullis.ToClient); err != nil {
-		return nil, rejectedReply(err.Error())
+		return nil, refusal.Rejected(err.Error())
 	}
 	m := &parsed.Message
 	if m.Shape == portcullis.ShapeResult || m.Shape == portcullis.ShapeError {

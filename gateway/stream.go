@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/refusal"
+	"github.com/portcullis-dev/portcullis/internal/authn/mtls"
 	"github.com/portcullis-dev/portcullis/internal/protocol/sse"
 )
 
@@ -60,7 +62,7 @@ func streamBroken(ctx context.Context, err error) error {
 		return &portcullis.Error{Kind: portcullis.KindInternal, Reason: "client_closed", Detail: "the caller left the stream"}
 	}
 	if errors.Is(err, sse.ErrTooLarge) {
-		return rejectedReply("stream event over the size limit")
+		return refusal.Rejected("stream event over the size limit")
 	}
 	return &portcullis.Error{Kind: portcullis.KindUpstream, Reason: "upstream_unavailable", Detail: "reading the stream", Err: err}
 }
@@ -82,10 +84,10 @@ func (p *pipeline) reviewEvent(ctx context.Context, x *exchange, ev *sse.Event) 
 	if m.Shape == portcullis.ShapeResult || m.Shape == portcullis.ShapeError {
 		if x.msg.Shape == portcullis.ShapeRequest {
 			if !answers(m, x.msg) {
-				return nil, rejectedReply("the stream answers another request")
+				return nil, refusal.Rejected("the stream answers another request")
 			}
 			if x.recorded {
-				return nil, rejectedReply("the stream answers twice")
+				return nil, refusal.Rejected("the stream answers twice")
 			}
 			answered = true
 		}
@@ -104,8 +106,8 @@ func (p *pipeline) reviewEvent(ctx context.Context, x *exchange, ev *sse.Event) 
 	return out, nil
 }
 
-// stillWelcome asks again who the caller is before more is told: a key revoked
-// or contained while a stream runs ends the stream at its next message.
+// stillWelcome asks again who the caller is before more is told: a key or certificate
+// revoked or contained while a stream runs ends the stream at its next message.
 func (p *pipeline) stillWelcome(ctx context.Context, x *exchange) error {
 	x.guard = x.prover.Name()
 	who, err := x.prover.Authenticate(ctx, &x.conn)
@@ -114,6 +116,15 @@ func (p *pipeline) stillWelcome(ctx context.Context, x *exchange) error {
 	}
 	if who.ID != x.who.ID {
 		return &portcullis.Error{Kind: portcullis.KindUnauthenticated, Reason: "unauthenticated", Detail: "the credential now names another principal"}
+	}
+	for _, g := range p.edge {
+		if _, ok := g.(*mtls.Guard); !ok { // the others decided on the request; a certificate ends like a credential
+			continue
+		}
+		x.guard = g.Name()
+		if err := g.CheckConn(ctx, &x.conn); err != nil {
+			return err
+		}
 	}
 	for _, g := range p.contain {
 		x.guard = g.Name()

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/certs"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
 	"github.com/portcullis-dev/portcullis/internal/ipfilter"
@@ -22,11 +23,12 @@ type Entrance struct {
 	https    *edge.HTTPS
 	hosts    *edge.Hosts
 	closed   *edge.Switch
+	certs    *certs.Certs
 }
 
 // New makes the entrance of the listeners at the given addresses. closed is
 // the switch for maintenance.
-func New(cfg *config.Config, closed *edge.Switch, listen []string) (*Entrance, error) {
+func New(cfg *config.Config, closed *edge.Switch, c *certs.Certs, listen []string) (*Entrance, error) {
 	ip := ipfilter.Default()
 	ip.TrustedProxies, ip.Allow, ip.Deny = cfg.Server.TrustedProxies, cfg.Security.AllowIPs, cfg.Security.DenyIPs
 	resolver, err := ipfilter.NewResolver(ip)
@@ -47,7 +49,7 @@ func New(cfg *config.Config, closed *edge.Switch, listen []string) (*Entrance, e
 	if err != nil {
 		return nil, fmt.Errorf("server.https: %w", err)
 	}
-	return &Entrance{resolver: resolver, filter: filter, https: https, hosts: hosts, closed: closed}, nil
+	return &Entrance{resolver: resolver, filter: filter, https: https, hosts: hosts, closed: closed, certs: c}, nil
 }
 
 // allowedHosts are the configured ones and, on a loopback address, its names:
@@ -72,6 +74,11 @@ func allowedHosts(e edge.Config, listen []string) (*edge.Hosts, error) {
 func (e *Entrance) Client(r *http.Request) (netip.Addr, bool) {
 	c := e.resolver.Resolve(Peer(r).Addr(), r.TLS != nil, r.Header)
 	return c.Addr, c.Secure
+}
+
+// Cert finds the certificate that the caller of a request presented.
+func (e *Entrance) Cert(r *http.Request) portcullis.ClientCert {
+	return e.certs.Of(r, e.resolver.Trusts(Peer(r).Addr()))
 }
 
 // Peer is the other end of the connection, or the zero value.
@@ -102,6 +109,9 @@ func (e *Entrance) Guards(cors *edge.CORS, rate *ratelimit.Set, body *edge.Body)
 		guards = append(guards, cors) // answers preflights, which carry no credential
 	}
 	if g := rate.Edge(); g != nil {
+		guards = append(guards, g)
+	}
+	if g := e.certs.Guard(); g != nil { // after the rate: an unknown certificate costs signature checks
 		guards = append(guards, g)
 	}
 	if body != nil {

@@ -41,6 +41,7 @@ func methods(rc *config.Route) []string {
 // listen is the address the gateway really listens on.
 func (i Issuers) Resource(cfg *config.Config, rc *config.Route, listen string) (*challenge.Resource, error) {
 	o := challenge.Options{URL: cfg.ResourceURL(rc, listen), Name: rc.Name, DPoPAlgs: jwt.PublicAlgorithms(), DPoPOnly: true}
+	o.CertBound = cfg.Server.TLS.ClientCA != "" || cfg.Identity.MTLS.FromProxy
 	for _, m := range methods(rc) {
 		s := i[m]
 		if s == nil {

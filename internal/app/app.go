@@ -25,6 +25,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/admin/approvals"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
+	"github.com/portcullis-dev/portcullis/internal/authn/mtls/trust"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
 )
@@ -61,7 +62,10 @@ type App struct {
 	policies  policies
 	certs     *edge.Certificates // of the public listener; nil without TLS
 
+	clients *trust.Verifier // of client certificates; nil = none are asked for
+
 	issuerClient *http.Client
+	aiaClient    *http.Client // of OCSP responders that certificates name
 
 	maintenance atomic.Pointer[admin.Maintenance] // with the reason, which callers do not see
 
@@ -98,7 +102,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	a := &App{
 		opts: opts, log: opts.Log, core: c, started: time.Now(), cfg: opts.Config,
 		public: gateway.New(opts.Log), admin: gateway.New(opts.Log), local: gateway.New(opts.Log),
-		failed: make(chan error, 4), reload: make(chan struct{}, 1), issuerClient: issuerClient(),
+		failed: make(chan error, 4), reload: make(chan struct{}, 1), issuerClient: issuerClient(), aiaClient: aiaClient(),
 	}
 	a.life, a.endTasks = context.WithCancel(context.WithoutCancel(ctx))
 	a.running = newRunning()
@@ -156,12 +160,18 @@ func (a *App) use(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
+	clients, err := a.nextClients(cfg)
+	if err != nil {
+		return err
+	}
 	ups, err := a.upstreams.next(cfg, a.opts.Version, a.log)
 	if err != nil {
 		return err
 	}
 	digest := access.Digest(cfg) // before they are read: files that change in between are read again
-	table, err := gateway.Build(cfg, a.deps(ups, issuers, a.publicAddr), a.table)
+	public := a.deps(ups, issuers, a.publicAddr)
+	public.Clients = clients
+	table, err := gateway.Build(cfg, public, a.table)
 	if err != nil {
 		ups.discard(a.upstreams)
 		return err
@@ -180,7 +190,8 @@ func (a *App) use(cfg *config.Config) error {
 	a.admin.Use(adminTable)
 	a.local.Use(localTable)
 	old := a.upstreams
-	a.cfg, a.table, a.upstreams, a.issuers, a.policies = cfg, table, ups, issuers, policies{inForce: digest}
+	a.cfg, a.table, a.upstreams, a.issuers = cfg, table, ups, issuers
+	a.clients, a.policies = clients, policies{inForce: digest}
 	calls := a.running.next() // those that may still be on the old table
 	if old.unused(ups) {
 		a.tasks.Go(func() { old.retire(a.life, calls, ups, cfg.Server.ShutdownGrace, a.log) })

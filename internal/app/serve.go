@@ -127,7 +127,7 @@ func (a *App) listenPublic(cfg *config.Config) (net.Listener, error) {
 		return limited, nil
 	}
 	t := cfg.Server.TLS
-	a.certs, err = edge.NewCertificates(edge.TLSConfig{Cert: t.Cert, Key: t.Key, MinVersion: t.MinVersion, Reload: t.Reload}, a.log, nil)
+	a.certs, err = edge.NewCertificates(edge.TLSConfig{Cert: t.Cert, Key: t.Key, ClientCA: t.ClientCA, MinVersion: t.MinVersion, Reload: t.Reload}, a.log, nil)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("server.tls: %w", err), l.Close())
 	}
@@ -175,7 +175,7 @@ func limits(cfg *config.Config) edge.Limits {
 func (a *App) serve(name string, l net.Listener, h *gateway.Gateway) {
 	s := &http.Server{
 		Addr: name, Handler: a.running.count(h),
-		ErrorLog: slog.NewLogLogger(a.log.With("listener", name).Handler(), slog.LevelDebug),
+		ErrorLog: errorLog(slog.NewLogLogger(a.log.With("listener", name).Handler(), slog.LevelDebug).Writer(), a.core.metrics.HandshakeFailed),
 	}
 	limits(a.opts.Config).Configure(s)
 	s.ConnState = a.unused.track
@@ -211,6 +211,7 @@ func (a *App) background() {
 			}
 		})
 	}
+	a.tasks.Go(func() { a.followClients(ctx, a.opts.Config.Server.TLS.Reload) })
 	if a.opts.Source != nil {
 		a.tasks.Go(func() { a.followConfig(ctx) })
 	}
@@ -239,6 +240,13 @@ func (a *App) refreshMetrics() {
 	if a.certs != nil {
 		a.core.metrics.CertificateExpiry("public", a.certs.NotAfter())
 	}
+	if a.clients != nil {
+		authorities, lists := a.clients.Ends()
+		a.core.metrics.CertificateExpiry("client_ca", authorities)
+		if !lists.IsZero() {
+			a.core.metrics.CertificateExpiry("client_crl", lists)
+		}
+	}
 }
 
 // followConfig takes new configurations into force, on SIGHUP and when the
@@ -255,6 +263,7 @@ func (a *App) followConfig(ctx context.Context) {
 				return
 			case <-hup:
 				a.reloadCertificates()
+				a.reloadClients("")
 			case <-a.reload:
 			}
 			select {

@@ -33,14 +33,13 @@ func Default() *Config {
 }
 
 // prototypes are the defaults of sections that a file may repeat.
-func prototypes() []any { return []any{DefaultRoute()} }
+func prototypes() []any { return []any{DefaultRoute(), DefaultMTLSRule()} }
 
 // reserved are keys that the contract names and this version does not honour.
 // To ignore one would leave a protection off that the operator wrote down.
 var reserved = [...]string{
-	"server.tls.client_ca",
 	"route[].credential", "route[].inspect", "route[].tools.phi", "route[].tools.consent",
-	"identity.basic", "identity.mtls", "identity.zkp", "identity.session",
+	"identity.basic", "identity.zkp", "identity.session",
 	"secrets", "store.redis",
 	"audit.retention", "audit.sinks", "detect", "privacy", "incident", "chronicle",
 }

@@ -13,11 +13,12 @@ type Identity struct {
 	APIKey   APIKey        `toml:"api_key" doc:"API keys."`
 	JWT      JWT           `toml:"jwt" doc:"Access tokens of an issuer whose keys are known: by URL, or a shared secret. For routes with auth = [\"jwt\"]."`
 	OIDC     OIDC          `toml:"oidc" doc:"Access tokens of an issuer with discovery (OpenID Connect, OAuth 2.1). For routes with auth = [\"oidc\"]."`
+	MTLS     MTLS          `toml:"mtls" doc:"Client certificates of the authorities in server.tls.client_ca. For routes with auth = [\"mtls\"]."`
 }
 
 // DefaultIdentity returns the defaults of [identity].
 func DefaultIdentity() Identity {
-	return Identity{CacheTTL: time.Minute, APIKey: DefaultAPIKey(), JWT: DefaultJWT(), OIDC: DefaultOIDC()}
+	return Identity{CacheTTL: time.Minute, APIKey: DefaultAPIKey(), JWT: DefaultJWT(), OIDC: DefaultOIDC(), MTLS: DefaultMTLS()}
 }
 
 // Validate checks [identity].

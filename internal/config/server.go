@@ -32,8 +32,10 @@ type Server struct {
 type TLS struct {
 	Cert       string        `toml:"cert" example:"\"/etc/portcullis/tls.crt\"" doc:"File with the PEM certificate chain. Empty serves plain HTTP."`
 	Key        string        `toml:"key" example:"\"/etc/portcullis/tls.key\"" doc:"File with the PEM private key."`
+	ClientCA   string        `toml:"client_ca" example:"\"/etc/portcullis/clients.pem\"" doc:"File with the PEM certificates of authorities for client certificates. Callers are asked for one; one that does not count is refused. Empty asks nobody."`
+	Require    bool          `toml:"require_client_cert" doc:"Refuse callers without a client certificate, on every route and whatever else they bring."`
 	MinVersion string        `toml:"min_version" enum:"1.2|1.3" doc:"Oldest TLS version accepted."`
-	Reload     time.Duration `toml:"reload" doc:"How often the files are looked at for a renewed certificate; 0s only at a reload."`
+	Reload     time.Duration `toml:"reload" doc:"How often these files, and revocation lists, are looked at for new ones; 0s only at a reload."`
 }
 
 // HTTPS is [server.https].
@@ -107,6 +109,8 @@ func (t TLS) Validate() error {
 		return errors.New("key: must be given together with cert")
 	case t.Key != "" && t.Cert == "":
 		return errors.New("cert: must be given together with key")
+	case t.Require && t.ClientCA == "":
+		return errors.New("require_client_cert: set without client_ca")
 	case t.Reload != 0 && t.Reload < time.Second:
 		return errors.New("reload: want 0s or at least 1s")
 	}

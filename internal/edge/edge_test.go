@@ -86,7 +86,6 @@ func TestConfig(t *testing.T) {
 		`tls.key: empty, but cert is set`:                                func(c *Config) { c.TLS.Cert = "x" },
 		`tls.cert: empty, but key is set`:                                func(c *Config) { c.TLS.Key = "x" },
 		`tls.client_ca: set without cert and key`:                        func(c *Config) { c.TLS.ClientCA = "x" },
-		`tls.require_client_cert: set without client_ca`:                 func(c *Config) { c.TLS.RequireClientCert = true },
 		`tls.reload: 1ms: want 0s or at least 1s`:                        func(c *Config) { c.TLS.Reload = 1e6 },
 		`tls.min_version: "1.1": want "1.2" or "1.3"`:                    func(c *Config) { c.TLS.MinVersion = "1.1" },
 		`limits.read_header_timeout: 0s: want 100ms to 5m0s`:             func(c *Config) { c.Limits.ReadHeaderTimeout = 0 },

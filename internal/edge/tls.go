@@ -23,11 +23,10 @@ type TLSConfig struct {
 	// MinVersion is "1.2" or "1.3".
 	MinVersion string `toml:"min_version"`
 	// ClientCA is a PEM file with the authorities of client certificates;
-	// "" = clients are not asked for one.
+	// "" = clients are not asked for one. The handshake names them and proves
+	// that a client holds the key of what it sends. Whether the certificate
+	// counts is decided by a guard, which leaves a record of what it refuses.
 	ClientCA string `toml:"client_ca"`
-	// RequireClientCert ends handshakes without a certificate of ClientCA;
-	// otherwise a client may come without, never with a wrong one.
-	RequireClientCert bool `toml:"require_client_cert"`
 	// Reload is how often the files are looked at, at least 1s; 0 = only on
 	// demand.
 	Reload time.Duration `toml:"reload"`
@@ -48,8 +47,6 @@ func (c TLSConfig) Validate() error {
 		return errors.New("key: empty, but cert is set")
 	case !c.Enabled() && c.ClientCA != "":
 		return errors.New("client_ca: set without cert and key")
-	case c.RequireClientCert && c.ClientCA == "":
-		return errors.New("require_client_cert: set without client_ca")
 	case c.Reload != 0 && c.Reload < time.Second:
 		return fmt.Errorf("reload: %s: want 0s or at least 1s", c.Reload)
 	}
@@ -227,12 +224,8 @@ func (c TLSConfig) build(pair tls.Certificate) (*tls.Config, error) {
 		// them every connection has forward secrecy of its own.
 		SessionTicketsDisabled: true,
 	}
-	switch {
-	case c.ClientCA == "":
-	case c.RequireClientCert:
-		out.ClientAuth = tls.RequireAndVerifyClientCert
-	default:
-		out.ClientAuth = tls.VerifyClientCertIfGiven
+	if c.ClientCA != "" {
+		out.ClientAuth = tls.RequestClientCert
 	}
 	return out, nil
 }

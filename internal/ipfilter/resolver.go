@@ -70,6 +70,9 @@ func (r *Resolver) Resolve(peer netip.Addr, tls bool, h http.Header) Client {
 	return out
 }
 
+// Trusts reports whether peer is a trusted proxy.
+func (r *Resolver) Trusts(peer netip.Addr) bool { return r.trusted.Contains(clean(peer)) }
+
 // hops is what the headers of the trusted hops say.
 type hops struct {
 	client netip.Addr // zero if unreadable

@@ -30,6 +30,7 @@ type Metrics struct {
 	upstreams upstreamVecs
 	bridge    bridgeVecs
 	expiry    *prometheus.GaugeVec
+	failedTLS prometheus.Counter
 	reloads   *prometheus.CounterVec
 	reloaded  prometheus.Gauge
 	journal   *JournalMetrics
@@ -63,7 +64,8 @@ func NewMetrics(b Build) *Metrics {
 	m.upstreams = m.newUpstreamVecs()
 	m.bridge = m.newBridgeVecs()
 	m.expiry = m.gauge("tls_certificate_expiry_timestamp_seconds",
-		"When a certificate in use ends, in seconds since 1970.", "certificate")
+		"When a certificate or revocation list in use ends, in seconds since 1970.", "certificate")
+	m.failedTLS = m.counter("tls_handshake_failures_total", "TLS handshakes with callers that failed.").WithLabelValues()
 	m.reloads = m.counter("config_reloads_total", "Reloads of the configuration, by result.", "result")
 	m.reloads.WithLabelValues("success")
 	m.reloads.WithLabelValues("failure")
@@ -134,6 +136,9 @@ func (m *Metrics) Reloaded(err error) {
 func (m *Metrics) CertificateExpiry(name string, ends time.Time) {
 	m.expiry.WithLabelValues(name).Set(float64(ends.Unix()))
 }
+
+// HandshakeFailed counts a TLS handshake that came to nothing.
+func (m *Metrics) HandshakeFailed() { m.failedTLS.Inc() }
 
 // RateLimitKeys makes count the source of portcullis_ratelimit_keys: how many
 // callers the limiter remembers. It returns an error when called twice.

@@ -36,17 +36,21 @@ type Resource struct {
 	dpopAlgs []string
 	dpopOnly bool
 	ask      func(scope string) string
+
+	certBound bool
 }
 
 // Options describe a [Resource].
 type Options struct {
-	URL      string                    // of the route, as callers use it: the audience of their tokens (RFC 8707)
-	Name     string                    // for people
-	Issuers  []string                  // authorization servers
-	Scopes   []string                  // that a client should ask for to begin with
-	DPoPAlgs []string                  // algorithms of DPoP proofs
-	DPoPOnly bool                      // whether tokens have to be bound to a key
-	Ask      func(scope string) string // the issuer's name of a scope of the gateway; nil = the same
+	URL      string   // of the route, as callers use it: the audience of their tokens (RFC 8707)
+	Name     string   // for people
+	Issuers  []string // authorization servers
+	Scopes   []string // that a client should ask for to begin with
+	DPoPAlgs []string // algorithms of DPoP proofs
+	DPoPOnly bool     // whether tokens have to be bound to a key
+
+	CertBound bool                      // whether callers are asked for a certificate that a token may be bound to
+	Ask       func(scope string) string // the issuer's name of a scope of the gateway; nil = the same
 }
 
 // New returns the resource of a route. The URL has to be absolute.
@@ -57,7 +61,7 @@ func New(o Options) (*Resource, error) {
 	}
 	r := &Resource{
 		url: o.URL, name: o.Name, issuers: slices.Clone(o.Issuers), scopes: slices.Clone(o.Scopes),
-		dpopAlgs: slices.Clone(o.DPoPAlgs), dpopOnly: o.DPoPOnly, ask: o.Ask,
+		dpopAlgs: slices.Clone(o.DPoPAlgs), dpopOnly: o.DPoPOnly, ask: o.Ask, certBound: o.CertBound,
 	}
 	if r.ask == nil {
 		r.ask = func(scope string) string { return scope }
@@ -170,7 +174,7 @@ type metadata struct {
 func (r *Resource) Metadata() (http.Handler, error) {
 	doc, err := json.Marshal(metadata{
 		Resource: r.url, Name: r.name, Issuers: r.issuers, Scopes: r.scopes, BearerMethods: []string{"header"},
-		DPoPAlgs: r.dpopAlgs, DPoPRequired: r.dpopOnly, CertBound: strings.HasPrefix(r.url, "https:"),
+		DPoPAlgs: r.dpopAlgs, DPoPRequired: r.dpopOnly, CertBound: r.certBound,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("resource metadata: %w", err)

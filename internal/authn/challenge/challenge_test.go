@@ -92,7 +92,7 @@ func TestComplete(t *testing.T) {
 }
 
 func TestMetadata(t *testing.T) {
-	h, err := resource(t, func(o *challenge.Options) { o.DPoPOnly = true }).Metadata()
+	h, err := resource(t, func(o *challenge.Options) { o.DPoPOnly, o.CertBound = true, true }).Metadata()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package jwt
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -141,7 +140,7 @@ func (a *Authenticator) checkBinding(c *portcullis.Conn, s *Service, v *verified
 	if dpop != (v.jkt != "") {
 		return a.refuseProof(s.ofPrincipal(v, jws.Reason("scheme does not fit the binding of the token")))
 	}
-	if v.x5t != "" && !sameText(clientCertificate(c.HTTP.TLS), v.x5t) {
+	if v.x5t != "" && !sameText(clientCertificate(&c.Cert), v.x5t) {
 		return a.refuse(s.ofPrincipal(v, jws.Reason("without the client certificate it is bound to")))
 	}
 	if !dpop {
@@ -162,11 +161,11 @@ func (a *Authenticator) checkBinding(c *portcullis.Conn, s *Service, v *verified
 }
 
 // clientCertificate is the x5t#S256 of the caller's certificate, or "".
-func clientCertificate(t *tls.ConnectionState) string {
-	if t == nil || len(t.PeerCertificates) == 0 {
+func clientCertificate(c *portcullis.ClientCert) string {
+	if len(c.Chain) == 0 {
 		return ""
 	}
-	sum := sha256.Sum256(t.PeerCertificates[0].Raw)
+	sum := sha256.Sum256(c.Chain[0].Raw)
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 

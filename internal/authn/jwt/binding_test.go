@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
@@ -145,18 +144,17 @@ func TestCertificateBound(t *testing.T) {
 	sum := sha256.Sum256(cert.Raw)
 	token := f.token(map[string]any{"cnf": map[string]any{"x5t#S256": base64.RawURLEncoding.EncodeToString(sum[:])}})
 	for _, c := range []struct {
-		name string
-		tls  *tls.ConnectionState
-		ok   bool
+		name  string
+		chain []*x509.Certificate
+		ok    bool
 	}{
-		{"no TLS", nil, false},
-		{"no certificate", &tls.ConnectionState{}, false},
-		{"another certificate", &tls.ConnectionState{PeerCertificates: []*x509.Certificate{{Raw: []byte("x")}, cert}}, false},
-		{"its certificate", &tls.ConnectionState{PeerCertificates: []*x509.Certificate{cert}}, true},
+		{"no certificate", nil, false},
+		{"another certificate", []*x509.Certificate{{Raw: []byte("x")}, cert}, false},
+		{"its certificate", []*x509.Certificate{cert}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			conn := f.conn("Authorization", "Bearer "+token)
-			conn.HTTP.TLS = c.tls
+			conn.Cert.Chain = c.chain
 			_, err := f.guard.Authenticate(context.Background(), conn)
 			if c.ok && err != nil {
 				t.Error(err)
