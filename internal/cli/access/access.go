@@ -17,6 +17,7 @@ import (
 	"github.com/portcullis-dev/portcullis/gateway/access"
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
+	"github.com/portcullis-dev/portcullis/internal/authn/mtls"
 	"github.com/portcullis-dev/portcullis/internal/authz/scope"
 	"github.com/portcullis-dev/portcullis/internal/cli/frame"
 	"github.com/portcullis-dev/portcullis/internal/config"
@@ -32,7 +33,7 @@ func Command(f *frame.Frame) *cobra.Command {
 
 // entry is one line of the report: what somebody may do on a route.
 type entry struct {
-	Kind      string     `json:"kind"` // "key", "role" or "anyone"
+	Kind      string     `json:"kind"` // "key", "certificate" (a rule), "role" or "anyone"
 	ID        string     `json:"id"`
 	Name      string     `json:"name,omitempty"`
 	Owner     string     `json:"owner,omitempty"`
@@ -53,8 +54,8 @@ func (c verbs) report() *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
 		Use: "report", Short: "List who may do what on which route, with last use", Args: frame.None,
-		Long: `Every key, and every role on routes that take tokens, is held against the guards
-of every route. What a grant with a * covers is not spelled out: the known
+		Long: `Every key, every rule for client certificates, and every role on routes that take
+tokens is held against the guards of every route. What a grant with a * covers is not spelled out: the known
 things are those that the configuration and the scopes of keys name, and those
 given by --tools. Policies are asked as of now, for a call from 127.0.0.1 over
 TLS; what some arguments would allow counts as allowed.`,
@@ -117,7 +118,12 @@ func review(ctx context.Context, cfg *config.Config, acc *access.Access, keys []
 			add(entry{Kind: "anyone", ID: "anyone", Status: "open"}, portcullis.Principal{ID: "anonymous", Method: "none", Scopes: []string{"tools:*", "prompts:*", "resources:*"}})
 			continue
 		}
-		if !slices.ContainsFunc(rt.Auth, func(m string) bool { return m != apikey.Method }) {
+		if slices.Contains(rt.Auth, mtls.Method) {
+			for _, r := range cfg.Identity.MTLS.Rules {
+				add(entry{Kind: "certificate", ID: r.Match, Status: "configured"}, portcullis.Principal{ID: "cert:" + r.Match, Method: mtls.Method, Scopes: r.Scopes, Roles: r.Roles})
+			}
+		}
+		if !slices.ContainsFunc(rt.Auth, func(m string) bool { return m != apikey.Method && m != mtls.Method }) {
 			continue
 		}
 		for _, role := range slices.Sorted(maps.Keys(cfg.Access.Roles)) {
@@ -182,6 +188,9 @@ func known(cfg *config.Config, rt *config.Route, keys []apikey.View, tools []str
 	grants := slices.Concat(slices.Collect(maps.Values(cfg.Access.Roles))...)
 	for _, k := range keys {
 		grants = append(grants, k.Scopes...)
+	}
+	for _, r := range cfg.Identity.MTLS.Rules {
+		grants = append(grants, r.Scopes...)
 	}
 	for _, g := range grants {
 		if kind, name, ok := strings.Cut(g, "s:"); ok {
