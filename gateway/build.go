@@ -14,10 +14,12 @@ import (
 	"github.com/portcullis-dev/portcullis/gateway/entrance"
 	"github.com/portcullis-dev/portcullis/gateway/tokens"
 	"github.com/portcullis-dev/portcullis/internal/authn/anonymous"
+	"github.com/portcullis-dev/portcullis/internal/authn/basic"
 	"github.com/portcullis-dev/portcullis/internal/authn/challenge"
 	"github.com/portcullis-dev/portcullis/internal/authn/greeting"
 	"github.com/portcullis-dev/portcullis/internal/authn/mtls"
 	"github.com/portcullis-dev/portcullis/internal/authn/mtls/trust"
+	"github.com/portcullis-dev/portcullis/internal/authn/token/signing"
 	"github.com/portcullis-dev/portcullis/internal/authz/approval"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
@@ -36,8 +38,10 @@ type Deps struct {
 	Metrics  *obs.Metrics
 	Recorder portcullis.Recorder
 	APIKeys  portcullis.Authenticator
-	Tokens   tokens.Issuers  // of access tokens
-	Clients  *trust.Verifier // of client certificates; nil trusts nobody
+	Users    portcullis.Authenticator // by name and password
+	Tokens   tokens.Issuers           // of access tokens
+	KeySet   http.Handler             // public keys of the gateway's own tokens; nil = it signs none
+	Clients  *trust.Verifier          // of client certificates; nil trusts nobody
 	Sealer   *session.Sealer
 	Handles  *handle.Sealer
 	Switch   *edge.Switch
@@ -82,6 +86,9 @@ func Build(cfg *config.Config, d Deps, prev *Table) (*Table, error) {
 		if d.Probes != nil {
 			t.fixed[p] = d.Probes
 		}
+	}
+	if d.KeySet != nil {
+		t.fixed[signing.JWKSPath] = d.KeySet
 	}
 	for i := range cfg.Routes {
 		rt, err := b.route(&cfg.Routes[i], prev)
@@ -165,6 +172,9 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 		inspect: []portcullis.Inspector{handles}, // first: it compares with what callers sent before
 		review:  []portcullis.Inspector{&paramLearner{params}, &listFilter{rc.Name, authz}, handles},
 	}
+	if slices.Contains(rc.Auth, basic.Method) {
+		rt.pipe.offers = []string{challenge.Basic}
+	}
 	if len(rc.Approval.Tools) > 0 { // behind all that rewrites: what is approved is what is sent
 		g, err := approval.NewGuard(b.Approval, rc.Name, rc.Approval.Tools, rc.Approval.Guard())
 		if err != nil {
@@ -212,11 +222,14 @@ func bodyLimits(c config.ServerLimits) edge.Limits {
 func (b *builder) authenticators(rc *config.Route, r *challenge.Resource) []portcullis.Authenticator {
 	var out []portcullis.Authenticator
 	for _, method := range rc.Auth {
+		if method == b.Tokens.First(rc) { // one guard for all access tokens
+			out = append(out, b.Tokens.Guard(b.cfg, rc, r))
+		}
 		switch method {
 		case "api_key":
 			out = append(out, b.APIKeys)
-		case tokens.First(rc): // one guard for all access tokens
-			out = append(out, b.Tokens.Guard(b.cfg, rc, r))
+		case basic.Method:
+			out = append(out, b.Users)
 		case mtls.Method:
 			out = append(out, b.certs.Authenticator())
 		case "none": // the configuration holds insecure_no_auth = true, or it would not be valid

@@ -23,6 +23,8 @@ type pipeline struct {
 	record  portcullis.Recorder        // not recorded, not done
 
 	resource *challenge.Resource // what refusals tell OAuth clients; nil where no tokens are taken
+	offers   []string            // further challenges of a 401
+	bodyKey  bool                // the credential is the body, which only the authenticator parses
 }
 
 // run takes one request to the upstream and back. Every error it returns is a

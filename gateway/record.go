@@ -94,5 +94,6 @@ func (x *exchange) recordRefusal(ctx context.Context, e *portcullis.Error) error
 	if e.Detail != "" {
 		ev.Details = append(ev.Details, slog.String("detail", e.Detail))
 	}
+	ev.Details = append(ev.Details, e.Facts...)
 	return x.pipe.record.Record(context.WithoutCancel(ctx), ev)
 }

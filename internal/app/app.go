@@ -24,6 +24,9 @@ import (
 	"github.com/portcullis-dev/portcullis/gateway/tokens"
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/admin/approvals"
+	admintokens "github.com/portcullis-dev/portcullis/internal/admin/tokens"
+	"github.com/portcullis-dev/portcullis/internal/admin/users"
+	"github.com/portcullis-dev/portcullis/internal/app/policywatch"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
 	"github.com/portcullis-dev/portcullis/internal/authn/mtls/trust"
 	"github.com/portcullis-dev/portcullis/internal/config"
@@ -59,7 +62,7 @@ type App struct {
 	table     *gateway.Table
 	upstreams upstreams
 	issuers   tokens.Issuers
-	policies  policies
+	policies  policywatch.State  // guarded by applying
 	certs     *edge.Certificates // of the public listener; nil without TLS
 
 	clients *trust.Verifier // of client certificates; nil = none are asked for
@@ -156,7 +159,7 @@ func (a *App) use(cfg *config.Config) error {
 	if a.stopped {
 		return errStopped
 	}
-	issuers, err := nextIssuers(a.issuers, cfg, a.issuerClient, a.log)
+	issuers, err := a.nextTokens(cfg)
 	if err != nil {
 		return err
 	}
@@ -169,29 +172,36 @@ func (a *App) use(cfg *config.Config) error {
 		return err
 	}
 	digest := access.Digest(cfg) // before they are read: files that change in between are read again
-	public := a.deps(ups, issuers, a.publicAddr)
+	public := a.deps(cfg, ups, issuers, a.publicAddr)
 	public.Clients = clients
 	table, err := gateway.Build(cfg, public, a.table)
 	if err != nil {
 		ups.discard(a.upstreams)
 		return err
 	}
-	adminTable, err := gateway.BuildAdmin(cfg, a.deps(nil, nil, a.adminAddr), a.adminHandler(), false, a.core.adminAuth(cfg)...)
+	adminTable, err := gateway.BuildAdmin(cfg, a.deps(cfg, nil, nil, a.adminAddr), a.adminHandler(), false, a.core.adminAuth(cfg)...)
 	if err != nil {
 		ups.discard(a.upstreams)
 		return err
 	}
-	localTable, err := gateway.BuildAdmin(cfg, a.deps(nil, nil, nil), a.adminHandler(), true, localOperator())
+	localTable, err := gateway.BuildAdmin(cfg, a.deps(cfg, nil, nil, nil), a.adminHandler(), true, localOperator())
 	if err != nil {
+		ups.discard(a.upstreams)
+		return err
+	}
+	if err := a.core.tokens.Use(a.life, cfg.Sessions(a.listening(cfg))); err != nil {
 		ups.discard(a.upstreams)
 		return err
 	}
 	a.public.Use(table)
 	a.admin.Use(adminTable)
 	a.local.Use(localTable)
+	if was := a.policies.InForce; a.table != nil && was != digest {
+		a.note(a.life, portcullis.EventConfigChanged, "", policywatch.Changed(was, digest)...)
+	}
 	old := a.upstreams
 	a.cfg, a.table, a.upstreams, a.issuers = cfg, table, ups, issuers
-	a.clients, a.policies = clients, policies{inForce: digest}
+	a.clients, a.policies = clients, policywatch.State{InForce: digest}
 	calls := a.running.next() // those that may still be on the old table
 	if old.unused(ups) {
 		a.tasks.Go(func() { old.retire(a.life, calls, ups, cfg.Server.ShutdownGrace, a.log) })
@@ -200,10 +210,11 @@ func (a *App) use(cfg *config.Config) error {
 }
 
 // deps are what guards need beside the configuration.
-func (a *App) deps(ups upstreams, issuers tokens.Issuers, addr net.Addr) gateway.Deps {
+func (a *App) deps(cfg *config.Config, ups upstreams, issuers tokens.Issuers, addr net.Addr) gateway.Deps {
 	d := gateway.Deps{
-		Log: a.log, Metrics: a.core.metrics, Recorder: a.core.journal, APIKeys: a.core.keys.Authenticator(), Tokens: issuers,
-		Sealer: a.core.sealer, Handles: a.core.handles, Switch: &a.core.sw, Budget: a.core.budget, Probes: a.probes(), Own: a.own(), Approval: a.core.approvals,
+		Log: a.log, Metrics: a.core.metrics, Recorder: a.core.journal, APIKeys: a.core.keys.Authenticator(), Users: a.core.users.Authenticator(), Tokens: issuers,
+		Sealer: a.core.sealer, Handles: a.core.handles, Switch: &a.core.sw, Budget: a.core.budget, Probes: a.probes(), Own: a.own(cfg, issuers), Approval: a.core.approvals,
+		KeySet:   a.keySet(issuers),
 		Upstream: func(route string) portcullis.Upstream { return ups[route] },
 	}
 	if addr != nil {
@@ -223,7 +234,7 @@ func (a *App) rateLimitKeys() int {
 
 func (a *App) adminHandler() http.Handler {
 	return admin.New(a.opts.Version, a.log, a.core.metrics.Handler(),
-		admin.KeyGroup(a.core.keys, a.core.notices), admin.ProcessGroup(a), approvals.Group(a.core.approvals))
+		admin.KeyGroup(a.core.keys, a.core.notices), admin.ProcessGroup(a), approvals.Group(a.core.approvals), admintokens.Group(a.core.tokens), users.Group(a.core.users))
 }
 
 // Endpoints returns where the gateway listens. The key is there only in the

@@ -16,6 +16,9 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/audit/journal"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey/notify"
+	"github.com/portcullis-dev/portcullis/internal/authn/basic"
+	"github.com/portcullis-dev/portcullis/internal/authn/token"
+	"github.com/portcullis-dev/portcullis/internal/authn/token/signing"
 	"github.com/portcullis-dev/portcullis/internal/authz/approval"
 	"github.com/portcullis-dev/portcullis/internal/authz/scope"
 	"github.com/portcullis-dev/portcullis/internal/config"
@@ -35,6 +38,9 @@ const (
 	purposeSession  = "gateway/session/v1"
 	purposeHandle   = "inspect/handle/v1"
 	purposeApproval = "authz/approval/v1"
+	purposeRefresh  = "token/refresh/v1"
+	purposeSigning  = "token/signing/v1"
+	purposeNames    = "basic/names/v1"
 )
 
 // core is what a data folder holds, opened under its lock.
@@ -44,12 +50,15 @@ type core struct {
 	journal   *journal.Journal
 	keys      *apikey.Service
 	notices   *notify.Queue
+	tokens    *token.Service
+	ring      *signing.Ring
 	sealer    *session.Sealer
 	handles   *handle.Sealer
 	approvals *approval.Service
 	sw        edge.Switch
 	metrics   *obs.Metrics
 	budget    *replies.Budget
+	users     *basic.Service
 }
 
 func openCore(ctx context.Context, opts Options) (_ *core, err error) {
@@ -76,6 +85,12 @@ func openCore(ctx context.Context, opts Options) (_ *core, err error) {
 		return nil, err
 	}
 	if err = c.openKeys(opts); err != nil {
+		return nil, err
+	}
+	if err = c.openTokens(ctx, opts); err != nil {
+		return nil, err
+	}
+	if err = c.openUsers(opts); err != nil {
 		return nil, err
 	}
 	approvalKey, err := c.dir.Derive(purposeApproval, approval.KeySize)
@@ -111,7 +126,7 @@ func (c *core) openKeys(opts Options) error {
 	if c.notices, err = openNotices(id.APIKey.Notify, c.db, opts.Log); err != nil {
 		return err
 	}
-	failures, err := newFailures(id.APIKey.Failures)
+	failures, err := newFailures("identity.api_key.failures", id.APIKey.Failures)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway"
+	"github.com/portcullis-dev/portcullis/internal/app/policywatch"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
 	"github.com/portcullis-dev/portcullis/internal/ipfilter"
@@ -202,8 +203,9 @@ func (a *App) background() {
 		}
 	})
 	a.tasks.Go(func() { a.followKeys(ctx) })
+	a.tasks.Go(func() { a.followSessions(ctx) })
 	a.tasks.Go(func() { a.followMetrics(ctx) })
-	a.tasks.Go(func() { a.followPolicies(ctx) })
+	a.tasks.Go(func() { policywatch.Run(ctx, a.lookAtPolicies) })
 	if a.certs != nil {
 		a.tasks.Go(func() {
 			if err := a.certs.Run(ctx); err != nil {
@@ -307,7 +309,7 @@ func (a *App) apply(ctx context.Context, cfg *config.Config) ([]config.Change, e
 	a.applying.Lock()
 	defer a.applying.Unlock()
 	a.mu.Lock()
-	old, digest := a.cfg, a.policies.inForce
+	old := a.cfg
 	a.mu.Unlock()
 	changes := config.Diff(old, cfg)
 	if err := a.use(cfg); err != nil {
@@ -318,9 +320,8 @@ func (a *App) apply(ctx context.Context, cfg *config.Config) ([]config.Change, e
 	for _, c := range changes {
 		a.note(ctx, portcullis.EventConfigChanged, "", slog.String("field", c.Field), slog.String("old", c.Old), slog.String("new", c.New))
 	}
-	a.notePolicies(ctx, digest)
 	if needsRestart(old, cfg) {
-		a.log.Warn("listeners, store, audit, API key and cache settings take effect at the next start")
+		a.log.Warn("listeners, store, audit, API key, user and cache settings take effect at the next start")
 	}
 	a.log.Info("configuration reloaded", "changes", len(changes))
 	return changes, nil
@@ -330,5 +331,5 @@ func (a *App) apply(ctx context.Context, cfg *config.Config) ([]config.Change, e
 func needsRestart(old, cfg *config.Config) bool {
 	return old.Server.Listen != cfg.Server.Listen || old.Server.AdminListen != cfg.Server.AdminListen ||
 		old.Server.TLS != cfg.Server.TLS || old.Server.Limits != cfg.Server.Limits ||
-		old.Store != cfg.Store || old.Audit != cfg.Audit || !reflect.DeepEqual(old.Identity.APIKey, cfg.Identity.APIKey) || old.Identity.CacheTTL != cfg.Identity.CacheTTL
+		old.Store != cfg.Store || old.Audit != cfg.Audit || !reflect.DeepEqual(old.Identity.APIKey, cfg.Identity.APIKey) || old.Identity.Basic != cfg.Identity.Basic || old.Identity.CacheTTL != cfg.Identity.CacheTTL
 }

@@ -39,7 +39,7 @@ func prototypes() []any { return []any{DefaultRoute(), DefaultMTLSRule()} }
 // To ignore one would leave a protection off that the operator wrote down.
 var reserved = [...]string{
 	"route[].credential", "route[].inspect", "route[].tools.phi", "route[].tools.consent",
-	"identity.basic", "identity.zkp", "identity.session",
+	"identity.zkp",
 	"secrets", "store.redis",
 	"audit.retention", "audit.sinks", "detect", "privacy", "incident", "chronicle",
 }

@@ -30,7 +30,7 @@ type Route struct {
 	MaxPerCaller   int               `toml:"max_children_per_caller" doc:"Of these, commands of one caller. When all are taken, a new session ends the one that was longest unused and that nobody listens to."`
 	Transport      string            `toml:"transport" enum:"auto|streamable|sse" doc:"Transport of an upstream URL: Streamable HTTP, the older HTTP+SSE, or whichever it answers to."`
 	Timeout        time.Duration     `toml:"timeout" doc:"How long the server may take to begin its answer, and then to end one that is no stream."`
-	Auth           []string          `toml:"auth" list:"text" doc:"How callers prove who they are: api_key, jwt and oidc (access tokens), mtls (client certificate), or none together with insecure_no_auth."`
+	Auth           []string          `toml:"auth" list:"text" doc:"How callers prove who they are: api_key, jwt and oidc (access tokens), basic (name and password), mtls (client certificate), or none together with insecure_no_auth."`
 	InsecureNoAuth bool              `toml:"insecure_no_auth" doc:"INSECURE: lets anyone call the route. Needed for auth = [\"none\"], so that it never happens by accident."`
 	Rate           []string          `toml:"rate" list:"text" doc:"Calls that may be made: a number and a time, such as 100/1m or 10/minute, then per address, key, route, tool or tool:NAME; all of them hold. Without \"per\" it is per key."`
 	Limits         MessageLimits     `toml:"limits" doc:"Limits on what callers send."`
@@ -200,7 +200,7 @@ func (r Route) checkAuth() []error {
 	}
 	for i, method := range r.Auth {
 		errs = append(errs, supported(fmt.Sprintf("auth[%d]", i), method,
-			[]string{"api_key", "jwt", "oidc", "mtls", "none"}, []string{"basic", "zkp"}))
+			[]string{"api_key", "jwt", "oidc", "basic", "mtls", "none"}, []string{"zkp"}))
 		if slices.Contains(r.Auth[:i], method) {
 			errs = append(errs, fmt.Errorf("auth[%d]: %q: is there twice", i, method))
 		}

@@ -208,7 +208,11 @@ func checkPublicURL(s string) error {
 func (c *Config) checkTokens(i int) error {
 	var errs []error
 	for j, method := range c.Routes[i].Auth {
-		if t := c.tokens(method); t != nil && t.Issuer == "" {
+		t := c.tokens(method)
+		if t != nil && t.Issuer == "" && method == jwt.MethodJWT && c.SessionsOn() {
+			continue // for tokens of the gateway's own
+		}
+		if t != nil && t.Issuer == "" {
 			errs = append(errs, fmt.Errorf("auth[%d]: %q: needs identity.%s.issuer", j, method, method))
 		} else if t != nil && !c.Server.hasName() {
 			errs = append(errs, fmt.Errorf("auth[%d]: %q: needs server.public_url, because server.listen is no address that tokens could be for", j, method))
