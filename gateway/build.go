@@ -189,7 +189,7 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 		rt.pipe.offers = []string{challenge.Basic}
 	}
 	if len(rc.Approval.Tools) > 0 { // behind all that rewrites: what is approved is what is sent
-		g, err := approval.NewGuard(b.Approval, rc.Name, rc.Approval.Tools, rc.Approval.Guard())
+		g, err := approval.NewGuard(b.Approval, rc.Name, rc.Approval.Tools, rc.Tools.MetaTools(), rc.Approval.Guard())
 		if err != nil {
 			return nil, fmt.Errorf("approval: %w", err)
 		}

@@ -97,11 +97,7 @@ func (a *Access) Route(rc *config.Route) ([]portcullis.Authorizer, error) {
 	if len(rc.Tools.Meta) == 0 {
 		return out, nil
 	}
-	meta := make([]metatool.Tool, len(rc.Tools.Meta))
-	for i, m := range rc.Tools.Meta {
-		meta[i] = metatool.Tool(m)
-	}
-	g, err := metatool.New(meta, slices.Clone(out))
+	g, err := metatool.New(rc.Tools.MetaTools(), slices.Clone(out))
 	if err != nil {
 		return nil, fmt.Errorf("tools: %w", err)
 	}

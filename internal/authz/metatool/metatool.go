@@ -167,6 +167,23 @@ func (g *Guard) decide(ctx context.Context, p portcullis.Principal, a portcullis
 	return d, nil
 }
 
+// Names returns the tools that a call names: its own and those inside it, as
+// deep as they can be read.
+func (g *Guard) Names(a portcullis.Action) []string {
+	names := []string{a.Target.Name}
+	for at := []portcullis.Action{a}; len(at) > 0 && len(names) <= maxNames; at = at[1:] {
+		for _, c := range g.tools[at[0].Target.Name] {
+			if inner, ok := c.inner(at[0]); ok {
+				names, at = append(names, inner.Target.Name), append(at, inner)
+			}
+		}
+	}
+	return names
+}
+
+// maxNames bounds what Names returns.
+const maxNames = 64
+
 // inner is the action that a call of a meta tool leads to.
 func (c compiled) inner(a portcullis.Action) (portcullis.Action, bool) {
 	raw, ok := c.name.find(a.Arguments)
