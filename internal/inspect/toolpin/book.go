@@ -18,7 +18,7 @@ type Book struct {
 	recorder portcullis.Recorder
 	now      func() time.Time
 	names    skeletons
-	scan     *scanner
+	scan     func() (*scanner, error) // made when first needed: its rules take a while to compile
 
 	mu     sync.Mutex // one change at a time; nobody who only looks takes it
 	tracks map[string]*track
@@ -53,11 +53,7 @@ func NewBook(ctx context.Context, store Store, recorder portcullis.Recorder, now
 	if now == nil {
 		now = time.Now
 	}
-	scan, err := newScanner()
-	if err != nil {
-		return nil, err
-	}
-	b := &Book{store: store, recorder: recorder, now: now, names: newSkeletons(), scan: scan, tracks: map[string]*track{}}
+	b := &Book{store: store, recorder: recorder, now: now, names: newSkeletons(), scan: sync.OnceValues(newScanner), tracks: map[string]*track{}}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b, b.load(ctx)

@@ -62,6 +62,19 @@ func (g *Guard) Authorize(_ context.Context, _ portcullis.Principal, a portculli
 	return portcullis.Decision{}, refused(portcullis.EventToolChanged, "the tool is held: "+JoinReasons(p.Why))
 }
 
+// Inner returns the guard as it decides on tools inside tools: those need not
+// stand in a list, but what is held there is held here.
+func (g *Guard) Inner() portcullis.Authorizer { return inner{g} }
+
+type inner struct{ guard *Guard }
+
+func (i inner) Name() string { return i.guard.Name() }
+
+func (i inner) Authorize(ctx context.Context, who portcullis.Principal, a portcullis.Action) (portcullis.Decision, error) {
+	a.Listing = true // what was in no list is not held
+	return i.guard.Authorize(ctx, who, a)
+}
+
 // refused is what a caller reads of a tool that is not there, too.
 func refused(event portcullis.EventType, detail string) *portcullis.Error {
 	return &portcullis.Error{
@@ -83,7 +96,9 @@ func (g *Guard) Inspect(ctx context.Context, _ portcullis.Principal, m *portcull
 	}
 	switch m.Method {
 	case "initialize", "server/discover", "":
-		g.instructions(m)
+		if err := g.instructions(m); err != nil {
+			return nil, err
+		}
 	}
 	return m, nil
 }
@@ -182,13 +197,17 @@ func plain(name string) string {
 
 // instructions looks at what a server tells models about itself. It passes:
 // what is wrong with it is noted.
-func (g *Guard) instructions(m *portcullis.Message) {
+func (g *Guard) instructions(m *portcullis.Message) error {
 	raw := memberOf(memberOf(m.Raw, "result"), "instructions")
 	text := jsonrpc.ValueOf(raw).Text(raw)
 	if text == "" {
-		return
+		return nil
 	}
-	hidden, orders := g.book.scan.look(text)
+	scan, err := g.book.scan()
+	if err != nil {
+		return err
+	}
+	hidden, orders := scan.look(text)
 	for _, found := range [...]struct {
 		kind string
 		why  Reason
@@ -200,4 +219,5 @@ func (g *Guard) instructions(m *portcullis.Message) {
 			})
 		}
 	}
+	return nil
 }

@@ -68,8 +68,22 @@ func (d *desk) reopen(t tester) {
 	if err != nil {
 		t.Fatalf("NewBook: %v", err)
 	}
+	b.ScanAs(compiled(t))
 	d.Book = b
 }
+
+// compiled has the detectors that all books of the tests use.
+func compiled(t tester) *toolpin.Book {
+	b, err := once()
+	if err != nil {
+		t.Fatalf("NewBook: %v", err)
+	}
+	return b
+}
+
+var once = sync.OnceValues(func() (*toolpin.Book, error) {
+	return toolpin.NewBook(context.Background(), nil, nil, nil)
+})
 
 func (d *desk) guard(t tester, route string, change ...func(*toolpin.Config)) *toolpin.Guard {
 	t.Helper()
@@ -411,6 +425,12 @@ func TestRefusal(t *testing.T) {
 	}
 	if held.Kind != portcullis.KindForbidden || held.Kind != unknown.Kind || held.Reason != unknown.Reason || held.Public != unknown.Public || held.Header != nil || held.Data != nil {
 		t.Errorf("%+v\n%+v", held, unknown)
+	}
+	if got, err := g.Inner().Authorize(t.Context(), portcullis.Principal{}, action("nothing")); err != nil || !got.Allowed() {
+		t.Errorf("a tool inside a tool that was in no list: %+v, %v", got, err)
+	}
+	if got, err := g.Inner().Authorize(t.Context(), portcullis.Principal{}, action("read_file")); err == nil || got.Allowed() {
+		t.Errorf("a held tool inside a tool: %+v, %v", got, err)
 	}
 	other := portcullis.Action{Method: "prompts/get", Target: portcullis.Target{Kind: portcullis.TargetPrompt, Name: "read_file"}}
 	if got, err := g.Authorize(t.Context(), portcullis.Principal{}, other); err != nil || !got.Allowed() {

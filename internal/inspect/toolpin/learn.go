@@ -45,6 +45,7 @@ type lesson struct {
 	book    *Book
 	track   *track
 	cfg     Config
+	scan    *scanner
 	entries []*listed
 	more    bool // a further page follows
 
@@ -95,6 +96,11 @@ func (l *lesson) learn(ctx context.Context) error {
 	if l.known() {
 		return nil
 	}
+	scan, err := l.book.scan()
+	if err != nil {
+		return err
+	}
+	l.scan = scan
 	ctx = context.WithoutCancel(ctx) // what was seen is remembered, even if the caller leaves
 	b := l.book
 	b.mu.Lock()
@@ -231,7 +237,7 @@ func (l *lesson) examine(e *listed, shadows map[string][]*entry) []Reason {
 	}
 	hidden, orders := false, false
 	err := eachString(e.text, func(s string) {
-		h, o := l.book.scan.look(s)
+		h, o := l.scan.look(s)
 		hidden, orders = hidden || h != "", orders || o != ""
 	})
 	if hidden {
