@@ -29,6 +29,9 @@ type listed struct {
 	text []byte
 	dup  bool // another entry of the list has its name and another text
 	pass bool
+
+	read  bool     // flaws are known
+	flaws []Reason // what is wrong with the text by itself
 }
 
 // change is what a list did to a tool.
@@ -101,6 +104,7 @@ func (l *lesson) learn(ctx context.Context) error {
 		return err
 	}
 	l.scan = scan
+	l.readNew()                      // reading takes its time: nobody waits for it
 	ctx = context.WithoutCancel(ctx) // what was seen is remembered, even if the caller leaves
 	b := l.book
 	b.mu.Lock()
@@ -232,24 +236,40 @@ func (l *lesson) examine(e *listed, shadows map[string][]*entry) []Reason {
 	if l.shadowed(e, shadows) {
 		why = append(why, Shadow)
 	}
-	if e.text == nil {
-		return why
+	return append(why, l.flaws(e)...)
+}
+
+// readNew reads the texts that are not known yet.
+func (l *lesson) readNew() {
+	v := l.track.view.Load()
+	for _, e := range l.entries {
+		if p := v.pins[e.name]; p == nil || p.Approved != e.hash && p.Seen != e.hash {
+			l.flaws(e)
+		}
 	}
+}
+
+// flaws says what is wrong with the text of an entry.
+func (l *lesson) flaws(e *listed) []Reason {
+	if e.read || e.text == nil {
+		return e.flaws
+	}
+	e.read = true
 	hidden, orders := false, false
 	err := eachString(e.text, func(s string) {
 		h, o := l.scan.look(s)
 		hidden, orders = hidden || h != "", orders || o != ""
 	})
 	if hidden {
-		why = append(why, HiddenText)
+		e.flaws = append(e.flaws, HiddenText)
 	}
 	if orders {
-		why = append(why, Instructions)
+		e.flaws = append(e.flaws, Instructions)
 	}
 	if err != nil {
-		why = append(why, Unreadable)
+		e.flaws = append(e.flaws, Unreadable)
 	}
-	return why
+	return e.flaws
 }
 
 // shadows are the tools whose names others may not be taken for, by skeleton:
