@@ -11,6 +11,7 @@ import (
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway/certs"
 	"github.com/portcullis-dev/portcullis/gateway/entrance"
+	"github.com/portcullis-dev/portcullis/gateway/schemas"
 	"github.com/portcullis-dev/portcullis/gateway/tokens"
 	"github.com/portcullis-dev/portcullis/internal/authn/anonymous"
 	"github.com/portcullis-dev/portcullis/internal/authn/challenge"
@@ -154,13 +155,16 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	rt := b.newRoute(rc.Name, rc.Path, limitsOf(rc.Limits, jsonrpc.DefaultLimits()))
 	rt.speaksMCP, rt.rate, rt.rateRules, rt.headers = true, rate, rc.Rate, headers.Apply
 	rt.replyLimits = limitsOf(rc.ReplyLimits, jsonrpc.DefaultReplyLimits())
+	if rt.schemas, err = schemas.New(rc, b.schemasOf(rc, prev)); err != nil {
+		return nil, err
+	}
 	params := mcp.NewParamHeaders(maxTools, maxParamHeaders)
 	handles := handle.New(b.Handles, rc.Name)
 	rt.pipe = &pipeline{
 		edge: guards, authn: b.authenticators(rc, resource), resource: resource, authz: authz, record: b.Recorder,
 		decode:  mcp.NewDecoder(rt.limits, b.Sealer, params),
-		inspect: []portcullis.Inspector{handles}, // first: it compares with what callers sent before
-		review:  []portcullis.Inspector{&paramLearner{params}, &listFilter{rc.Name, authz}, handles},
+		inspect: rt.schemas.Behind(handles),                                                               // handles first: they compare with what callers sent before
+		review:  append(rt.schemas.Behind(), &paramLearner{params}, &listFilter{rc.Name, authz}, handles), // schemas of all tools are learnt, whoever asks
 	}
 	if len(rc.Approval.Tools) > 0 { // behind all that rewrites: what is approved is what is sent
 		g, err := approval.NewGuard(b.Approval, rc.Name, rc.Approval.Tools, rc.Approval.Guard())
@@ -176,6 +180,18 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 		rt.pipe.forward = b.Upstream(rc.Name)
 	}
 	return rt, nil
+}
+
+// schemasOf returns what the table before knows of a route's tools.
+func (b *builder) schemasOf(rc *config.Route, prev *Table) *schemas.Guard {
+	if prev != nil {
+		for _, old := range prev.order {
+			if old.name == rc.Name {
+				return old.schemas
+			}
+		}
+	}
+	return nil
 }
 
 // Bounds on what is remembered of a route's tools.

@@ -32,7 +32,7 @@ func Default() *Config {
 }
 
 // prototypes are the defaults of sections that a file may repeat.
-func prototypes() []any { return []any{DefaultRoute(), DefaultMTLSRule()} }
+func prototypes() []any { return []any{DefaultRoute(), DefaultMTLSRule(), DefaultSchemaFile()} }
 
 // reserved are keys that the contract names and this version does not honour.
 // To ignore one would leave a protection off that the operator wrote down.

@@ -73,6 +73,9 @@ func Load(path string, getenv func(string) (string, bool)) (*Config, *Source, er
 	if err != nil {
 		return nil, nil, err
 	}
+	if errs := cfg.loadSchemas(source.origin); errs != nil {
+		return nil, nil, errs
+	}
 	source.Warnings = append(warnings, source.Warnings...)
 	return cfg, source, nil
 }

@@ -38,6 +38,8 @@ type Route struct {
 	Tools          Rules             `toml:"tools" doc:"Which tools may be called; tools/list shows only those."`
 	Prompts        Rules             `toml:"prompts" doc:"Which prompts may be read."`
 	Resources      Rules             `toml:"resources" doc:"Which resources may be read, by URI."`
+	Schema         SchemaChecks      `toml:"schema" doc:"Whether calls and results must fit the schemas that the server itself names for its tools."`
+	Schemas        []SchemaFile      `toml:"schemas" doc:"Schemas of your own for parts of messages. Repeat the table for each one."`
 	Approval       Approval          `toml:"approval" doc:"Tools whose calls need the word of another person."`
 	CORS           CORS              `toml:"cors" doc:"Calls from web pages of other origins. None are allowed by default."`
 	Headers        Headers           `toml:"headers" doc:"Security headers of every reply."`
@@ -105,6 +107,7 @@ func DefaultRoute() Route {
 		Auth: []string{"api_key"}, Rate: []string{"1000/1m per address", "100/1m per key"},
 		Limits:      MessageLimits{Bytes: 1 << 20, Depth: 10, Array: 1000, String: 100000},
 		ReplyLimits: MessageLimits{Bytes: 16 << 20, Depth: 64, Array: 100000, String: 8 << 20},
+		Schema:      DefaultSchemaChecks(),
 		Approval:    defaultApproval(),
 		CORS:        defaultCORS(),
 		Headers:     Headers{Profile: "api"},
