@@ -75,7 +75,7 @@ func Compile(raw []byte, o Options) (s *Schema, err error) {
 	}
 	s = &Schema{root: root, names: g.names, costs: g.costs()}
 	smallest := shape{values: [maxDepth + 2]float64{1}}
-	if !affordable(&s.costs, &smallest) {
+	if _, ok := affordable(&s.costs, &smallest); !ok {
 		return nil, errCostly
 	}
 	return s, nil

@@ -262,8 +262,9 @@ func below(one, every []int, before []weight) weight {
 	return w
 }
 
-// affordable reports whether a value of a shape can be checked.
-func affordable(costs *[maxDepth + 1]weight, s *shape) bool {
+// affordable reports whether a value of a shape can be checked, and how many
+// steps that may take.
+func affordable(costs *[maxDepth + 1]weight, s *shape) (steps float64, ok bool) {
 	var sum weight
 	for d := 0; d <= s.depth; d++ {
 		c := costs[d]
@@ -271,7 +272,7 @@ func affordable(costs *[maxDepth + 1]weight, s *shape) bool {
 		sum[1] += c[1] * s.text[d]
 		sum[2] += c[2] * s.pairs[d]
 	}
-	return sum[0] <= maxSteps && sum[1] <= maxMatched && sum[2] <= maxPairs
+	return sum[0], sum[0] <= maxSteps && sum[1] <= maxMatched && sum[2] <= maxPairs
 }
 
 // instructions is about what a pattern compiles to, found without compiling it.

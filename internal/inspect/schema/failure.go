@@ -26,12 +26,28 @@ const (
 // Check holds a value to the schema. A value whose check could cost too much is
 // not checked, which is a failure too. prefix stands before the path of a
 // failure.
-func (s *Schema) Check(raw []byte, prefix string) (f *Failure) {
+func (s *Schema) Check(raw []byte, prefix string) *Failure {
+	return s.check(raw, prefix, func() bool { return true })
+}
+
+// Checks above these bounds are heavy: they take memory of another order.
+const (
+	heavyBytes = 64 << 10
+	heavySteps = 20_000
+)
+
+// check is Check. heavy is called, once at the most, before a heavy check
+// begins; where it returns false, nothing is checked.
+func (s *Schema) check(raw []byte, prefix string, heavy func() bool) (f *Failure) {
 	defer func() {
 		if p := recover(); p != nil { // nothing passes that was not checked
 			f = &Failure{prefix, "budget"}
 		}
 	}()
+	large := len(raw) > heavyBytes
+	if large && !heavy() {
+		return &Failure{prefix, "budget"}
+	}
 	v, d, err := decode(raw, false)
 	switch {
 	case errors.Is(err, errTooLarge):
@@ -43,7 +59,8 @@ func (s *Schema) Check(raw []byte, prefix string) (f *Failure) {
 	case err != nil:
 		return &Failure{prefix, "json"}
 	}
-	if !affordable(&s.costs, &d.shape) {
+	steps, ok := affordable(&s.costs, &d.shape)
+	if !ok || !large && steps > heavySteps && !heavy() {
 		return &Failure{prefix, "budget"}
 	}
 	err = s.root.Validate(v)

@@ -48,7 +48,12 @@ type Inspector struct {
 	c     Config
 	rules []Rule
 	tools *tools
+	heavy chan struct{} // taken while a heavy check runs
 }
+
+// maxHeavy is the number of heavy checks that run at the same time on a route.
+// Others wait.
+const maxHeavy = 4
 
 var _ portcullis.Inspector = (*Inspector)(nil)
 
@@ -57,7 +62,25 @@ func New(c Config, rules []Rule) *Inspector {
 	if c.Arguments == Off && c.Results == Off && len(rules) == 0 {
 		return nil
 	}
-	return &Inspector{c: c, rules: rules, tools: newTools()}
+	return &Inspector{c: c, rules: rules, tools: newTools(), heavy: make(chan struct{}, maxHeavy)}
+}
+
+// check holds a value to a schema; heavy checks wait for their turn.
+func (i *Inspector) check(ctx context.Context, s *Schema, raw []byte, prefix string) *Failure {
+	taken := false
+	defer func() {
+		if taken {
+			<-i.heavy
+		}
+	}()
+	return s.check(raw, prefix, func() bool {
+		select {
+		case i.heavy <- struct{}{}:
+			taken = true
+		case <-ctx.Done():
+		}
+		return taken
+	})
 }
 
 // Follow takes over what another inspector of the same server has learnt, so
@@ -72,13 +95,13 @@ func (i *Inspector) Follow(old *Inspector) {
 func (*Inspector) Name() string { return "schema" }
 
 // Inspect implements portcullis.Inspector. It changes no message.
-func (i *Inspector) Inspect(_ context.Context, _ portcullis.Principal, m *portcullis.Message) (*portcullis.Message, error) {
+func (i *Inspector) Inspect(ctx context.Context, _ portcullis.Principal, m *portcullis.Message) (*portcullis.Message, error) {
 	var err error
 	switch {
-	case m.Direction == portcullis.ToServer && m.Shape == portcullis.ShapeRequest && m.Method == "tools/call":
-		err = i.call(m)
+	case m.Direction == portcullis.ToServer && m.Method == "tools/call":
+		err = i.call(ctx, m)
 	case m.Direction == portcullis.ToClient && m.Shape == portcullis.ShapeResult && m.Method == "tools/call":
-		err = i.result(m)
+		err = i.result(ctx, m)
 	case m.Direction == portcullis.ToClient && m.Shape == portcullis.ShapeResult && m.Method == "tools/list":
 		i.tools.learn(m.Params, !paged(m.Request))
 	}
@@ -90,7 +113,7 @@ func (i *Inspector) Inspect(_ context.Context, _ portcullis.Principal, m *portcu
 		if !r.applies(m) {
 			continue
 		}
-		if f := r.Schema.Check(r.value(m), "/"+string(r.Part)); f != nil {
+		if f := i.check(ctx, r.Schema, r.value(m), "/"+string(r.Part)); f != nil {
 			if err := refuse(m, f, r.Warn); err != nil {
 				return nil, err
 			}
@@ -100,7 +123,7 @@ func (i *Inspector) Inspect(_ context.Context, _ portcullis.Principal, m *portcu
 }
 
 // call checks the arguments of a call against the schema of its tool.
-func (i *Inspector) call(m *portcullis.Message) error {
+func (i *Inspector) call(ctx context.Context, m *portcullis.Message) error {
 	if i.c.Arguments == Off {
 		return nil
 	}
@@ -119,7 +142,7 @@ func (i *Inspector) call(m *portcullis.Message) error {
 	if len(arguments) == 0 {
 		arguments = []byte("{}")
 	}
-	if f := s.Check(arguments, "/arguments"); f != nil {
+	if f := i.check(ctx, s, arguments, "/arguments"); f != nil {
 		return refuse(m, f, i.c.Arguments == Warn)
 	}
 	return nil
@@ -154,7 +177,7 @@ func (i *Inspector) unusable(m *portcullis.Message, why error) error {
 
 // result checks the structured content of a result. One that says it is an
 // error, and one without structured content, has nothing to check.
-func (i *Inspector) result(m *portcullis.Message) error {
+func (i *Inspector) result(ctx context.Context, m *portcullis.Message) error {
 	if i.c.Results == Off {
 		return nil
 	}
@@ -183,7 +206,7 @@ func (i *Inspector) result(m *portcullis.Message) error {
 		}
 		return rejected(detail)
 	}
-	if f := s.Check(structured, "/structuredContent"); f != nil {
+	if f := i.check(ctx, s, structured, "/structuredContent"); f != nil {
 		return refuse(m, f, i.c.Results == Warn)
 	}
 	return nil

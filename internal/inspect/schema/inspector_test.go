@@ -327,6 +327,26 @@ func TestListsAndCallsAtOnce(t *testing.T) {
 	wg.Wait()
 }
 
+// TestHeavyChecksTakeTurns: many large values at once are checked a few at a
+// time, and who has left does not wait.
+func TestHeavyChecksTakeTurns(t *testing.T) {
+	i := schema.New(schema.Default(), nil)
+	inspect(t, i, listing(named("echo", `"inputSchema":{"properties":{"a":{"type":"array","items":{"type":"integer"}}}}`)))
+	large := `{"a":[` + strings.Repeat("1,", 50_000) + `1]}`
+	var wg sync.WaitGroup
+	for range 12 {
+		wg.Go(func() {
+			if got := inspect(t, i, calling("echo", large)); got != "" {
+				t.Errorf("%q", got)
+			}
+		})
+	}
+	wg.Wait()
+	if got := inspect(t, i, calling("echo", strings.Replace(large, "1", `"x"`, 1))); got != "input_rejected" {
+		t.Errorf("%q", got)
+	}
+}
+
 func BenchmarkInspectCall(b *testing.B) {
 	i := schema.New(schema.Default(), nil)
 	list := listing(named("echo", `"inputSchema":`+text))
