@@ -2,6 +2,7 @@ package portcullis
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
 	"time"
 )
@@ -85,6 +86,7 @@ type Error struct {
 	Attempted  Actor          // who the caller claimed to be when nobody was authenticated, for the audit log (S0-37)
 	Event      EventType      // audit event this refusal makes; "" = the kind's own
 	Detail     string         // what happened, for the log; never attacker bytes
+	Facts      []slog.Attr    // further details of the audit event
 	Err        error          // cause, for the log
 }
 

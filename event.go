@@ -12,32 +12,58 @@ type EventType string
 // Event types that the front door writes. CALL_STARTED is the intent, written
 // before a call is forwarded; CALL_FINISHED is its outcome.
 const (
-	EventCallStarted        EventType = "CALL_STARTED"
-	EventCallFinished       EventType = "CALL_FINISHED"
-	EventAuthSuccess        EventType = "AUTH_SUCCESS"
-	EventAuthFailure        EventType = "AUTH_FAILURE"
-	EventAuthzDenied        EventType = "AUTHZ_DENIED"
-	EventInvalidAPIKey      EventType = "INVALID_API_KEY"
-	EventAPIKeyCreated      EventType = "API_KEY_CREATED"
-	EventAPIKeyRotated      EventType = "API_KEY_ROTATED"
-	EventAPIKeyClaimed      EventType = "API_KEY_CLAIMED" // the secret of a successor was fetched
-	EventAPIKeyDeprecated   EventType = "API_KEY_DEPRECATED"
-	EventAPIKeyRevoked      EventType = "API_KEY_REVOKED"
-	EventAPIKeyStale        EventType = "API_KEY_USED_AFTER_ROTATION"
-	EventRateLimitExceeded  EventType = "RATE_LIMIT_EXCEEDED"
+	EventCallStarted  EventType = "CALL_STARTED"
+	EventCallFinished EventType = "CALL_FINISHED"
+	EventAuthSuccess  EventType = "AUTH_SUCCESS"
+	EventAuthFailure  EventType = "AUTH_FAILURE"
+	EventAuthzDenied  EventType = "AUTHZ_DENIED"
+
+	EventInvalidAPIKey    EventType = "INVALID_API_KEY"
+	EventAPIKeyCreated    EventType = "API_KEY_CREATED"
+	EventAPIKeyRotated    EventType = "API_KEY_ROTATED"
+	EventAPIKeyClaimed    EventType = "API_KEY_CLAIMED" // the secret of a successor was fetched
+	EventAPIKeyDeprecated EventType = "API_KEY_DEPRECATED"
+	EventAPIKeyRevoked    EventType = "API_KEY_REVOKED"
+	EventAPIKeyStale      EventType = "API_KEY_USED_AFTER_ROTATION"
+
+	EventUserCreated         EventType = "USER_CREATED"
+	EventUserPasswordChanged EventType = "USER_PASSWORD_CHANGED"
+	EventUserRolesChanged    EventType = "USER_ROLES_CHANGED" // roles or scopes
+	EventUserDisabled        EventType = "USER_DISABLED"
+	EventUserEnabled         EventType = "USER_ENABLED"
+	EventUserRemoved         EventType = "USER_REMOVED"
+
+	EventZKPAuthSuccess EventType = "ZKP_AUTH_SUCCESS"
+	EventZKPAuthFailure EventType = "ZKP_AUTH_FAILURE"
+	EventZKPEnrolled    EventType = "ZKP_ENROLLED" // a public key stands for a user from now on
+	EventZKPRemoved     EventType = "ZKP_REMOVED"
+
+	EventRateLimitExceeded EventType = "RATE_LIMIT_EXCEEDED"
+
 	EventConfigChanged      EventType = "CONFIG_CHANGED"
 	EventUnauthorizedAccess EventType = "UNAUTHORIZED_ACCESS_ATTEMPT"
 	EventInputRejected      EventType = "INPUT_REJECTED"
 	EventContentBlocked     EventType = "CONTENT_BLOCKED"
-	EventMaintenanceOn      EventType = "MAINTENANCE_ON"
-	EventMaintenanceOff     EventType = "MAINTENANCE_OFF"
-	EventCallRefused        EventType = "CALL_REFUSED"       // refusals that no other type names
-	EventApprovalRequested  EventType = "APPROVAL_REQUESTED" // a call waits for another person
-	EventApprovalGranted    EventType = "APPROVAL_GRANTED"
-	EventApprovalDenied     EventType = "APPROVAL_DENIED"
-	EventApprovalUsed       EventType = "APPROVAL_USED"
-	EventGatewayStarted     EventType = "GATEWAY_STARTED"
-	EventGatewayStopped     EventType = "GATEWAY_STOPPED"
+	EventContentRewritten   EventType = "CONTENT_REWRITTEN" // a rule masked, redacted, cleaned or replaced something
+	EventContentFlagged     EventType = "CONTENT_FLAGGED"   // a rule noted something and let it pass
+
+	EventSessionOpened    EventType = "SESSION_OPENED"
+	EventSessionRefreshed EventType = "SESSION_REFRESHED"
+	EventSessionRevoked   EventType = "SESSION_REVOKED" // a session, or a token of another issuer
+	EventTokenIssued      EventType = "TOKEN_ISSUED"    // by an operator
+	EventSecretRotated    EventType = "SECRET_ROTATED"
+
+	EventMaintenanceOn  EventType = "MAINTENANCE_ON"
+	EventMaintenanceOff EventType = "MAINTENANCE_OFF"
+	EventCallRefused    EventType = "CALL_REFUSED" // refusals that no other type names
+
+	EventApprovalRequested EventType = "APPROVAL_REQUESTED" // a call waits for another person
+	EventApprovalGranted   EventType = "APPROVAL_GRANTED"
+	EventApprovalDenied    EventType = "APPROVAL_DENIED"
+	EventApprovalUsed      EventType = "APPROVAL_USED"
+
+	EventGatewayStarted EventType = "GATEWAY_STARTED"
+	EventGatewayStopped EventType = "GATEWAY_STOPPED"
 )
 
 // Severity of an event, in the words of the guides.

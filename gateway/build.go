@@ -9,20 +9,23 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/access"
 	"github.com/portcullis-dev/portcullis/gateway/certs"
+	"github.com/portcullis-dev/portcullis/gateway/content"
 	"github.com/portcullis-dev/portcullis/gateway/entrance"
 	"github.com/portcullis-dev/portcullis/gateway/schemas"
 	"github.com/portcullis-dev/portcullis/gateway/tokens"
 	"github.com/portcullis-dev/portcullis/internal/authn/anonymous"
+	"github.com/portcullis-dev/portcullis/internal/authn/basic"
 	"github.com/portcullis-dev/portcullis/internal/authn/challenge"
 	"github.com/portcullis-dev/portcullis/internal/authn/greeting"
 	"github.com/portcullis-dev/portcullis/internal/authn/mtls"
 	"github.com/portcullis-dev/portcullis/internal/authn/mtls/trust"
+	"github.com/portcullis-dev/portcullis/internal/authn/token/signing"
 	"github.com/portcullis-dev/portcullis/internal/authz/approval"
-	"github.com/portcullis-dev/portcullis/internal/authz/scope"
-	"github.com/portcullis-dev/portcullis/internal/authz/tool"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
+	"github.com/portcullis-dev/portcullis/internal/inspect/finding"
 	"github.com/portcullis-dev/portcullis/internal/inspect/handle"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
@@ -38,9 +41,12 @@ type Deps struct {
 	Metrics  *obs.Metrics
 	Recorder portcullis.Recorder
 	APIKeys  portcullis.Authenticator
-	Tokens   tokens.Issuers  // of access tokens
-	Clients  *trust.Verifier // of client certificates; nil trusts nobody
+	Users    portcullis.Authenticator // by name and password
+	Tokens   tokens.Issuers           // of access tokens
+	KeySet   http.Handler             // public keys of the gateway's own tokens; nil = it signs none
+	Clients  *trust.Verifier          // of client certificates; nil trusts nobody
 	Sealer   *session.Sealer
+	Swaps    *content.Tokens // of content rules that tokenize
 	Handles  *handle.Sealer
 	Switch   *edge.Switch
 	Budget   *replies.Budget // memory for large replies, shared by all tables; nil = no end
@@ -54,10 +60,12 @@ type Deps struct {
 // builder holds what the routes of one table share.
 type builder struct {
 	Deps
-	cfg      *config.Config
-	entrance *entrance.Entrance
-	certs    *certs.Certs
-	listen   string // address the listener really has
+	cfg       *config.Config
+	entrance  *entrance.Entrance
+	access    *access.Access
+	certs     *certs.Certs
+	detectors []finding.Detector // of content rules
+	listen    string             // address the listener really has
 }
 
 // ProbePaths are answered without a credential and without edge guards, so
@@ -71,6 +79,9 @@ func Build(cfg *config.Config, d Deps, prev *Table) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
+	if b.access, err = access.New(cfg, d.Log, nil); err != nil {
+		return nil, err
+	}
 	headers, err := edge.NewHeaders(edge.DefaultHeaders())
 	if err != nil {
 		return nil, err
@@ -80,6 +91,9 @@ func Build(cfg *config.Config, d Deps, prev *Table) (*Table, error) {
 		if d.Probes != nil {
 			t.fixed[p] = d.Probes
 		}
+	}
+	if d.KeySet != nil {
+		t.fixed[signing.JWKSPath] = d.KeySet
 	}
 	for i := range cfg.Routes {
 		rt, err := b.route(&cfg.Routes[i], prev)
@@ -117,7 +131,11 @@ func newBuilder(cfg *config.Config, d Deps) (*builder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &builder{Deps: d, cfg: cfg, entrance: e, certs: c, listen: listen[0]}, nil
+	detectors, err := cfg.Detectors()
+	if err != nil {
+		return nil, fmt.Errorf("inspect: %w", err)
+	}
+	return &builder{Deps: d, cfg: cfg, entrance: e, certs: c, detectors: detectors, listen: listen[0]}, nil
 }
 
 // route builds one MCP route: the one place that decides which guards it has.
@@ -140,7 +158,7 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	if err != nil {
 		return nil, err
 	}
-	authz, err := authorizers(rc)
+	authz, err := b.access.Route(rc)
 	if err != nil {
 		return nil, err
 	}
@@ -158,16 +176,25 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	if rt.schemas, err = schemas.New(rc, b.schemasOf(rc, prev)); err != nil {
 		return nil, err
 	}
+	rules, err := content.Guard(rc, b.detectors, b.Swaps, b.Metrics)
+	if err != nil {
+		return nil, err
+	}
 	params := mcp.NewParamHeaders(maxTools, maxParamHeaders)
+	rt.params = params
 	handles := handle.New(b.Handles, rc.Name)
 	rt.pipe = &pipeline{
 		edge: guards, authn: b.authenticators(rc, resource), resource: resource, authz: authz, record: b.Recorder,
 		decode:  mcp.NewDecoder(rt.limits, b.Sealer, params),
-		inspect: rt.schemas.Behind(handles),                                                               // handles first: they compare with what callers sent before
+		inspect: append(rt.schemas.Behind(handles), content.Inspectors(rules, portcullis.ToServer)...),    // handles first: they compare with what callers sent before
 		review:  append(rt.schemas.Behind(), &paramLearner{params}, &listFilter{rc.Name, authz}, handles), // schemas of all tools are learnt, whoever asks
 	}
+	rt.pipe.review = append(rt.pipe.review, content.Inspectors(rules, portcullis.ToClient)...) // what is cut from a list is not searched
+	if slices.Contains(rc.Auth, basic.Method) {
+		rt.pipe.offers = []string{challenge.Basic}
+	}
 	if len(rc.Approval.Tools) > 0 { // behind all that rewrites: what is approved is what is sent
-		g, err := approval.NewGuard(b.Approval, rc.Name, rc.Approval.Tools, rc.Approval.Guard())
+		g, err := approval.NewGuard(b.Approval, rc.Name, rc.Approval.Tools, rc.Tools.MetaTools(), rc.Approval.Guard())
 		if err != nil {
 			return nil, fmt.Errorf("approval: %w", err)
 		}
@@ -225,11 +252,14 @@ func bodyLimits(c config.ServerLimits) edge.Limits {
 func (b *builder) authenticators(rc *config.Route, r *challenge.Resource) []portcullis.Authenticator {
 	var out []portcullis.Authenticator
 	for _, method := range rc.Auth {
+		if method == b.Tokens.First(rc) { // one guard for all access tokens
+			out = append(out, b.Tokens.Guard(b.cfg, rc, r))
+		}
 		switch method {
 		case "api_key":
 			out = append(out, b.APIKeys)
-		case tokens.First(rc): // one guard for all access tokens
-			out = append(out, b.Tokens.Guard(b.cfg, rc, r))
+		case basic.Method:
+			out = append(out, b.Users)
 		case mtls.Method:
 			out = append(out, b.certs.Authenticator())
 		case "none": // the configuration holds insecure_no_auth = true, or it would not be valid
@@ -237,27 +267,6 @@ func (b *builder) authenticators(rc *config.Route, r *challenge.Resource) []port
 		}
 	}
 	return out
-}
-
-func authorizers(rc *config.Route) ([]portcullis.Authorizer, error) {
-	scopes, err := scope.New(scope.Config{Tools: rc.Tools.Scopes}, time.Now)
-	if err != nil {
-		return nil, fmt.Errorf("tools: %w", err)
-	}
-	lists := tool.Config{
-		Allow: rc.Tools.Allow, Deny: rc.Tools.Deny,
-		Prompts:   tool.List{Allow: rc.Prompts.Allow, Deny: rc.Prompts.Deny},
-		Resources: tool.List{Allow: rc.Resources.Allow, Deny: rc.Resources.Deny},
-	}
-	out := []portcullis.Authorizer{scopes}
-	if lists.Empty() {
-		return out, nil
-	}
-	rules, err := tool.New(lists)
-	if err != nil {
-		return nil, fmt.Errorf("tools: %w", err)
-	}
-	return append([]portcullis.Authorizer{rules}, out...), nil
 }
 
 // rate keeps the counters of a route whose rules did not change.

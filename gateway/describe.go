@@ -45,7 +45,7 @@ func (p *pipeline) describe() []Phase {
 		{"inspect", names(p.inspect), "400 403"},
 		{"record", []string{"journal"}, "503"},
 		{"forward", []string{"upstream"}, "502 503 504"},
-		{"review", append([]string{"reply", "error_mask"}, names(p.review)...), "400 404 405 406 413 415 429 502"},
+		{"review", append([]string{"reply", "error_mask"}, names(p.review)...), "400 403 404 405 406 413 415 429 502"},
 		{"record", []string{"journal"}, "503"},
 	}
 }

@@ -19,6 +19,8 @@ type Endpoint struct {
 	Methods []string
 	Rate    string // per address, as in the configuration
 	MaxBody int64  // bytes
+	JSON    bool   // whether the body has to be declared as JSON
+	BodyKey bool   // the credential is the body: Auth reads it, the handler gets none
 	Auth    []portcullis.Authenticator
 	Handler http.Handler
 }
@@ -30,7 +32,7 @@ func (b *builder) endpoint(e Endpoint, prev *Table) (*route, error) {
 	if err != nil {
 		return nil, fmt.Errorf("endpoint %q: %w", e.Name, err)
 	}
-	body, err := edge.NewBody(edge.BodyConfig{Methods: e.Methods, MaxBody: e.MaxBody})
+	body, err := edge.NewBody(edge.BodyConfig{Methods: e.Methods, MaxBody: e.MaxBody, JSON: e.JSON})
 	if err != nil {
 		return nil, fmt.Errorf("endpoint %q: %w", e.Name, err)
 	}
@@ -44,7 +46,7 @@ func (b *builder) endpoint(e Endpoint, prev *Table) (*route, error) {
 	rt.rate, rt.rateRules = rate, rules
 	rt.pipe = &pipeline{
 		edge: guards, authn: e.Auth, authz: []portcullis.Authorizer{anyCaller{}}, record: b.Recorder,
-		decode: plainDecoder{}, forward: Handler(e.Handler),
+		decode: plainDecoder{}, forward: Handler(e.Handler), bodyKey: e.BodyKey, own: true,
 	}
 	return rt, nil
 }

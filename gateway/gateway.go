@@ -17,6 +17,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/edge"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
+	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
 	"github.com/portcullis-dev/portcullis/internal/ratelimit"
 	"github.com/portcullis-dev/portcullis/internal/replies"
 	"github.com/portcullis-dev/portcullis/internal/session"
@@ -70,6 +71,7 @@ type route struct {
 	body         edge.Limits // on reading the body
 	writeTimeout time.Duration
 	sealer       *session.Sealer
+	params       *mcp.ParamHeaders // of tools; nil where no MCP is spoken
 	greetings    *greeting.Book
 	metrics      *obs.Route
 	upstream     *obs.Upstream

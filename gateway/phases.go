@@ -1,13 +1,16 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway/refusal"
+	"github.com/portcullis-dev/portcullis/internal/authn/challenge"
 	"github.com/portcullis-dev/portcullis/internal/authn/mtls"
 )
 
@@ -26,7 +29,13 @@ func (p *pipeline) authenticate(ctx context.Context, c checkedConn) (caller, err
 	x := c.exchange
 	x.phase, x.guard = "authn", "one_credential"
 	if err := p.resource.OneCredential(x.conn.HTTP.Header); err != nil { // before anyone could believe one of two
-		return caller{}, err
+		return caller{}, p.challenge(err)
+	}
+	if p.bodyKey {
+		if err := x.readBody(); err != nil {
+			return caller{}, err
+		}
+		x.conn.HTTP.Body = io.NopCloser(bytes.NewReader(x.body))
 	}
 	for _, a := range p.authn {
 		x.guard = a.Name()
@@ -35,7 +44,7 @@ func (p *pipeline) authenticate(ctx context.Context, c checkedConn) (caller, err
 			continue
 		}
 		if err != nil {
-			return caller{}, p.resource.Complete(err)
+			return caller{}, p.challenge(p.resource.Complete(err))
 		}
 		if who.IsZero() { // an authenticator that says nothing proves nobody
 			return caller{}, &portcullis.Error{Kind: portcullis.KindInternal, Detail: "authenticator returned nobody"}
@@ -43,11 +52,19 @@ func (p *pipeline) authenticate(ctx context.Context, c checkedConn) (caller, err
 		x.who, x.prover = who, a
 		return p.checkContained(ctx, x)
 	}
-	return caller{}, &portcullis.Error{
+	return caller{}, p.challenge(&portcullis.Error{
 		Kind: portcullis.KindUnauthenticated, Reason: "unauthenticated", Public: p.credentialsWanted(),
 		Event: portcullis.EventAuthFailure, Detail: "no credentials",
 		Header: p.missing(),
+	})
+}
+
+// challenge adds to a refusal of credentials what else the route takes.
+func (p *pipeline) challenge(err error) error {
+	for _, value := range p.offers {
+		err = challenge.Offer(err, value)
 	}
+	return err
 }
 
 // onlyCertificates reports whether a client certificate is the only way in.
@@ -92,7 +109,10 @@ func (p *pipeline) checkContained(ctx context.Context, x *exchange) (caller, err
 func (p *pipeline) read(ctx context.Context, c caller) (readMessage, error) {
 	x := c.exchange
 	x.phase, x.guard = "decode", p.decode.Name()
-	if err := x.readBody(); err != nil {
+	if p.bodyKey {
+		clear(x.body) // the credential has done its duty
+		x.body = x.body[:0]
+	} else if err := x.readBody(); err != nil {
 		return readMessage{}, err
 	}
 	msg, err := p.decode.Decode(ctx, &x.conn, x.who, x.body)

@@ -21,8 +21,11 @@ type pipeline struct {
 	forward portcullis.Upstream        // the caller's credentials are gone by now
 	review  []portcullis.Inspector     // what the reply carries out, message by message
 	record  portcullis.Recorder        // not recorded, not done
+	own     bool                       // the reply is this process's own: its status is for the caller
 
 	resource *challenge.Resource // what refusals tell OAuth clients; nil where no tokens are taken
+	offers   []string            // further challenges of a 401
+	bodyKey  bool                // the credential is the body, which only the authenticator parses
 }
 
 // run takes one request to the upstream and back. Every error it returns is a

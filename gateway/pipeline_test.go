@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -48,6 +49,11 @@ scopes = ["tools:*"]
 [security]
 allow_ips = ["192.0.2.0/24"]
 deny_ips = ["192.0.2.66"]
+[access]
+policy_files = "testdata/*.cedar"
+[[access.rules]]
+tools = ["*"]
+needs = "read"
 [[route]]
 name = "full"
 path = "/full"
@@ -58,6 +64,7 @@ rate = ["1000/1m per address", "100/1m per key", "500/1m per route", "10/1m per 
 allow = ["read_*"]
 deny = ["delete_*"]
 scopes = { "write_*" = ["write"] }
+meta = [{ tool = "read_tool", name = "/name" }]
 [route.prompts]
 deny = ["hidden"]
 [route.resources]
@@ -74,6 +81,35 @@ name = "default"
 path = "/mcp"
 upstream = "http://127.0.0.1:1/mcp"
 `
+
+// usersRoute takes users beside keys.
+const usersRoute = `
+[[route]]
+name = "users"
+path = "/users"
+upstream = "http://127.0.0.1:1/mcp"
+auth = ["basic", "api_key"]
+`
+
+// TestOffers: a route that takes users says so in every 401, beside what else it
+// takes, and no other route does.
+func TestOffers(t *testing.T) {
+	for text, want := range map[string]int{defaultRoute: 0, usersRoute: 1} {
+		table, err := Build(parse(t, text), Deps{Switch: new(edge.Switch), APIKeys: named(anyone), Users: named(anyone)}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := table.order[0].pipe
+		var e *portcullis.Error
+		err = p.challenge(&portcullis.Error{Kind: portcullis.KindUnauthenticated, Header: p.resource.Missing()})
+		if !errors.As(err, &e) || len(e.Header["Www-Authenticate"]) != 1+want {
+			t.Errorf("%v: %+v", names(p.authn), err)
+		}
+		if len(p.authn) != 1+want {
+			t.Errorf("%v", names(p.authn))
+		}
+	}
+}
 
 // The pipeline of a default route and of one with everything configured.
 func TestPipelines(t *testing.T) {

@@ -34,6 +34,9 @@ func (p *pipeline) deliverPlain(ctx context.Context, x *exchange) error {
 			x.conn.Reply[name] = v[:1]
 		}
 	}
+	if v := x.reply.Header["Www-Authenticate"]; p.own && len(v) > 0 {
+		x.conn.Reply["Www-Authenticate"] = v
+	}
 	x.status, x.wrote = x.reply.Status, true
 	x.w.WriteHeader(x.status)
 	return x.copyBody()

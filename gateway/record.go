@@ -7,6 +7,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway/refusal"
+	"github.com/portcullis-dev/portcullis/internal/authn/anonymous"
 )
 
 // maxUserAgent caps what of a User-Agent reaches the journal, in bytes.
@@ -33,6 +34,9 @@ func (x *exchange) describe(t portcullis.EventType, sev portcullis.Severity, out
 // recordSuccess writes a successful authentication (S0-36): the first of a
 // caller from an address, and then one every few minutes.
 func (x *exchange) recordSuccess(ctx context.Context) error {
+	if x.who.Method == anonymous.Method { // nobody proved anything
+		return nil
+	}
 	if !x.route.greetings.Due(x.who, x.conn.Client, x.conn.Received) {
 		return nil
 	}
@@ -80,11 +84,28 @@ func (x *exchange) recordFinish(ctx context.Context, status int, out portcullis.
 }
 
 // recordRefusal writes why a call was refused: the outcome if its intent is
-// in the journal, else the event of the refusal.
+// in the journal, else the event of the refusal. A rule that forbids a reply
+// makes both.
 func (x *exchange) recordRefusal(ctx context.Context, e *portcullis.Error) error {
 	if x.intended {
+		if forbidsReply(e) {
+			if err := x.recordForbidden(ctx, e); err != nil {
+				return err
+			}
+		}
 		return x.recordFinish(ctx, e.Kind.Status(), portcullis.OutcomeFailure, e.Reason)
 	}
+	return x.recordForbidden(ctx, e)
+}
+
+// forbidsReply tells what a rule found in a message of the server from what
+// went wrong with it.
+func forbidsReply(e *portcullis.Error) bool {
+	return e.Kind == portcullis.KindForbidden && e.Event != ""
+}
+
+// recordForbidden writes the event of a refusal.
+func (x *exchange) recordForbidden(ctx context.Context, e *portcullis.Error) error {
 	ev := x.describe(refusal.Event(e), portcullis.SeverityWarn, portcullis.OutcomeFailure)
 	ev.Reason = e.Reason
 	if x.who.IsZero() {
@@ -94,5 +115,6 @@ func (x *exchange) recordRefusal(ctx context.Context, e *portcullis.Error) error
 	if e.Detail != "" {
 		ev.Details = append(ev.Details, slog.String("detail", e.Detail))
 	}
+	ev.Details = append(ev.Details, e.Facts...)
 	return x.pipe.record.Record(context.WithoutCancel(ctx), ev)
 }

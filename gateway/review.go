@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/headers"
 	"github.com/portcullis-dev/portcullis/gateway/refusal"
 	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
 	"github.com/portcullis-dev/portcullis/internal/replies"
@@ -20,7 +21,7 @@ func (p *pipeline) deliver(ctx context.Context, a answeredCall) error {
 	x := a.exchange
 	x.phase, x.guard = "review", "reply"
 	defer closeBody(x.reply.Body)
-	if err := refusal.OfStatus(x.reply); err != nil {
+	if err := refusal.OfStatus(x.reply); err != nil && !p.own {
 		return err
 	}
 	if !x.route.speaksMCP {
@@ -32,7 +33,7 @@ func (p *pipeline) deliver(ctx context.Context, a answeredCall) error {
 	if x.msg.Shape == portcullis.ShapeClose && x.msg.Session != "" && x.reply.Status < 300 {
 		x.route.sealer.End(x.msg.Session, x.conn.Route, x.who.ID)
 	}
-	passReplyHeader(x.conn.Reply, x.reply.Header)
+	headers.ToCaller(x.conn.Reply, x.reply.Header)
 	if mediaType(x.reply.Header) == "text/event-stream" && x.reply.Status == http.StatusOK {
 		return p.deliverStream(ctx, x)
 	}
@@ -136,14 +137,19 @@ func (p *pipeline) reviewMessage(ctx context.Context, x *exchange, raw []byte) (
 	var err error
 	for _, g := range p.review {
 		x.guard = g.Name()
-		if m, err = g.Inspect(ctx, x.who, m); err != nil {
+		if f, ok := g.(*listFilter); ok { // what may be called can depend on from where
+			m, err = f.filter(ctx, &x.conn, x.who, m)
+		} else {
+			m, err = g.Inspect(ctx, x.who, m)
+		}
+		if err != nil {
 			return nil, err
 		}
 		if err := x.recordNotes(ctx, m); err != nil {
 			return nil, unrecorded(err)
 		}
 	}
-	x.guard = "reply"
+	x.guard = "reply" // what follows is no inspector's doing
 	return m, nil
 }
 

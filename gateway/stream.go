@@ -10,6 +10,7 @@ import (
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway/refusal"
 	"github.com/portcullis-dev/portcullis/internal/authn/mtls"
+	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
 	"github.com/portcullis-dev/portcullis/internal/protocol/sse"
 )
 
@@ -78,7 +79,7 @@ func (p *pipeline) reviewEvent(ctx context.Context, x *exchange, ev *sse.Event) 
 	}
 	m, err := p.reviewMessage(ctx, x, ev.Data)
 	if err != nil {
-		return nil, err
+		return p.withhold(ctx, x, ev, err)
 	}
 	answered := false
 	if m.Shape == portcullis.ShapeResult || m.Shape == portcullis.ShapeError {
@@ -104,6 +105,34 @@ func (p *pipeline) reviewEvent(ctx context.Context, x *exchange, ev *sse.Event) 
 		}
 	}
 	return out, nil
+}
+
+// withhold returns what is sent in the place of a message that a rule forbids:
+// for the answer to the call an error, and for all else an event that only
+// keeps the place to resume from. The stream goes on. Any other error ends it.
+func (p *pipeline) withhold(ctx context.Context, x *exchange, ev *sse.Event, err error) ([]byte, error) {
+	e := refusal.From(err)
+	m := &x.answer.Message
+	answer := m.Shape == portcullis.ShapeResult || m.Shape == portcullis.ShapeError
+	if !forbidsReply(e) || answer && (x.recorded || !answers(m, x.msg)) {
+		return nil, err
+	}
+	if err := x.recordForbidden(ctx, e); err != nil {
+		return nil, unrecorded(err)
+	}
+	x.route.refused(x.phase, x.guard, e.Reason)
+	own := &sse.Event{ID: ev.ID, HasID: ev.HasID, Retry: ev.Retry}
+	if answer {
+		own.Type, own.Data = ev.Type, mcp.AppendErrorResponse(nil, x.msg.ID, e, x.conn.RequestID)
+	}
+	x.out = sse.AppendEvent(x.out[:0], own)
+	if answer {
+		x.due = len(x.out)
+		if err := x.recordFinish(ctx, x.status, portcullis.OutcomeFailure, e.Reason); err != nil {
+			return nil, unrecorded(err)
+		}
+	}
+	return x.out, nil
 }
 
 // stillWelcome asks again who the caller is before more is told: a key or certificate

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
@@ -119,6 +120,9 @@ func parseCurl(words []string) (method, url string, rest []string, err error) {
 				method = http.MethodPost
 				rest = append(rest, words[i])
 			}
+		case w == "-u" && i+1 < len(words):
+			i++
+			rest = append(rest, "-H", "Authorization: Basic "+base64.StdEncoding.EncodeToString([]byte(words[i])))
 		case strings.HasPrefix(w, "http") && url == "":
 			url = w
 		default:

@@ -13,24 +13,35 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/authn/challenge"
 	"github.com/portcullis-dev/portcullis/internal/authn/jwt"
 	"github.com/portcullis-dev/portcullis/internal/config"
+	"github.com/portcullis-dev/portcullis/internal/config/identity"
 )
 
-// Issuers are the services of the configured issuers, by method.
+// Issuers are the services of the configured issuers, by method, and that of
+// the gateway's own tokens under jwt.MethodSession.
 type Issuers map[string]*jwt.Service
 
 // First returns the first method of a route that takes access tokens, where the
 // one guard for all of them stands; "" if there is none.
-func First(rc *config.Route) string {
-	if m := methods(rc); len(m) > 0 {
-		return m[0]
+func (i Issuers) First(rc *config.Route) string {
+	for _, m := range rc.Auth {
+		if i[m] != nil || i.opens(m) {
+			return m
+		}
 	}
 	return ""
 }
 
-func methods(rc *config.Route) []string {
+// opens reports whether a session or an own token may have been opened by a
+// method.
+func (i Issuers) opens(method string) bool {
+	return i[jwt.MethodSession] != nil && (method == jwt.MethodJWT || slices.Contains(identity.LoginMethods(), method))
+}
+
+// methods returns those of a route that have an issuer, in its order.
+func (i Issuers) methods(rc *config.Route) []string {
 	var out []string
 	for _, m := range rc.Auth {
-		if m == jwt.MethodJWT || m == jwt.MethodOIDC {
+		if i[m] != nil {
 			out = append(out, m)
 		}
 	}
@@ -42,12 +53,13 @@ func methods(rc *config.Route) []string {
 func (i Issuers) Resource(cfg *config.Config, rc *config.Route, listen string) (*challenge.Resource, error) {
 	o := challenge.Options{URL: cfg.ResourceURL(rc, listen), Name: rc.Name, DPoPAlgs: jwt.PublicAlgorithms(), DPoPOnly: true}
 	o.CertBound = cfg.Server.TLS.ClientCA != "" || cfg.Identity.MTLS.FromProxy
-	for _, m := range methods(rc) {
-		s := i[m]
-		if s == nil {
+	for _, m := range rc.Auth {
+		if (m == jwt.MethodJWT || m == jwt.MethodOIDC) && i[m] == nil && !i.opens(m) {
 			return nil, fmt.Errorf("auth: %q has no issuer", m)
 		}
-		c := s.Config()
+	}
+	for _, m := range i.methods(rc) {
+		c := i[m].Config()
 		if o.Ask == nil {
 			o.Ask = c.Ask
 		}
@@ -70,12 +82,16 @@ func (i Issuers) Resource(cfg *config.Config, rc *config.Route, listen string) (
 // Guard is the one guard for all access tokens of a route: the iss of a token
 // says whose it is, whatever the order of the methods.
 func (i Issuers) Guard(cfg *config.Config, rc *config.Route, r *challenge.Resource) portcullis.Authenticator {
+	names := i.methods(rc)
+	if slices.ContainsFunc(rc.Auth, i.opens) {
+		names = append(names, jwt.MethodSession)
+	}
 	o := jwt.Options{
-		Resource: r, Name: strings.Join(methods(rc), "+"),
+		Resource: r, Name: strings.Join(names, "+"), Methods: rc.Auth,
 		KeyPrefix: cfg.Identity.APIKey.Prefix + "_", // also where no key is taken: an issuer must never be asked about one
 	}
-	for _, m := range methods(rc) {
-		o.Services = append(o.Services, i[m])
+	for _, name := range names {
+		o.Services = append(o.Services, i[name])
 	}
 	return jwt.NewAuthenticator(o)
 }

@@ -85,6 +85,11 @@ func Ask[T any](ctx context.Context, c *Client, method, path string, in any) (T,
 	return out, err
 }
 
+// Tell calls the API where the reply says nothing but that it is done.
+func (c *Client) Tell(ctx context.Context, method, path string, in any) error {
+	return c.call(ctx, method, path, in, nil)
+}
+
 // RefusedError is an answer that says no.
 type RefusedError struct {
 	Status int    // HTTP status

@@ -20,9 +20,15 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway"
+	"github.com/portcullis-dev/portcullis/gateway/access"
 	"github.com/portcullis-dev/portcullis/gateway/tokens"
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/admin/approvals"
+	admintokens "github.com/portcullis-dev/portcullis/internal/admin/tokens"
+	"github.com/portcullis-dev/portcullis/internal/admin/users"
+	adminzkp "github.com/portcullis-dev/portcullis/internal/admin/zkp"
+	"github.com/portcullis-dev/portcullis/internal/app/policywatch"
+	"github.com/portcullis-dev/portcullis/internal/app/servers"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
 	"github.com/portcullis-dev/portcullis/internal/authn/mtls/trust"
 	"github.com/portcullis-dev/portcullis/internal/config"
@@ -56,8 +62,9 @@ type App struct {
 	mu        sync.Mutex // guards what a reload replaces
 	cfg       *config.Config
 	table     *gateway.Table
-	upstreams upstreams
+	upstreams servers.Set
 	issuers   tokens.Issuers
+	policies  policywatch.State  // guarded by applying
 	certs     *edge.Certificates // of the public listener; nil without TLS
 
 	clients *trust.Verifier // of client certificates; nil = none are asked for
@@ -154,7 +161,11 @@ func (a *App) use(cfg *config.Config) error {
 	if a.stopped {
 		return errStopped
 	}
-	issuers, err := nextIssuers(a.issuers, cfg, a.issuerClient, a.log)
+	issuers, err := a.nextTokens(cfg)
+	if err != nil {
+		return err
+	}
+	proofs, err := a.nextProofs(cfg)
 	if err != nil {
 		return err
 	}
@@ -162,44 +173,55 @@ func (a *App) use(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	ups, err := a.upstreams.next(cfg, a.opts.Version, a.log)
+	ups, err := a.upstreams.Next(cfg, a.opts.Version, a.log)
 	if err != nil {
 		return err
 	}
-	public := a.deps(ups, issuers, a.publicAddr)
+	digest := access.Digest(cfg) // before they are read: files that change in between are read again
+	public := a.deps(cfg, ups, issuers, a.publicAddr)
+	public.Own = append(public.Own, proofEndpoints(proofs)...)
 	public.Clients = clients
 	table, err := gateway.Build(cfg, public, a.table)
 	if err != nil {
-		ups.discard(a.upstreams)
+		ups.Discard(a.upstreams)
 		return err
 	}
-	adminTable, err := gateway.BuildAdmin(cfg, a.deps(nil, nil, a.adminAddr), a.adminHandler(), false, a.core.adminAuth(cfg)...)
+	adminTable, err := gateway.BuildAdmin(cfg, a.deps(cfg, nil, nil, a.adminAddr), a.adminHandler(), false, a.core.adminAuth(cfg)...)
 	if err != nil {
-		ups.discard(a.upstreams)
+		ups.Discard(a.upstreams)
 		return err
 	}
-	localTable, err := gateway.BuildAdmin(cfg, a.deps(nil, nil, nil), a.adminHandler(), true, localOperator())
+	localTable, err := gateway.BuildAdmin(cfg, a.deps(cfg, nil, nil, nil), a.adminHandler(), true, localOperator())
 	if err != nil {
-		ups.discard(a.upstreams)
+		ups.Discard(a.upstreams)
+		return err
+	}
+	if err := a.core.tokens.Use(a.life, cfg.Sessions(a.listening(cfg))); err != nil {
+		ups.Discard(a.upstreams)
 		return err
 	}
 	a.public.Use(table)
 	a.admin.Use(adminTable)
 	a.local.Use(localTable)
+	if was := a.policies.InForce; a.table != nil && was != digest {
+		a.note(a.life, portcullis.EventConfigChanged, "", policywatch.Changed(was, digest)...)
+	}
 	old := a.upstreams
-	a.cfg, a.table, a.upstreams, a.issuers, a.clients = cfg, table, ups, issuers, clients
+	a.cfg, a.table, a.upstreams, a.issuers = cfg, table, ups, issuers
+	a.clients, a.policies = clients, policywatch.State{InForce: digest}
 	calls := a.running.next() // those that may still be on the old table
-	if old.unused(ups) {
-		a.tasks.Go(func() { old.retire(a.life, calls, ups, cfg.Server.ShutdownGrace, a.log) })
+	if old.Unused(ups) {
+		a.tasks.Go(func() { old.Retire(a.life, calls, ups, cfg.Server.ShutdownGrace, a.log) })
 	}
 	return nil
 }
 
 // deps are what guards need beside the configuration.
-func (a *App) deps(ups upstreams, issuers tokens.Issuers, addr net.Addr) gateway.Deps {
+func (a *App) deps(cfg *config.Config, ups servers.Set, issuers tokens.Issuers, addr net.Addr) gateway.Deps {
 	d := gateway.Deps{
-		Log: a.log, Metrics: a.core.metrics, Recorder: a.core.journal, APIKeys: a.core.keys.Authenticator(), Tokens: issuers,
-		Sealer: a.core.sealer, Handles: a.core.handles, Switch: &a.core.sw, Budget: a.core.budget, Probes: a.probes(), Own: a.own(), Approval: a.core.approvals,
+		Log: a.log, Metrics: a.core.metrics, Recorder: a.core.journal, APIKeys: a.core.keys.Authenticator(), Users: a.core.users.Authenticator(), Tokens: issuers,
+		Sealer: a.core.sealer, Swaps: a.core.swaps, Handles: a.core.handles, Switch: &a.core.sw, Budget: a.core.budget, Probes: a.probes(), Own: a.own(cfg, issuers), Approval: a.core.approvals,
+		KeySet:   a.keySet(issuers),
 		Upstream: func(route string) portcullis.Upstream { return ups[route] },
 	}
 	if addr != nil {
@@ -219,7 +241,8 @@ func (a *App) rateLimitKeys() int {
 
 func (a *App) adminHandler() http.Handler {
 	return admin.New(a.opts.Version, a.log, a.core.metrics.Handler(),
-		admin.KeyGroup(a.core.keys, a.core.notices), admin.ProcessGroup(a), approvals.Group(a.core.approvals))
+		admin.KeyGroup(a.core.keys, a.core.notices), admin.ProcessGroup(a), approvals.Group(a.core.approvals), admintokens.Group(a.core.tokens), users.Group(a.core.users),
+		adminzkp.Group(a.core.proofs.registry))
 }
 
 // Endpoints returns where the gateway listens. The key is there only in the
@@ -301,7 +324,7 @@ func (a *App) Stop(ctx context.Context) error {
 	a.endTasks()
 	a.mu.Lock()
 	a.stopped = true
-	a.upstreams.close(a.log)
+	a.upstreams.Close(a.log)
 	a.mu.Unlock()
 	a.tasks.Wait()
 	flush := context.WithoutCancel(ctx)
@@ -322,7 +345,7 @@ const cutOffTime = 5 * time.Second
 func (a *App) outlast() {
 	ctx, cancel := context.WithTimeout(a.life, cutOffTime)
 	defer cancel()
-	a.running.next().wait(ctx)
+	a.running.next().Wait(ctx)
 }
 
 // note records what the process itself does.

@@ -11,6 +11,10 @@ import (
 	"github.com/portcullis-dev/portcullis/gateway"
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
+	"github.com/portcullis-dev/portcullis/internal/authn/basic"
+	"github.com/portcullis-dev/portcullis/internal/authn/jwt"
+	"github.com/portcullis-dev/portcullis/internal/authn/jwt/jws"
+	"github.com/portcullis-dev/portcullis/internal/authn/token"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
 	"github.com/portcullis-dev/portcullis/internal/store/datadir"
@@ -50,6 +54,7 @@ func Connect(ctx context.Context, opts Options) (*admin.Client, func() error, er
 // openLocal serves the socket and nothing else: no route, no listener.
 func openLocal(ctx context.Context, opts Options) (*App, error) {
 	cfg := *opts.Config
+	cfg.Identity.Session.Enabled = cfg.SessionsOn() // a route may have turned them on
 	cfg.Routes = nil
 	opts.Config, opts.Source = &cfg, nil
 	a, err := New(ctx, opts)
@@ -82,23 +87,39 @@ func dialSoon(ctx context.Context, socket string) (*admin.Client, error) {
 	}
 }
 
-// describedKeys stands for the key authenticator where only its name is asked.
-type describedKeys struct{}
+// described stands for an authenticator where only its name is asked.
+type described string
 
-func (describedKeys) Name() string { return apikey.Method }
+func (d described) Name() string { return string(d) }
 
-func (describedKeys) Authenticate(context.Context, *portcullis.Conn) (portcullis.Principal, error) {
+func (described) Authenticate(context.Context, *portcullis.Conn) (portcullis.Principal, error) {
 	return portcullis.Principal{}, errors.New("described only")
 }
+
+// describedSessions stands for the sessions where only the guard is asked for.
+type describedSessions struct{}
+
+func (describedSessions) Key(string) *jws.Key { return nil }
+
+func (describedSessions) Live(context.Context, string, string) error {
+	return errors.New("described only")
+}
+
+func (describedSessions) Epoch() uint64 { return 0 }
 
 // Pipelines builds the routes of a configuration without a data folder and
 // lists their guards.
 func Pipelines(cfg *config.Config) ([]gateway.RoutePipeline, error) {
-	issuers, err := nextIssuers(nil, cfg, issuerClient(), slog.New(slog.DiscardHandler)) // nothing is fetched
+	issuers, err := nextIssuers(nil, cfg, issuerClient(), slog.New(slog.DiscardHandler), func(*jwt.Service) error { return nil }) // nothing is fetched
 	if err != nil {
 		return nil, err
 	}
-	table, err := gateway.Build(cfg, gateway.Deps{Switch: new(edge.Switch), APIKeys: describedKeys{}, Tokens: issuers}, nil)
+	if c := cfg.Sessions(cfg.Server.Listen); c.On {
+		if issuers[jwt.MethodSession], err = jwt.NewOwn(c.Issuer, c.Audience, token.MaxIssueTTL, describedSessions{}, nil); err != nil {
+			return nil, err
+		}
+	}
+	table, err := gateway.Build(cfg, gateway.Deps{Switch: new(edge.Switch), APIKeys: described(apikey.Method), Users: described(basic.Method), Tokens: issuers}, nil)
 	if err != nil {
 		return nil, fmt.Errorf("building the routes: %w", err)
 	}

@@ -16,10 +16,14 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/audit/journal"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey/notify"
+	"github.com/portcullis-dev/portcullis/internal/authn/basic"
+	"github.com/portcullis-dev/portcullis/internal/authn/token"
+	"github.com/portcullis-dev/portcullis/internal/authn/token/signing"
 	"github.com/portcullis-dev/portcullis/internal/authz/approval"
 	"github.com/portcullis-dev/portcullis/internal/authz/scope"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
+	"github.com/portcullis-dev/portcullis/internal/inspect/content"
 	"github.com/portcullis-dev/portcullis/internal/inspect/handle"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 	"github.com/portcullis-dev/portcullis/internal/replies"
@@ -35,6 +39,10 @@ const (
 	purposeSession  = "gateway/session/v1"
 	purposeHandle   = "inspect/handle/v1"
 	purposeApproval = "authz/approval/v1"
+	purposeRefresh  = "token/refresh/v1"
+	purposeSigning  = "token/signing/v1"
+	purposeNames    = "basic/names/v1"
+	purposeContent  = "content/token/v1"
 )
 
 // core is what a data folder holds, opened under its lock.
@@ -44,12 +52,17 @@ type core struct {
 	journal   *journal.Journal
 	keys      *apikey.Service
 	notices   *notify.Queue
+	tokens    *token.Service
+	ring      *signing.Ring
+	proofs    proofs
 	sealer    *session.Sealer
+	swaps     *content.Tokens
 	handles   *handle.Sealer
 	approvals *approval.Service
 	sw        edge.Switch
 	metrics   *obs.Metrics
 	budget    *replies.Budget
+	users     *basic.Service
 }
 
 func openCore(ctx context.Context, opts Options) (_ *core, err error) {
@@ -78,6 +91,15 @@ func openCore(ctx context.Context, opts Options) (_ *core, err error) {
 	if err = c.openKeys(opts); err != nil {
 		return nil, err
 	}
+	if err = c.openTokens(ctx, opts); err != nil {
+		return nil, err
+	}
+	if err = c.openUsers(opts); err != nil {
+		return nil, err
+	}
+	if err = c.openProofs(); err != nil {
+		return nil, err
+	}
 	approvalKey, err := c.dir.Derive(purposeApproval, approval.KeySize)
 	if err != nil {
 		return nil, err
@@ -99,6 +121,13 @@ func openCore(ctx context.Context, opts Options) (_ *core, err error) {
 	if c.sealer, err = session.NewSealer(sessionKey); err != nil {
 		return nil, err
 	}
+	tokenKey, err := c.dir.Derive(purposeContent, content.KeySize)
+	if err != nil {
+		return nil, err
+	}
+	if c.swaps, err = content.NewTokens(tokenKey); err != nil {
+		return nil, err
+	}
 	return c, nil
 }
 
@@ -111,7 +140,7 @@ func (c *core) openKeys(opts Options) error {
 	if c.notices, err = openNotices(id.APIKey.Notify, c.db, opts.Log); err != nil {
 		return err
 	}
-	failures, err := newFailures(id.APIKey.Failures)
+	failures, err := newFailures("identity.api_key.failures", id.APIKey.Failures)
 	if err != nil {
 		return err
 	}

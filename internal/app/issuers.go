@@ -34,8 +34,9 @@ func issuerClient() *http.Client {
 }
 
 // nextIssuers returns the issuers of a configuration. One whose settings did
-// not change is kept, with its keys and the tokens it has verified.
-func nextIssuers(have tokens.Issuers, cfg *config.Config, client jwt.Doer, log *slog.Logger) (tokens.Issuers, error) {
+// not change is kept, with its keys and the tokens it has verified; follow is
+// told of every other before it is in force.
+func nextIssuers(have tokens.Issuers, cfg *config.Config, client jwt.Doer, log *slog.Logger, follow func(*jwt.Service) error) (tokens.Issuers, error) {
 	next := tokens.Issuers{}
 	for method, c := range map[string]jwt.Config{
 		jwt.MethodJWT: cfg.Identity.JWT.Service(), jwt.MethodOIDC: cfg.Identity.OIDC.Service(),
@@ -49,6 +50,9 @@ func nextIssuers(have tokens.Issuers, cfg *config.Config, client jwt.Doer, log *
 		}
 		s, err := jwt.New(c, client, log, nil)
 		if err != nil {
+			return nil, fmt.Errorf("identity.%s: %w", method, err)
+		}
+		if err := follow(s); err != nil {
 			return nil, fmt.Errorf("identity.%s: %w", method, err)
 		}
 		next[method] = s

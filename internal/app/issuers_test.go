@@ -16,26 +16,31 @@ import (
 func TestIssuersOutliveReloads(t *testing.T) {
 	cfg := config.Default()
 	log := slog.New(slog.DiscardHandler)
-	none, err := nextIssuers(nil, cfg, http.DefaultClient, log)
+	followed := 0
+	follow := func(*jwt.Service) error { followed++; return nil }
+	none, err := nextIssuers(nil, cfg, http.DefaultClient, log, follow)
 	if err != nil || len(none) != 0 {
 		t.Fatalf("%v, %v", none, err)
 	}
 	cfg.Identity.OIDC.Issuer = "https://login.example.com"
 	cfg.Identity.JWT.Issuer, cfg.Identity.JWT.Secret = "https://ci.example.com", config.Secret(strings.Repeat("s", 32))
-	first, err := nextIssuers(nil, cfg, http.DefaultClient, log)
+	first, err := nextIssuers(nil, cfg, http.DefaultClient, log, follow)
 	if err != nil || len(first) != 2 {
 		t.Fatalf("%v, %v", first, err)
 	}
 	cfg.Identity.JWT.Audience = []string{"api"}
-	second, err := nextIssuers(first, cfg, http.DefaultClient, log)
+	second, err := nextIssuers(first, cfg, http.DefaultClient, log, follow)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if second[jwt.MethodOIDC] != first[jwt.MethodOIDC] || second[jwt.MethodJWT] == first[jwt.MethodJWT] {
 		t.Error("the wrong issuer was made anew")
 	}
+	if followed != 3 {
+		t.Errorf("told of %d new issuers, want 3", followed)
+	}
 	cfg.Identity.JWT.Alias = "A|B"
-	if _, err := nextIssuers(second, cfg, http.DefaultClient, log); err == nil || !strings.HasPrefix(err.Error(), "identity.jwt: alias") {
+	if _, err := nextIssuers(second, cfg, http.DefaultClient, log, follow); err == nil || !strings.HasPrefix(err.Error(), "identity.jwt: alias") {
 		t.Errorf("got %v", err)
 	}
 }

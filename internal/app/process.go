@@ -27,7 +27,7 @@ func (a *App) Status(ctx context.Context) admin.Status {
 		Ready: len(failing) == 0, Failing: failing, Maintenance: a.Maintenance(), Routes: []admin.RouteState{},
 	}
 	for _, rt := range a.cfg.Routes {
-		s.Routes = append(s.Routes, admin.RouteState{Name: rt.Name, Path: rt.Path, Upstream: a.upstreams[rt.Name].describe})
+		s.Routes = append(s.Routes, admin.RouteState{Name: rt.Name, Path: rt.Path, Upstream: a.upstreams[rt.Name].Describe})
 	}
 	return s
 }

@@ -13,34 +13,40 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway"
+	"github.com/portcullis-dev/portcullis/gateway/tokens"
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey/notify"
 	"github.com/portcullis-dev/portcullis/internal/config"
+	"github.com/portcullis-dev/portcullis/internal/config/identity"
 	"github.com/portcullis-dev/portcullis/internal/ratelimit"
 	"github.com/portcullis-dev/portcullis/internal/store/sqlite"
 	"github.com/portcullis-dev/portcullis/internal/upstream/dial"
 )
 
-// failures counts failed attempts with keys, by address and by key id.
+// failures counts failed attempts, by address and by what they were for.
 type failures struct{ byAddress, byKey *ratelimit.Limiter }
 
-func newFailures(rate string) (*failures, error) {
+// newFailures reads the rate of a setting.
+func newFailures(setting, rate string) (*failures, error) {
 	r, err := ratelimit.Parse(rate)
 	if err != nil {
-		return nil, fmt.Errorf("identity.api_key.failures: %w", err)
+		return nil, fmt.Errorf("%s: %w", setting, err)
 	}
 	var f failures
 	if f.byAddress, err = ratelimit.New(r, 0, nil); err != nil {
-		return nil, fmt.Errorf("identity.api_key.failures: %w", err)
+		return nil, fmt.Errorf("%s: %w", setting, err)
 	}
 	if f.byKey, err = ratelimit.New(r, 0, nil); err != nil {
-		return nil, fmt.Errorf("identity.api_key.failures: %w", err)
+		return nil, fmt.Errorf("%s: %w", setting, err)
 	}
 	return &f, nil
 }
 
-// Failed implements apikey.Throttle.
+// Wait implements basic.Throttle.
+func (f *failures) Wait(client netip.Addr) time.Duration { return f.byAddress.WaitAddr(client) }
+
+// Failed implements apikey.Throttle and basic.Throttle.
 func (f *failures) Failed(client netip.Addr, id string) time.Duration {
 	wait := f.byAddress.TakeAddr(client).RetryAfter
 	if id != "" {
@@ -51,7 +57,7 @@ func (f *failures) Failed(client netip.Addr, id string) time.Duration {
 
 // openNotices opens the queue of notices. Its dialer is the upstreams': what
 // an operator wrote may be private, but never a metadata service.
-func openNotices(c config.Notify, db *sqlite.DB, log *slog.Logger) (*notify.Queue, error) {
+func openNotices(c identity.Notify, db *sqlite.DB, log *slog.Logger) (*notify.Queue, error) {
 	d := dial.Dialer{Timeout: c.Timeout}
 	t := &http.Transport{
 		DialContext: d.DialContext,
@@ -100,12 +106,12 @@ func (a *App) rotateDue(ctx context.Context) {
 const claimRate = "60/1m per address"
 
 // own are the paths that this process answers itself.
-func (a *App) own() []gateway.Endpoint {
-	return []gateway.Endpoint{{
+func (a *App) own(cfg *config.Config, issuers tokens.Issuers) []gateway.Endpoint {
+	return append(append(a.sessionEndpoints(issuers), a.loginEndpoints(cfg)...), gateway.Endpoint{
 		Name: "claim", Path: admin.ClaimPath, Methods: []string{http.MethodPost}, Rate: claimRate, MaxBody: 4 << 10,
 		Auth:    []portcullis.Authenticator{a.core.keys.ClaimAuthenticator(), a.core.keys.HolderAuthenticator()},
 		Handler: admin.NewClaim(a.core.keys, a.log),
-	}}
+	})
 }
 
 var _ admin.Keys = (*apikey.Service)(nil)

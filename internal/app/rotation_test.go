@@ -177,10 +177,10 @@ func TestNoticesReachNoMetadataService(t *testing.T) {
 }
 
 func TestFailedAttemptsAreCountedByAddressAndKey(t *testing.T) {
-	if _, err := newFailures("often"); err == nil || !strings.HasPrefix(err.Error(), "identity.api_key.failures: ") {
+	if _, err := newFailures("identity.api_key.failures", "often"); err == nil || !strings.HasPrefix(err.Error(), "identity.api_key.failures: ") {
 		t.Errorf("got %v", err)
 	}
-	f, err := newFailures("2/1m")
+	f, err := newFailures("identity.api_key.failures", "2/1m")
 	if err != nil {
 		t.Fatal(err)
 	}

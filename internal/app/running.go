@@ -48,8 +48,8 @@ func (r *running) enter() *generation {
 	}
 }
 
-// wait returns when no call of an ended generation runs, or ctx ends.
-func (g *generation) wait(ctx context.Context) {
+// Wait returns when no call of an ended generation runs, or ctx ends.
+func (g *generation) Wait(ctx context.Context) {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for g.calls.Load() > 0 {

@@ -25,15 +25,15 @@ func TestGenerations(t *testing.T) {
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		old.wait(ctx)
+		old.Wait(ctx)
 		if ctx.Err() == nil || old.calls.Load() != 1 {
 			t.Fatalf("%d calls of the old generation", old.calls.Load())
 		}
 		end <- struct{}{} // one of the two ends, then the other
 		end <- struct{}{}
 		began := time.Now()
-		old.wait(t.Context())
-		r.next().wait(t.Context())
+		old.Wait(t.Context())
+		r.next().Wait(t.Context())
 		if time.Since(began) > time.Second {
 			t.Errorf("waited %s for nobody", time.Since(began))
 		}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway"
+	"github.com/portcullis-dev/portcullis/internal/app/policywatch"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
 	"github.com/portcullis-dev/portcullis/internal/ipfilter"
@@ -202,7 +203,9 @@ func (a *App) background() {
 		}
 	})
 	a.tasks.Go(func() { a.followKeys(ctx) })
+	a.tasks.Go(func() { a.followSessions(ctx) })
 	a.tasks.Go(func() { a.followMetrics(ctx) })
+	a.tasks.Go(func() { policywatch.Run(ctx, a.lookAtPolicies) })
 	if a.certs != nil {
 		a.tasks.Go(func() {
 			if err := a.certs.Run(ctx); err != nil {
@@ -234,7 +237,7 @@ func (a *App) refreshMetrics() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for name, up := range a.upstreams {
-		up.observe(a.core.metrics, name)
+		up.Observe(a.core.metrics, name)
 	}
 	if a.certs != nil {
 		a.core.metrics.CertificateExpiry("public", a.certs.NotAfter())
@@ -318,7 +321,7 @@ func (a *App) apply(ctx context.Context, cfg *config.Config) ([]config.Change, e
 		a.note(ctx, portcullis.EventConfigChanged, "", slog.String("field", c.Field), slog.String("old", c.Old), slog.String("new", c.New))
 	}
 	if needsRestart(old, cfg) {
-		a.log.Warn("listeners, store, audit, API key and cache settings take effect at the next start")
+		a.log.Warn("listeners, store, audit, API key, user and cache settings take effect at the next start")
 	}
 	a.log.Info("configuration reloaded", "changes", len(changes))
 	return changes, nil
@@ -328,5 +331,5 @@ func (a *App) apply(ctx context.Context, cfg *config.Config) ([]config.Change, e
 func needsRestart(old, cfg *config.Config) bool {
 	return old.Server.Listen != cfg.Server.Listen || old.Server.AdminListen != cfg.Server.AdminListen ||
 		old.Server.TLS != cfg.Server.TLS || old.Server.Limits != cfg.Server.Limits ||
-		old.Store != cfg.Store || old.Audit != cfg.Audit || !reflect.DeepEqual(old.Identity.APIKey, cfg.Identity.APIKey) || old.Identity.CacheTTL != cfg.Identity.CacheTTL
+		old.Store != cfg.Store || old.Audit != cfg.Audit || !reflect.DeepEqual(old.Identity.APIKey, cfg.Identity.APIKey) || old.Identity.Basic != cfg.Identity.Basic || old.Identity.CacheTTL != cfg.Identity.CacheTTL
 }

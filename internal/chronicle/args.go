@@ -13,7 +13,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/portcullis-dev/portcullis/internal/chronicle/browser"
-	"github.com/portcullis-dev/portcullis/internal/chronicle/sanitize"
+	"github.com/portcullis-dev/portcullis/internal/inspect/invisible"
 )
 
 // Args are the arguments of all queries; each query takes those that its tool
@@ -304,7 +304,7 @@ func parseBrowser(s string) (name, profile string, err error) {
 // clip shortens a caller's value for an error message.
 func clip(s string) string {
 	s = strings.Map(func(r rune) rune {
-		if sanitize.Invisible(r) {
+		if invisible.Rune(r) {
 			return -1
 		}
 		return r

@@ -11,6 +11,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/authz/approval"
 	"github.com/portcullis-dev/portcullis/internal/authz/scope"
 	"github.com/portcullis-dev/portcullis/internal/authz/tool"
+	"github.com/portcullis-dev/portcullis/internal/config/field"
 	"github.com/portcullis-dev/portcullis/internal/edge"
 	"github.com/portcullis-dev/portcullis/internal/ratelimit"
 )
@@ -30,16 +31,17 @@ type Route struct {
 	MaxPerCaller   int               `toml:"max_children_per_caller" doc:"Of these, commands of one caller. When all are taken, a new session ends the one that was longest unused and that nobody listens to."`
 	Transport      string            `toml:"transport" enum:"auto|streamable|sse" doc:"Transport of an upstream URL: Streamable HTTP, the older HTTP+SSE, or whichever it answers to."`
 	Timeout        time.Duration     `toml:"timeout" doc:"How long the server may take to begin its answer, and then to end one that is no stream."`
-	Auth           []string          `toml:"auth" list:"text" doc:"How callers prove who they are: api_key, jwt and oidc (access tokens), mtls (client certificate), or none together with insecure_no_auth."`
+	Auth           []string          `toml:"auth" list:"text" doc:"How callers prove who they are: api_key, jwt and oidc (access tokens), basic (name and password), mtls (client certificate), or none together with insecure_no_auth."`
 	InsecureNoAuth bool              `toml:"insecure_no_auth" doc:"INSECURE: lets anyone call the route. Needed for auth = [\"none\"], so that it never happens by accident."`
 	Rate           []string          `toml:"rate" list:"text" doc:"Calls that may be made: a number and a time, such as 100/1m or 10/minute, then per address, key, route, tool or tool:NAME; all of them hold. Without \"per\" it is per key."`
 	Limits         MessageLimits     `toml:"limits" doc:"Limits on what callers send."`
 	ReplyLimits    MessageLimits     `toml:"reply_limits" doc:"Limits on what the server sends, for each message of a stream."`
-	Tools          Rules             `toml:"tools" doc:"Which tools may be called; tools/list shows only those."`
+	Tools          ToolRules         `toml:"tools" doc:"Which tools may be called; tools/list shows only those."`
 	Prompts        Rules             `toml:"prompts" doc:"Which prompts may be read."`
 	Resources      Rules             `toml:"resources" doc:"Which resources may be read, by URI."`
 	Schema         SchemaChecks      `toml:"schema" doc:"Whether calls and results must fit the schemas that the server itself names for its tools."`
 	Schemas        []SchemaFile      `toml:"schemas" doc:"Schemas of your own for parts of messages. Repeat the table for each one."`
+	Inspect        ContentRules      `toml:"inspect" doc:"What is done about what messages hold: credentials, personal data, hidden text."`
 	Approval       Approval          `toml:"approval" doc:"Tools whose calls need the word of another person."`
 	CORS           CORS              `toml:"cors" doc:"Calls from web pages of other origins. None are allowed by default."`
 	Headers        Headers           `toml:"headers" doc:"Security headers of every reply."`
@@ -108,6 +110,7 @@ func DefaultRoute() Route {
 		Limits:      MessageLimits{Bytes: 1 << 20, Depth: 10, Array: 1000, String: 100000},
 		ReplyLimits: MessageLimits{Bytes: 16 << 20, Depth: 64, Array: 100000, String: 8 << 20},
 		Schema:      DefaultSchemaChecks(),
+		Inspect:     DefaultContentRules(),
 		Approval:    defaultApproval(),
 		CORS:        defaultCORS(),
 		Headers:     Headers{Profile: "api"},
@@ -122,7 +125,7 @@ func defaultCORS() CORS {
 // Validate checks a route without its tables and without the other routes.
 func (r Route) Validate() error {
 	var errs []error
-	if len(r.Name) > 64 || !isToken(r.Name) {
+	if len(r.Name) > 64 || !field.IsToken(r.Name) {
 		errs = append(errs, fmt.Errorf("name: %q: want 1 to 64 letters, digits, dots, dashes or underscores", r.Name))
 	}
 	errs = append(errs, routePath(r.Path), supported("protocol", r.Protocol, []string{"mcp"}, []string{"a2a", "http"}))
@@ -133,7 +136,7 @@ func (r Route) Validate() error {
 			errs = append(errs, fmt.Errorf("rate[%d]: %w", i, err))
 		}
 	}
-	errs = append(errs, between("timeout", r.Timeout, time.Millisecond, 24*time.Hour))
+	errs = append(errs, field.Between("timeout", r.Timeout, time.Millisecond, 24*time.Hour))
 	return errors.Join(errs...)
 }
 
@@ -149,9 +152,9 @@ func (r Route) checkServer() []error {
 		return r.checkUpstream()
 	}
 	errs := []error{
-		between("idle_timeout", r.IdleTimeout, time.Second, 30*24*time.Hour),
-		atLeast("max_children", int64(r.MaxChildren), 1),
-		atLeast("max_children_per_caller", int64(r.MaxPerCaller), 1),
+		field.Between("idle_timeout", r.IdleTimeout, time.Second, 30*24*time.Hour),
+		field.AtLeast("max_children", int64(r.MaxChildren), 1),
+		field.AtLeast("max_children_per_caller", int64(r.MaxPerCaller), 1),
 	}
 	if r.Command[0] == "" {
 		errs = append(errs, errors.New("command[0]: want the name of a program"))
@@ -165,7 +168,7 @@ func (r Route) checkServer() []error {
 		}
 	}
 	for i, name := range r.PassEnv {
-		if !isToken(name) {
+		if !field.IsToken(name) {
 			errs = append(errs, fmt.Errorf("pass_env[%d]: %q: want the name of a variable", i, name))
 		}
 	}
@@ -203,7 +206,7 @@ func (r Route) checkAuth() []error {
 	}
 	for i, method := range r.Auth {
 		errs = append(errs, supported(fmt.Sprintf("auth[%d]", i), method,
-			[]string{"api_key", "jwt", "oidc", "mtls", "none"}, []string{"basic", "zkp"}))
+			[]string{"api_key", "jwt", "oidc", "basic", "mtls", "zkp", "none"}, nil))
 		if slices.Contains(r.Auth[:i], method) {
 			errs = append(errs, fmt.Errorf("auth[%d]: %q: is there twice", i, method))
 		}
@@ -236,7 +239,7 @@ func supported(field, value string, known, later []string) error {
 func routePath(p string) error {
 	clean := strings.HasPrefix(p, "/") && !strings.Contains(p, "//") && (p == "/" || !strings.HasSuffix(p, "/"))
 	for segment := range strings.SplitSeq(strings.TrimPrefix(p, "/"), "/") {
-		clean = clean && segment != "." && segment != ".." && (segment == "" || isToken(strings.ReplaceAll(segment, "~", "-")))
+		clean = clean && segment != "." && segment != ".." && (segment == "" || field.IsToken(strings.ReplaceAll(segment, "~", "-")))
 	}
 	if !clean {
 		return fmt.Errorf(`path: %q: want a path such as "/mcp"`, p)
@@ -252,8 +255,8 @@ func routePath(p string) error {
 // Validate checks the limits of a message.
 func (l MessageLimits) Validate() error {
 	return errors.Join(
-		atLeast("bytes", int64(l.Bytes), 1), atLeast("depth", int64(l.Depth), 1),
-		atLeast("array", int64(l.Array), 1), atLeast("string", int64(l.String), 1),
+		field.AtLeast("bytes", int64(l.Bytes), 1), field.AtLeast("depth", int64(l.Depth), 1),
+		field.AtLeast("array", int64(l.Array), 1), field.AtLeast("string", int64(l.String), 1),
 	)
 }
 

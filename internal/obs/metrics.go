@@ -27,6 +27,7 @@ type Metrics struct {
 	duration  *prometheus.HistogramVec
 	refusals  *prometheus.CounterVec
 	inflight  *prometheus.GaugeVec
+	content   *prometheus.CounterVec
 	upstreams upstreamVecs
 	bridge    bridgeVecs
 	expiry    *prometheus.GaugeVec
@@ -61,6 +62,8 @@ func NewMetrics(b Build) *Metrics {
 	m.refusals = m.counter("refusals_total",
 		"Calls refused, by the phase and guard that refused them and the reason given.", "route", "phase", "guard", "reason")
 	m.inflight = m.gauge("inflight_requests", "Calls being answered now, open streams included.", "route")
+	m.content = m.counter("content_findings_total",
+		"What content rules found, by the kind of the finding and what was done about it.", "route", "kind", "action")
 	m.upstreams = m.newUpstreamVecs()
 	m.bridge = m.newBridgeVecs()
 	m.expiry = m.gauge("tls_certificate_expiry_timestamp_seconds",

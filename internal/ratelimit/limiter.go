@@ -106,6 +106,12 @@ func (l *Limiter) TakeAddr(a netip.Addr) Result {
 	return l.table.take(l.bucket, l.hashAddr(a), l.now())
 }
 
+// WaitAddr returns how long a client address has to wait until a call passes, 0
+// if one would pass now. It counts nothing.
+func (l *Limiter) WaitAddr(a netip.Addr) time.Duration {
+	return l.table.peek(l.bucket, l.hashAddr(a), l.now()).RetryAfter
+}
+
 // Reset forgets every count.
 func (l *Limiter) Reset() { l.table.reset() }
 

@@ -35,6 +35,46 @@ func mustLimiter(t testing.TB, rate string, maxKeys int, now func() time.Time) *
 	return l
 }
 
+// TestWaitAddr: to ask costs nothing, and says what the next call would hear.
+func TestWaitAddr(t *testing.T) {
+	clock := newClock()
+	l := mustLimiter(t, "2/1m", 0, clock.Now)
+	a, b := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")
+	for range 10 {
+		if w := l.WaitAddr(a); w != 0 {
+			t.Fatalf("asking costs: %s", w)
+		}
+	}
+	l.TakeAddr(a)
+	l.TakeAddr(a)
+	if w := l.WaitAddr(a); w != 30*time.Second || w != l.TakeAddr(a).RetryAfter {
+		t.Errorf("wait %s", w)
+	}
+	if l.WaitAddr(b) != 0 || l.WaitAddr(netip.MustParseAddr("::ffff:192.0.2.1")) == 0 {
+		t.Error("another address waits, or a mapped one does not")
+	}
+	clock.add(30 * time.Second)
+	if w := l.WaitAddr(a); w != 0 || !l.TakeAddr(a).Allowed {
+		t.Errorf("after the wait: %s", w)
+	}
+	// Without room for more addresses strangers share the overflow, and hear so.
+	full := mustLimiter(t, "1/1h", 1, clock.Now)
+	var strangers int
+	for i := range 20000 {
+		if x := netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}); full.WaitAddr(x) > 0 {
+			strangers++
+			if full.TakeAddr(x).Allowed {
+				t.Fatal("an address passes that was told to wait")
+			}
+		} else if !full.TakeAddr(x).Allowed {
+			t.Fatal("an address is refused that was told not to wait")
+		}
+	}
+	if strangers == 0 {
+		t.Error("the table was never full")
+	}
+}
+
 func TestTake(t *testing.T) {
 	clock := newClock()
 	l := mustLimiter(t, "3/1m", 0, clock.Now)

@@ -77,6 +77,22 @@ func (t *table) take(b bucket, key uint64, now int64) Result {
 	return r
 }
 
+// peek says what take would, and counts nothing.
+func (t *table) peek(b bucket, key uint64, now int64) Result {
+	s := &t.shards[key>>58&(shardCount-1)]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var tat int64
+	switch at := s.find(key, now); {
+	case at >= 0 && s.slots[at].key == key:
+		tat = s.slots[at].tat
+	case at < 0 && len(s.slots) >= t.maxSlots:
+		tat = s.overflow[b.index]
+	}
+	_, r := b.take(tat, now)
+	return r
+}
+
 // find returns the slot of key, else a free one, else -1.
 func (s *shard) find(key uint64, now int64) int {
 	free := -1

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/portcullis-dev/portcullis/internal/admin/tokens"
 	"github.com/portcullis-dev/portcullis/test/harness"
 )
 
@@ -179,6 +180,32 @@ func TestRevokedKeyEndsStream(t *testing.T) {
 	}
 	if n := b.refused(t, row{guard: "api_key", phase: "review", reason: "unauthenticated", route: "mcp"}); n != 1 {
 		t.Errorf("counted %g times: %s", n, b.refusals(t))
+	}
+}
+
+// TestRevokedTokenEndsStream: the same for a token of the gateway's own.
+func TestRevokedTokenEndsStream(t *testing.T) {
+	up := newFeed(t)
+	g := harness.Start(t, "[identity.session]\nenabled = true\n[[route]]\nname = \"mcp\"\npath = \"/mcp\"\nupstream = \""+up.URL+"/mcp\"\nauth = [\"jwt\"]\n")
+	b := &bench{Gateway: g, up: up.Upstream}
+	made, err := tokens.Give(t.Context(), b.API(), tokens.IssueToken{Subject: "ci", Scopes: []string{"tools:*"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp := harness.Open(t, http.MethodPost, b.URL, []byte(call), "Authorization", "Bearer "+made.AccessToken)
+	r := bufio.NewReader(resp.Body)
+	up.events <- progress
+	next(t, r)
+	if _, err := tokens.End(t.Context(), b.API(), tokens.RevokeTokens{ID: made.SessionID}); err != nil {
+		t.Fatal(err)
+	}
+	up.events <- ": still here\n\n"
+	if rest := broken(t, r); rest != "" {
+		t.Errorf("after revocation the caller read %q", rest)
+	}
+	<-up.left
+	if e := await(t, g, "CALL_FINISHED"); e.Outcome != "failure" || e.Reason != "unauthenticated" {
+		t.Errorf("%+v", e)
 	}
 }
 

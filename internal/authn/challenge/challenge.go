@@ -26,6 +26,9 @@ const (
 // Header is the canonical name of the header that holds a challenge.
 const Header = "Www-Authenticate"
 
+// Basic is the challenge of routes that take a name and a password (RFC 7617).
+const Basic = `Basic ` + realm + `, charset="UTF-8"`
+
 // Resource is a route as OAuth clients see it. A nil Resource is a route that
 // takes no access tokens; its challenges name nothing. It is immutable.
 type Resource struct {
@@ -216,6 +219,22 @@ func (r *Resource) OneCredential(h http.Header) error {
 		Public: "Send one credential: either X-API-Key or Authorization, once",
 		Event:  portcullis.EventAuthFailure, Header: r.InvalidRequest(), Detail: "more than one credential",
 	}
+}
+
+// Offer adds a challenge to a refusal of credentials, unless it is there. Errors
+// that are no refusal of a credential pass unchanged.
+func Offer(err error, value string) error {
+	var e *portcullis.Error
+	if !errors.As(err, &e) || e.Kind != portcullis.KindUnauthenticated || slices.Contains(e.Header[Header], value) {
+		return err
+	}
+	out := *e
+	out.Header = e.Header.Clone()
+	if out.Header == nil {
+		out.Header = http.Header{}
+	}
+	out.Header[Header] = append(out.Header[Header], value)
+	return &out
 }
 
 // Complete names the resource's metadata in a refusal that another way of

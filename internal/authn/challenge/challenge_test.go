@@ -140,3 +140,24 @@ func TestOneCredential(t *testing.T) {
 		}
 	}
 }
+
+// TestOffer: a further challenge stands beside those there are, once, and on
+// refusals of credentials only.
+func TestOffer(t *testing.T) {
+	shared := &portcullis.Error{Kind: portcullis.KindUnauthenticated, Header: http.Header{challenge.Header: {"Bearer x"}}}
+	var e *portcullis.Error
+	if err := challenge.Offer(challenge.Offer(shared, challenge.Basic), challenge.Basic); !errors.As(err, &e) || strings.Join(e.Header[challenge.Header], "|") != `Bearer x|Basic realm="portcullis", charset="UTF-8"` {
+		t.Errorf("%+v", err)
+	}
+	if len(shared.Header[challenge.Header]) != 1 {
+		t.Error("a shared refusal was written to")
+	}
+	if err := challenge.Offer(&portcullis.Error{Kind: portcullis.KindUnauthenticated}, challenge.Basic); !errors.As(err, &e) || len(e.Header[challenge.Header]) != 1 {
+		t.Errorf("%+v", err)
+	}
+	for _, other := range []error{&portcullis.Error{Kind: portcullis.KindForbidden}, errors.New("x"), portcullis.ErrNoCredentials} {
+		if err := challenge.Offer(other, challenge.Basic); err != other {
+			t.Errorf("%v became %v", other, err)
+		}
+	}
+}

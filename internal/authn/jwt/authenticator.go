@@ -28,7 +28,8 @@ type Options struct {
 	Services  []*Service          // issuers the route trusts, in their order
 	Resource  *challenge.Resource // the route; its URL is an accepted audience
 	KeyPrefix string              // bearer credentials with it are API keys, for another authenticator; "" = none
-	Name      string              // of the guard; MethodJWT, MethodOIDC, or both
+	Name      string              // of the guard; MethodJWT, MethodOIDC, MethodSession or several
+	Methods   []string            // of the route: own tokens are admitted by the one that opened the session
 }
 
 // Authenticator is the guard "jwt" or "oidc" of a route. It reads an access
@@ -48,12 +49,13 @@ type Authenticator struct {
 	resource  *challenge.Resource
 	keyPrefix string
 	name      string
+	methods   []string
 	audiences [][]string // by service
 }
 
 // NewAuthenticator returns the guard of a route.
 func NewAuthenticator(o Options) *Authenticator {
-	a := &Authenticator{services: o.Services, resource: o.Resource, keyPrefix: o.KeyPrefix, name: o.Name}
+	a := &Authenticator{services: o.Services, resource: o.Resource, keyPrefix: o.KeyPrefix, name: o.Name, methods: o.Methods}
 	for _, s := range o.Services {
 		aud := slices.Clone(s.cfg.Audience)
 		if u := o.Resource.URL(); u != "" {
@@ -102,6 +104,9 @@ func (a *Authenticator) Authenticate(ctx context.Context, c *portcullis.Conn) (p
 	}
 	if !intersect(v.audience, a.audiences[s]) {
 		return portcullis.Principal{}, a.refuse(a.services[s].ofPrincipal(v, jws.Reason("for another audience")))
+	}
+	if !a.services[s].admits(v, a.methods) {
+		return portcullis.Principal{}, a.refuse(a.services[s].ofPrincipal(v, jws.Reason("opened by a method the route does not take")))
 	}
 	if dpop || v.jkt != "" || v.x5t != "" {
 		if err := a.checkBinding(c, a.services[s], v, token, dpop); err != nil {
@@ -218,7 +223,8 @@ func credential(field string) (token string, dpop, ours bool) {
 	if !dpop && !strings.EqualFold(scheme, "Bearer") {
 		return "", false, false
 	}
-	if !found || rest == "" || strings.ContainsAny(rest, " \t,") {
+	// One byte at a time: that is several times as fast as any of a set.
+	if !found || rest == "" || strings.IndexByte(rest, ' ') >= 0 || strings.IndexByte(rest, '\t') >= 0 || strings.IndexByte(rest, ',') >= 0 {
 		return "", dpop, true
 	}
 	return rest, dpop, true

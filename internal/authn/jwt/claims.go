@@ -22,7 +22,9 @@ type claims struct {
 	aud                           []string
 	exp, nbf, iat                 float64 // seconds since 1970; NaN = not there
 	scopes, roles                 []string
-	jkt, x5t                      string // cnf: thumbprint of a DPoP key or of a client certificate
+	sid                           string   // session and
+	amr                           []string // how it was opened: of own tokens
+	jkt, x5t                      string   // cnf: thumbprint of a DPoP key or of a client certificate
 	active, tokenType             string
 	idToken                       bool // holds what only ID and logout tokens do
 }
@@ -119,6 +121,14 @@ func (c *claims) set(name string, v jsontext.Value) (err error) {
 		c.tokenType, err = jws.Text(v, 32)
 	case "at_hash", "c_hash", "events":
 		c.idToken = true
+	case "sid":
+		if s, terr := jws.Text(v, maxSubject); terr == nil { // only own tokens are held to it
+			c.sid = s
+		}
+	case "amr":
+		if list, terr := jws.Texts(v, maxSubject); terr == nil {
+			c.amr = list
+		}
 	case "active":
 		c.active = string(v)
 	}

@@ -1,7 +1,8 @@
 // Package jwt finds out who is calling from an access token: a JSON Web Token
 // of a configured issuer (RFC 7519, RFC 9068), or an opaque token that the
-// issuer vouches for (RFC 7662). The gateway is an OAuth 2.1 resource server
-// and nothing more: it never issues, forwards or exchanges a token.
+// issuer vouches for (RFC 7662). To those issuers the gateway is an OAuth 2.1
+// resource server and nothing more: it never forwards or exchanges a token. Its
+// own tokens (package token) are checked here too, by [NewOwn].
 //
 //	Authorization ──▶ strict reading ──▶ issuer by iss ──▶ key by kid ──▶ signature
 //	    ──▶ claims ──▶ audience of the route ──▶ proof of possession ──▶ Principal

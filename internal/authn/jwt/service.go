@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/authn/jwt/jws"
 )
 
@@ -19,6 +20,7 @@ type Service struct {
 	algs     []string
 	types    []string
 	keys     keySource
+	own      Own         // nil for the tokens of others
 	disco    *discoverer // nil without discovery
 	client   Doer
 	log      *slog.Logger
@@ -83,15 +85,33 @@ func (s *Service) Config() Config { return s.cfg }
 // the token in hexadecimal. It returns an error if too many revocations are in
 // force to remember another.
 func (s *Service) Invalidate(id string) error {
-	if !strings.HasPrefix(id, "jti:") && !isHexDigest(id) {
-		id = JTIHash(id)
+	id = TokenID(id)
+	return s.InvalidateSince(id, s.now())
+}
+
+// InvalidateSince is [Service.Invalidate] of a token that was revoked at a
+// known time: a process that starts is told again of what was revoked before.
+// The id is one of the two forms that [TokenID] returns. What no token can
+// outlive is not kept.
+func (s *Service) InvalidateSince(id string, since time.Time) error {
+	now, until := s.now(), since.Add(s.cfg.MaxLifetime+2*s.cfg.Leeway)
+	if !until.After(now) {
+		return nil
 	}
-	now := s.now()
-	if err := s.revoked.claim(id, "", now.Add(s.cfg.MaxLifetime+2*s.cfg.Leeway), now); err != nil {
+	if err := s.revoked.claim(id, "", until, now); err != nil {
 		return fmt.Errorf("revoking a token: %w revocations are in force", err)
 	}
 	s.cache.drop(func(v *verified) bool { return v.jti == id || hexDigest(&v.digest) == id })
 	return nil
+}
+
+// TokenID returns the form in which a revoked token is remembered: the hash of
+// a jti ("jti:…", as events show it) or the SHA-256 of a token in hexadecimal.
+func TokenID(id string) string {
+	if strings.HasPrefix(id, "jti:") || isHexDigest(id) {
+		return id
+	}
+	return JTIHash(id)
 }
 
 func isHexDigest(s string) bool {
@@ -118,6 +138,9 @@ func (s *Service) check(ctx context.Context, token string, d *digest, now time.T
 	}
 	if err != nil {
 		return nil, err
+	}
+	if s.own != nil {
+		return s.checkOwn(ctx, v)
 	}
 	if s.isRevoked(v) {
 		return nil, jws.Reason("revoked")
@@ -171,6 +194,9 @@ func (s *Service) of(c *claims, err error) error {
 	if c.sub == "" {
 		return err
 	}
+	if s.own != nil {
+		return &subjectError{c.sub, err}
+	}
 	return &subjectError{s.cfg.Alias + "|" + c.sub, err}
 }
 
@@ -182,7 +208,7 @@ func (s *Service) accept(c *claims, kid string, d *digest, now time.Time) (*veri
 	if c.idToken {
 		return nil, jws.Reason("an ID token is not an access token")
 	}
-	p, err := c.principal(&s.cfg, kid, hexDigest(d))
+	p, err := s.caller(c, kid, d)
 	if err != nil {
 		return nil, err
 	}
@@ -197,6 +223,13 @@ func (s *Service) accept(c *claims, kid string, d *digest, now time.Time) (*veri
 		return nil, jws.Reason("not bound to a key")
 	}
 	return v, nil
+}
+
+func (s *Service) caller(c *claims, kid string, d *digest) (portcullis.Principal, error) {
+	if s.own != nil {
+		return c.session(&s.cfg)
+	}
+	return c.principal(&s.cfg, kid, hexDigest(d))
 }
 
 // mediaSubtype is a typ without the prefix that RFC 7515 section 4.1.9 lets

@@ -5,42 +5,11 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/portcullis-dev/portcullis/internal/protocol/percent"
+	"github.com/portcullis-dev/portcullis/internal/inspect/invisible"
+	inspecturl "github.com/portcullis-dev/portcullis/internal/inspect/url"
 )
 
 const upperHex = "0123456789ABCDEF"
-
-// Invisible reports whether a rune can hide or reorder text: control,
-// formatting (bidirectional marks and overrides, zero-width), tag, variation
-// selector, filler and unassigned-by-design characters.
-func Invisible(r rune) bool {
-	switch {
-	case r < 0x20, r >= 0x7f && r < 0xa0:
-		return true
-	case r < 0xa0:
-		return false
-	case r == 0x034f, r == 0x115f, r == 0x1160, r == 0x17b4, r == 0x17b5, r == 0x3164, r == 0xffa0:
-		return true
-	case r >= 0xfe00 && r <= 0xfe0f, r >= 0xe0000 && r <= 0xe0fff:
-		return true
-	case r == 0x2028, r == 0x2029, r >= 0xfff0 && r <= 0xfffb, r == 0xfffe, r == 0xffff:
-		return true
-	}
-	return unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Co, r)
-}
-
-// decodeAll decodes until nothing changes. Each round makes the text shorter,
-// so it ends; names are short, so the bound is for hostile ones.
-func decodeAll(s string) string {
-	for range 64 {
-		d := percent.Decode(s)
-		if d == s {
-			return s
-		}
-		s = d
-	}
-	return s
-}
 
 // escape encodes everything but the unreserved characters of RFC 3986, so that
 // percent.Decode(escape(s)) == s wherever the result stands in a URL.
@@ -48,7 +17,7 @@ func escape(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
 		c := s[i]
-		if unreserved(c) {
+		if inspecturl.Unreserved(c) {
 			b.WriteByte(c)
 			continue
 		}
@@ -61,11 +30,6 @@ func writeEscaped(b *strings.Builder, c byte) {
 	b.WriteByte('%')
 	b.WriteByte(upperHex[c>>4])
 	b.WriteByte(upperHex[c&15])
-}
-
-func unreserved(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' ||
-		c == '-' || c == '.' || c == '_' || c == '~'
 }
 
 // prepare makes a URL printable before it is read: no invalid UTF-8, controls
@@ -82,13 +46,13 @@ func prepare(raw string) string {
 		return raw
 	}
 	raw = strings.ToValidUTF8(raw, "")
-	raw = strings.TrimFunc(raw, func(r rune) bool { return unicode.IsSpace(r) || Invisible(r) })
+	raw = strings.TrimFunc(raw, func(r rune) bool { return unicode.IsSpace(r) || invisible.Rune(r) })
 	slashes := specialScheme(raw)
 	var b strings.Builder
 	b.Grow(len(raw) + 16)
 	for _, r := range raw {
 		switch {
-		case Invisible(r):
+		case invisible.Rune(r):
 		case r == '?' || r == '#':
 			slashes = false
 			b.WriteRune(r)
@@ -126,7 +90,7 @@ func line(s string) string {
 			space = b.Len() > 0
 			continue
 		}
-		if Invisible(r) {
+		if invisible.Rune(r) {
 			continue
 		}
 		if space {

@@ -3,6 +3,7 @@ package sanitize
 import (
 	"strings"
 
+	inspecturl "github.com/portcullis-dev/portcullis/internal/inspect/url"
 	"github.com/portcullis-dev/portcullis/internal/protocol/percent"
 )
 
@@ -24,15 +25,15 @@ func (p *pass) path(v string, depth int) string {
 
 // segment sanitizes one path segment and its matrix parameters.
 func (p *pass) segment(seg, prev string, depth int) string {
-	if isCommit(seg) && gitObject(prev) {
+	if inspecturl.IsCommit(seg) && gitObject(prev) {
 		return seg
 	}
-	if len(seg) >= 8 && strings.ContainsAny(seg, "0123456789") && p.s.isStrong(prev) && seg != Redacted {
+	if len(seg) >= 8 && strings.ContainsAny(seg, "0123456789") && p.s.names.Strong(prev) && seg != Redacted {
 		p.hide(seg)
 		return Redacted
 	}
 	if !strings.ContainsAny(seg, ";=%@") {
-		return redactTokens(seg, p.hide)
+		return inspecturl.RedactTokens(seg, p.hide)
 	}
 	out := p.pieces(seg, depth)
 	if len(out) == 0 {
@@ -110,7 +111,7 @@ func (p *pass) pieces(chunk string, depth int) []string {
 		var piece string
 		piece, rest, more = strings.Cut(rest, ";")
 		name, val, pair := strings.Cut(piece, "=")
-		if pair && p.s.sensitive(name) {
+		if pair && p.s.names.Sensitive(name) {
 			p.hide(val)
 			p.hide(rest)
 			return out
@@ -137,10 +138,10 @@ func (p *pass) value(v string, depth int) string {
 			p.hide(v)
 			return Redacted
 		}
-		return redactTokens(v, p.hide)
+		return inspecturl.RedactTokens(v, p.hide)
 	}
 	if !strings.ContainsAny(v, "%:/?#=&;@\\ \"") {
-		return redactTokens(v, p.hide)
+		return inspecturl.RedactTokens(v, p.hide)
 	}
 	if isReference(v) {
 		return p.url(v, depth+1)
@@ -161,7 +162,7 @@ func (p *pass) value(v string, depth int) string {
 	if strings.Contains(v, ":") {
 		v = p.dropUserinfo(v)
 	}
-	return redactTokens(v, p.hide)
+	return inspecturl.RedactTokens(v, p.hide)
 }
 
 // isReference reports whether v is a URL or an absolute path by itself.

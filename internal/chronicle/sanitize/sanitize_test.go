@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/portcullis-dev/portcullis/internal/chronicle/sanitize"
+	"github.com/portcullis-dev/portcullis/internal/inspect/invisible"
 )
 
 const jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
@@ -208,14 +209,14 @@ func FuzzURL(f *testing.F) {
 		if again := s.URL(got); again != got {
 			t.Fatalf("URL(%q) = %q, then %q", in, got, again)
 		}
-		if !utf8.ValidString(got) || strings.ContainsFunc(got, sanitize.Invisible) {
+		if !utf8.ValidString(got) || strings.ContainsFunc(got, invisible.Rune) {
 			t.Fatalf("URL(%q) = %q: unprintable", in, got)
 		}
 		text := s.Text(in)
 		if again := s.Text(text); again != text {
 			t.Fatalf("Text(%q) = %q, then %q", in, text, again)
 		}
-		if !utf8.ValidString(text) || strings.ContainsFunc(text, sanitize.Invisible) {
+		if !utf8.ValidString(text) || strings.ContainsFunc(text, invisible.Rune) {
 			t.Fatalf("Text(%q) = %q: unprintable", in, text)
 		}
 	})

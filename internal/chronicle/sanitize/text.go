@@ -3,6 +3,8 @@ package sanitize
 import (
 	"strings"
 	"unicode"
+
+	inspecturl "github.com/portcullis-dev/portcullis/internal/inspect/url"
 )
 
 // MaxText is the longest text that is kept, in bytes; the rest is cut off.
@@ -39,7 +41,7 @@ func (p *pass) words(t string, depth int) string {
 		return Redacted
 	}
 	if !strings.ContainsAny(t, "=%:@;?#&") && !strings.Contains(strings.ToLower(t), "bearer ") {
-		return redactTokens(t, p.hide)
+		return inspecturl.RedactTokens(t, p.hide)
 	}
 	words := strings.Split(t, " ")
 	secretNext := false
@@ -67,10 +69,10 @@ func (p *pass) words(t string, depth int) string {
 // secret. Words of prose after "secret:" or "token:" are left alone.
 func (p *pass) announces(label, next string) bool {
 	label = strings.Trim(label, `"'([{,.;:`)
-	if !p.s.isStrong(label) {
+	if !p.s.names.Strong(label) {
 		return false
 	}
-	switch fold(label) {
+	switch inspecturl.Fold(label) {
 	case "password", "passwd", "pwd", "passphrase", "apikey", "clientsecret":
 		return true
 	}
@@ -80,7 +82,7 @@ func (p *pass) announces(label, next string) bool {
 func (p *pass) word(w string, depth int) string {
 	if i := strings.Index(w, "://"); i > 0 {
 		j := i
-		for j > 0 && (unreserved(w[j-1]) || w[j-1] == '+') && w[j-1] != '_' && w[j-1] != '~' {
+		for j > 0 && (inspecturl.Unreserved(w[j-1]) || w[j-1] == '+') && w[j-1] != '_' && w[j-1] != '~' {
 			j--
 		}
 		if j < i {
@@ -102,7 +104,7 @@ func (p *pass) word(w string, depth int) string {
 			w = p.dropUserinfo(w)
 		}
 	}
-	return redactTokens(w, p.hide)
+	return inspecturl.RedactTokens(w, p.hide)
 }
 
 // replaceFold replaces every occurrence of old in s, whatever its case. A short

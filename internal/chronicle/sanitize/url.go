@@ -4,6 +4,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	inspecturl "github.com/portcullis-dev/portcullis/internal/inspect/url"
 )
 
 const (
@@ -18,6 +20,23 @@ const (
 	invalidURL  = "invalid:"
 	invalidHost = "invalid"
 )
+
+// Redacted stands where a secret stood.
+const Redacted = inspecturl.Redacted
+
+// Sanitizer takes secrets out of URLs and texts. It is immutable and safe for
+// concurrent use.
+type Sanitizer struct{ names *inspecturl.Names }
+
+// New returns a Sanitizer that hides the built-in parameter names and custom
+// (`[security] custom_sensitive_params`, S1-8).
+func New(custom []string) (*Sanitizer, error) {
+	names, err := inspecturl.NewNames(custom)
+	if err != nil {
+		return nil, err
+	}
+	return &Sanitizer{names: names}, nil
+}
 
 // pass is one reading of one URL.
 type pass struct {
@@ -73,7 +92,7 @@ func (p *pass) step(raw string) string {
 
 // hide remembers a value that was taken out, for the title.
 func (p *pass) hide(v string) {
-	v = decodeAll(strings.ReplaceAll(v, "+", " "))
+	v = inspecturl.DecodeAll(strings.ReplaceAll(v, "+", " "))
 	if len(v) >= minHidden && len(v) <= MaxURL && len(p.hidden) < 64 && v != Redacted {
 		p.hidden = append(p.hidden, v)
 	}
@@ -171,7 +190,7 @@ func (p *pass) writeAuthority(b *strings.Builder, v string) (tail string) {
 	auth, tail := v[:end], v[end:]
 	b.WriteString("//")
 	if strings.IndexByte(auth, '%') >= 0 {
-		auth = decodeAll(auth)
+		auth = inspecturl.DecodeAll(auth)
 	}
 	if at := strings.LastIndexByte(auth, '@'); at >= 0 {
 		user, pass, _ := strings.Cut(auth[:at], ":")
@@ -202,12 +221,12 @@ func (p *pass) host(h string) string {
 		}
 		h = strings.ToLower(h)
 	}
-	if len(h) < minRandom {
+	if len(h) < inspecturl.MinRandom {
 		return h
 	}
 	labels := strings.Split(h, ".")
 	for i, l := range labels {
-		if len(l) >= minRandom && isToken(l) {
+		if len(l) >= inspecturl.MinRandom && inspecturl.IsToken(l) {
 			p.hide(l)
 			labels[i] = strings.ToLower(Redacted)
 		}
@@ -243,7 +262,7 @@ func origin(v string) string {
 	}
 	auth = auth[strings.LastIndexByte(auth, '@')+1:]
 	p := pass{}
-	h := p.host(decodeAll(auth))
+	h := p.host(inspecturl.DecodeAll(auth))
 	if len(h) > 255 || strings.Contains(h, "%") {
 		h = invalidHost
 	}

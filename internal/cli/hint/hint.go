@@ -30,6 +30,8 @@ func For(err error) string {
 		return "this machine does not have that address: see --listen and --admin-listen"
 	case errors.Is(err, exec.ErrNotFound):
 		return "give the command with its path, or install it"
+	case errors.As(err, &refused) && refused.Status == 404 && refused.Text == "no such user":
+		return "'portcullis user list' shows the names"
 	case errors.As(err, &refused) && refused.Status == 404 && refused.Text == "no such key":
 		return "'portcullis key list' shows the ids"
 	case errors.Is(err, fs.ErrPermission):

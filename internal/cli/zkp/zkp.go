@@ -17,8 +17,8 @@ type verbs struct{ *frame.Frame }
 // Command returns the group of verbs.
 func Command(f *frame.Frame) *cobra.Command {
 	c := verbs{f}
-	return frame.Group("zkp", "Log in with zero-knowledge proofs: setup, keys, proofs",
-		c.setup(), c.keygen(), c.prove(), c.verify())
+	return frame.Group("zkp", "Log in with zero-knowledge proofs: setup, keys, users, proofs",
+		c.setup(), c.keygen(), c.prove(), c.verify(), c.enroll(), c.list(), c.remove(), c.login())
 }
 
 // folder is where the setup lies unless a flag says otherwise.

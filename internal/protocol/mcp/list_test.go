@@ -284,3 +284,26 @@ func BenchmarkParamHeadersCheck(b *testing.B) {
 		}
 	}
 }
+
+func TestParamHeadersFollowRewrittenArguments(t *testing.T) {
+	ph := mcp.NewParamHeaders(0, 0)
+	ph.Learn(tools(tool("sql", annotated)))
+	for _, c := range []struct{ tool, field, arguments, want string }{
+		{"sql", "Mcp-Param-Region", `{"region":"[redacted:a]"}`, "[redacted:a]"},
+		{"sql", "Mcp-Param-Region", `{"region":"é"}`, "=?base64?w6k=?="},
+		{"sql", "Mcp-Param-N", `{"n":42}`, "42"},
+		{"sql", "Mcp-Param-N", `{"n":"[redacted:a]"}`, "[redacted:a]"},
+		{"sql", "Mcp-Param-Zone", `{"at":{"zone":"z"}}`, "z"},
+		{"sql", "Mcp-Param-Region", `{"region":null}`, ""},
+		{"sql", "Mcp-Param-Region", `{"region":["a"]}`, ""},
+		{"sql", "Mcp-Param-Region", `{}`, ""},
+		{"sql", "Mcp-Param-Plain", `{"plain":"a"}`, ""},
+		{"other", "Mcp-Param-Region", `{"region":"a"}`, ""},
+		{"sql", "Mcp-Param-Region", ``, ""},
+	} {
+		got, ok := ph.Value(c.tool, c.field, []byte(c.arguments))
+		if got != c.want || ok != (c.want != "") {
+			t.Errorf("%s of %s: %q, %v, want %q", c.field, c.arguments, got, ok, c.want)
+		}
+	}
+}

@@ -216,6 +216,26 @@ func (p *ParamHeaders) Check(h http.Header, m *Parsed) error {
 	return nil
 }
 
+// Value returns what a Mcp-Param-… header of a tool must say of these
+// arguments; ok is false if the header mirrors none that is there. It is for
+// arguments that the gateway rewrote.
+func (p *ParamHeaders) Value(tool, field string, arguments []byte) (value string, ok bool) {
+	for _, header := range (*p.tools.Load())[tool] {
+		if header.field != field {
+			continue
+		}
+		switch argument := lookupArgument(arguments, header.path); {
+		case len(argument) == 0 || string(argument) == "null" || argument[0] == '{' || argument[0] == '[':
+			return "", false
+		case argument[0] == '"':
+			return EncodeHeader(jsonrpc.ValueOf(argument).Text(argument)), true
+		default:
+			return string(argument), true
+		}
+	}
+	return "", false
+}
+
 // lookupArgument returns the raw value at a path of member names, nil if
 // there is none.
 func lookupArgument(raw []byte, path []string) []byte {

@@ -21,17 +21,19 @@ type document struct {
 	Reason     string `json:"reason"`
 	RequestID  string `json:"requestId"`
 	RetryAfter int64  `json:"retryAfter,omitempty"`
+	Error      string `json:"error,omitempty"`
 }
 
 // Append appends the document that e is to a caller. Of e it tells Kind,
-// Reason, Public (the status's own name if empty) and RetryAfter, in seconds
-// and rounded up.
+// Reason, Public (the status's own name if empty), RetryAfter, in seconds and
+// rounded up, and a text "error" of Data, for callers of another convention.
 func Append(dst []byte, e *portcullis.Error, requestID string) []byte {
 	status := e.Kind.Status()
 	d := document{
 		Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: e.Public, Reason: e.Reason,
 		RequestID: requestID, RetryAfter: int64((e.RetryAfter + time.Second - 1) / time.Second),
 	}
+	d.Error, _ = e.Data["error"].(string) // "" if it is none
 	if d.Detail == "" {
 		d.Detail = d.Title
 	}

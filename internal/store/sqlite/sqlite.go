@@ -2,7 +2,8 @@
 // to install or run.
 //
 // [Open] returns a [DB]. What a consumer needs of it stands in a file named
-// after the consumer: [DB.APIKeys] implements apikey.Store, [DB.GetSetting]
+// after the consumer: [DB.APIKeys] implements apikey.Store, [DB.Users]
+// basic.Store, [DB.GetSetting]
 // and [DB.SetSetting] keep the gateway's own stored state.
 //
 // There is one writing connection, whose transactions take the write lock at
@@ -142,6 +143,12 @@ func explain(err error) error {
 func duplicate(err error) bool {
 	var e *sqlite.Error
 	return errors.As(err, &e) && e.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY
+}
+
+// taken reports whether err is a value that must be unique and is not.
+func taken(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e) && e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE
 }
 
 // micros is the stored form of a time; 0 for the zero time.

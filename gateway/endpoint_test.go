@@ -1,0 +1,54 @@
+package gateway
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/authn/anonymous"
+)
+
+// TestEndpointAnswersForItself: what an endpoint of this process says is said to
+// the caller, where the same from an upstream would be masked.
+func TestEndpointAnswersForItself(t *testing.T) {
+	r := newRig(t, anyone, answering)
+	own := Endpoint{
+		Name: "own", Path: "/auth/own", Methods: []string{http.MethodPost}, Rate: "100/1m per address", MaxBody: 64, JSON: true,
+		Auth: []portcullis.Authenticator{anonymous.Authenticator{}},
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			status, err := strconv.Atoi(req.URL.Query().Get("status"))
+			if err != nil {
+				t.Error(err)
+			}
+			w.Header().Set("WWW-Authenticate", `Own realm="x"`)
+			w.Header().Set("Retry-After", "1")
+			w.Header().Set("Set-Cookie", "a=b")
+			w.WriteHeader(status)
+			_, _ = w.Write([]byte("own words"))
+		}),
+	}
+	table, err := Build(parse(t, oneRoute), Deps{
+		Metrics: r.metrics, Recorder: r.journal, APIKeys: named(anyone), Switch: r.sw, Own: []Endpoint{own},
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Use(table)
+	for _, status := range []int{200, 400, 401, 403, 429, 503} {
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "http://127.0.0.1:8080/auth/own?status="+strconv.Itoa(status), strings.NewReader("{}"))
+		req.Header.Set("Content-Type", "application/json")
+		req.RemoteAddr = "192.0.2.1:1"
+		w := r.do(req)
+		if w.Code != status || w.Body.String() != "own words" || w.Header().Get("WWW-Authenticate") == "" || w.Header().Get("Retry-After") != "1" || w.Header().Get("Set-Cookie") != "" {
+			t.Errorf("%d: %d %v %s", status, w.Code, w.Header(), w.Body)
+		}
+	}
+	req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "http://127.0.0.1:8080/auth/own?status=200", strings.NewReader("{}"))
+	req.Header.Set("Content-Type", "text/plain")
+	if w := r.do(req); w.Code != http.StatusUnsupportedMediaType {
+		t.Errorf("text: %d", w.Code)
+	}
+}
