@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/authz/metatool"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/inspect/schema"
 )
@@ -38,6 +39,13 @@ func New(rc *config.Route, prev *Guard) (*Guard, error) {
 	g := &Guard{upstream: rc.Upstream, command: rc.Command}
 	if i := schema.New(rc.Schema.Guard(), rules); i != nil {
 		g.inspector = i
+		if len(rc.Tools.Meta) > 0 {
+			meta, err := metatool.New(rc.Tools.MetaTools(), nil)
+			if err != nil {
+				return nil, err
+			}
+			i.LookInside(meta.Calls)
+		}
 		if prev != nil && prev.inspector != nil && prev.upstream == g.upstream && slices.Equal(prev.command, g.command) {
 			i.Follow(prev.inspector)
 		}

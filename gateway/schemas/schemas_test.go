@@ -1,6 +1,10 @@
 package schemas_test
 
 import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -74,5 +78,48 @@ func TestOrder(t *testing.T) {
 	rc.Schemas = []config.SchemaFile{{File: "/nowhere/s.json", Part: "arguments", Method: "tools/call", Action: "block"}}
 	if _, err := schemas.New(&rc, nil); err == nil || !strings.Contains(err.Error(), "schemas[0]: file: ") {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestToolsInsideTools: a tool that calls others is no way around their schemas.
+func TestToolsInsideTools(t *testing.T) {
+	dir := t.TempDir()
+	own := filepath.Join(dir, "s.json")
+	if err := os.WriteFile(own, []byte(`{"properties":{"n":{"maximum":9}}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	g := guard(t, nil, func(r *config.Route) {
+		r.Tools.Meta = []config.MetaTool{{Tool: "run", Name: "/tool", Arguments: "/args"}}
+		r.Schema.Unknown = "deny"
+		r.Schemas = []config.SchemaFile{{File: own, Part: "arguments", Method: "tools/call", Tools: []string{"hidden"}, Action: "block"}}
+	}).Behind()[0]
+	if _, err := g.Inspect(t.Context(), portcullis.Principal{}, &portcullis.Message{
+		Direction: portcullis.ToClient, Shape: portcullis.ShapeResult, Method: "tools/list", Request: []byte(`{}`),
+		Params: []byte(`{"tools":[{"name":"run","inputSchema":{"type":"object","required":["tool"]}},{"name":"echo","inputSchema":{"type":"object","properties":{"a":{"type":"string"}}}}]}`),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for arguments, want := range map[string]string{
+		`{"tool":"echo","args":{"a":"x"}}`:                     "",
+		`{"tool":"echo","args":{"a":1}}`:                       "/inner/arguments/a type",
+		`{"tool":"echo"}`:                                      "",
+		`{"tool":"run","args":{"tool":"echo","args":{"a":1}}}`: "/inner/arguments/a type",
+		`{"tool":"run","args":{}}`:                             "/inner/arguments/tool required",
+		`{"tool":"hidden","args":{"n":9}}`:                     "",
+		`{"tool":"hidden","args":{"n":10}}`:                    "/inner/arguments/n maximum",
+		`{"tool":"unlisted","args":{"n":10}}`:                  "",
+		`{}`:                                                   "/arguments/tool required",
+	} {
+		_, err := g.Inspect(t.Context(), portcullis.Principal{}, &portcullis.Message{
+			Shape: portcullis.ShapeRequest, Method: "tools/call", Target: portcullis.Target{Kind: portcullis.TargetTool, Name: "run"}, Arguments: []byte(arguments),
+		})
+		got := ""
+		var e *portcullis.Error
+		if errors.As(err, &e) {
+			got = fmt.Sprintf("%v %v", e.Data["path"], e.Data["rule"])
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", arguments, got, want)
+		}
 	}
 }

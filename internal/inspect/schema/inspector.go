@@ -47,6 +47,7 @@ func Default() Config {
 type Inspector struct {
 	c     Config
 	rules []Rule
+	calls func(portcullis.Action) []portcullis.Action // a call and those inside it; nil = no tool calls others
 	tools *tools
 	heavy chan struct{} // taken while a heavy check runs
 }
@@ -83,6 +84,10 @@ func (i *Inspector) check(ctx context.Context, s *Schema, raw []byte, prefix str
 	})
 }
 
+// LookInside makes the inspector check the calls inside a call too. calls
+// returns a call and, behind it, those that it leads to.
+func (i *Inspector) LookInside(calls func(portcullis.Action) []portcullis.Action) { i.calls = calls }
+
 // Follow takes over what another inspector of the same server has learnt, so
 // that a new configuration does not begin without any schema.
 func (i *Inspector) Follow(old *Inspector) {
@@ -99,36 +104,91 @@ func (i *Inspector) Inspect(ctx context.Context, _ portcullis.Principal, m *port
 	var err error
 	switch {
 	case m.Direction == portcullis.ToServer && m.Method == "tools/call":
-		err = i.call(ctx, m)
+		return i.inspectCall(ctx, m)
 	case m.Direction == portcullis.ToClient && m.Shape == portcullis.ShapeResult && m.Method == "tools/call":
 		err = i.result(ctx, m)
 	case m.Direction == portcullis.ToClient && m.Shape == portcullis.ShapeResult && m.Method == "tools/list":
 		i.tools.learn(m.Params, !paged(m.Request))
 	}
+	if err == nil {
+		err = i.own(ctx, m, call{m.Target.Name, m.Arguments, ""})
+	}
 	if err != nil {
 		return nil, err
 	}
-	for n := range i.rules {
-		r := &i.rules[n]
-		if !r.applies(m) {
-			continue
-		}
-		if f := i.check(ctx, r.Schema, r.value(m), "/"+string(r.Part)); f != nil {
-			if err := refuse(m, f, r.Warn); err != nil {
-				return nil, err
+	return m, nil
+}
+
+// call is a call of a tool: that of a message, or one inside it.
+type call struct {
+	tool      string
+	arguments []byte // nil = there are none
+	inside    string // how the path of a failure begins; "" of the message's own
+}
+
+// inspectCall checks a call and those inside it.
+func (i *Inspector) inspectCall(ctx context.Context, m *portcullis.Message) (*portcullis.Message, error) {
+	calls := []portcullis.Action{{Target: m.Target, Arguments: m.Arguments}}
+	if i.calls != nil {
+		calls = i.calls(calls[0])
+	}
+	for n, a := range calls {
+		c := call{tool: a.Target.Name, arguments: a.Arguments}
+		if n > 0 {
+			if a.Arguments == nil {
+				continue // nobody said where they are
 			}
+			c.inside = "/inner"
+		}
+		if err := i.call(ctx, m, c); err != nil {
+			return nil, err
+		}
+		if err := i.own(ctx, m, c); err != nil {
+			return nil, err
 		}
 	}
 	return m, nil
 }
 
-// call checks the arguments of a call against the schema of its tool.
-func (i *Inspector) call(ctx context.Context, m *portcullis.Message) error {
+// own checks a message against the operator's schemas; of a call inside it
+// only its arguments.
+func (i *Inspector) own(ctx context.Context, m *portcullis.Message, c call) error {
+	for n := range i.rules {
+		r := &i.rules[n]
+		if !r.applies(m, c.tool) || c.inside != "" && r.Part != Arguments {
+			continue
+		}
+		value := m.Params
+		if r.Part == Arguments {
+			value = c.arguments
+		}
+		if f := i.check(ctx, r.Schema, orEmpty(value), c.inside+"/"+string(r.Part)); f != nil {
+			if err := refuse(m, f, r.Warn); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// orEmpty is a value, or an empty object where there is none.
+func orEmpty(value []byte) []byte {
+	if len(value) == 0 {
+		return []byte("{}")
+	}
+	return value
+}
+
+// call checks the arguments of a call against the schema of its tool. A tool
+// inside another is often one that no list names: it is checked if one does.
+func (i *Inspector) call(ctx context.Context, m *portcullis.Message, c call) error {
 	if i.c.Arguments == Off {
 		return nil
 	}
-	t, listed, full := i.tools.find(m.Target.Name)
+	t, listed, full := i.tools.find(c.tool)
 	switch {
+	case t.input == nil && c.inside != "":
+		return nil
 	case !listed && full:
 		return i.unusable(m, errTooLarge)
 	case t.input == nil:
@@ -138,11 +198,7 @@ func (i *Inspector) call(ctx context.Context, m *portcullis.Message) error {
 	if err != nil {
 		return i.unusable(m, err)
 	}
-	arguments := m.Arguments
-	if len(arguments) == 0 {
-		arguments = []byte("{}")
-	}
-	if f := i.check(ctx, s, arguments, "/arguments"); f != nil {
+	if f := i.check(ctx, s, orEmpty(c.arguments), c.inside+"/arguments"); f != nil {
 		return refuse(m, f, i.c.Arguments == Warn)
 	}
 	return nil

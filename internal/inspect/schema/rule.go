@@ -35,8 +35,9 @@ type Rule struct {
 	Schema *Schema
 }
 
-// applies reports whether a rule is about a message.
-func (r *Rule) applies(m *portcullis.Message) bool {
+// applies reports whether a rule is about a message, and a tool or other target
+// that the message names.
+func (r *Rule) applies(m *portcullis.Message, target string) bool {
 	toServer := r.Part == Arguments || r.Part == Params
 	if toServer != (m.Direction == portcullis.ToServer) || r.Method != m.Method {
 		return false
@@ -57,23 +58,11 @@ func (r *Rule) applies(m *portcullis.Message) bool {
 		return true
 	}
 	for _, pattern := range r.Tools {
-		if fits(pattern, m.Target.Name) {
+		if fits(pattern, target) {
 			return true
 		}
 	}
 	return false
-}
-
-// value returns what a rule checks.
-func (r *Rule) value(m *portcullis.Message) []byte {
-	v := m.Params
-	if r.Part == Arguments {
-		v = m.Arguments
-	}
-	if len(v) == 0 {
-		return []byte("{}")
-	}
-	return v
 }
 
 // fits matches a name with a pattern in which * stands for any text.
