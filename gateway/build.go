@@ -172,7 +172,7 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	}
 	rt := b.newRoute(rc.Name, rc.Path, limitsOf(rc.Limits, jsonrpc.DefaultLimits()))
 	rt.speaksMCP, rt.rate, rt.rateRules, rt.headers = true, rate, rc.Rate, headers.Apply
-	rt.replyLimits = limitsOf(rc.ReplyLimits, jsonrpc.DefaultReplyLimits())
+	rt.replyLimits, rt.maxStream = limitsOf(rc.ReplyLimits, jsonrpc.DefaultReplyLimits()), int64(rc.StreamBytes)
 	if rt.schemas, err = schemas.New(rc, b.schemasOf(rc, prev)); err != nil {
 		return nil, err
 	}
