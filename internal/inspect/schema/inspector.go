@@ -110,6 +110,9 @@ func (i *Inspector) Inspect(ctx context.Context, _ portcullis.Principal, m *port
 	case m.Direction == portcullis.ToClient && m.Shape == portcullis.ShapeResult && m.Method == "tools/list":
 		i.tools.learn(m.Params, !paged(m.Request))
 	}
+	if err == nil && m.Direction == portcullis.ToClient {
+		err = i.questions(m)
+	}
 	if err == nil {
 		err = i.own(ctx, m, call{m.Target.Name, m.Arguments, ""})
 	}
@@ -255,17 +258,22 @@ func (i *Inspector) result(ctx context.Context, m *portcullis.Message) error {
 	}
 	s, err := t.output.schema()
 	if err != nil {
-		detail := "the outputSchema of the tool " + err.Error()
-		if i.c.Unusable == Allow || i.c.Results == Warn {
-			m.Notes = append(m.Notes, note("schema_unusable", slog.String("detail", detail)))
-			return nil
-		}
-		return rejected(detail)
+		return i.unusableReply(m, "the outputSchema of the tool "+err.Error())
 	}
 	if f := i.check(ctx, s, structured, "/structuredContent"); f != nil {
 		return refuse(m, f, i.c.Results == Warn)
 	}
 	return nil
+}
+
+// unusableReply is about a message of the server with a schema that cannot be
+// used.
+func (i *Inspector) unusableReply(m *portcullis.Message, detail string) error {
+	if i.c.Unusable == Allow || i.c.Results == Warn {
+		m.Notes = append(m.Notes, note("schema_unusable", slog.String("detail", detail)))
+		return nil
+	}
+	return rejected(detail)
 }
 
 // paged reports whether a request asks for a later page of a list.

@@ -197,6 +197,40 @@ func TestResults(t *testing.T) {
 	}
 }
 
+// TestQuestions: a question to the user with a schema that would harm a client
+// does not reach it, in whatever form it comes.
+func TestQuestions(t *testing.T) {
+	form := func(requested string) string {
+		return `{"message":"Your name?","requestedSchema":` + requested + `}`
+	}
+	for requested, want := range map[string]string{
+		`{"type":"object","properties":{"name":{"type":"string","format":"email","title":"Name"}},"required":["name"]}`: "",
+		`{"allOf":[{"$ref":"#"}]}`:       "reply_rejected",
+		`{"$ref":"http://127.0.0.1:1/"}`: "reply_rejected",
+		`true`:                           "reply_rejected",
+		`{"description":"` + strings.Repeat("x", 40<<10) + `"}`: "reply_rejected",
+	} {
+		for name, m := range map[string]*portcullis.Message{
+			"request": {Direction: portcullis.ToClient, Shape: portcullis.ShapeRequest, Method: "elicitation/create", Params: []byte(form(requested))},
+			"inside":  answering("echo", `{"resultType":"input_required","inputRequests":{"a":{"method":"elicitation/create","params":`+form(requested)+`}}}`),
+		} {
+			if got := inspect(t, schema.New(schema.Default(), nil), m); got != want {
+				t.Errorf("%s %.60s: %q, want %q", name, requested, got, want)
+			}
+		}
+	}
+	c := schema.Default()
+	c.Results = schema.Warn
+	m := &portcullis.Message{Direction: portcullis.ToClient, Shape: portcullis.ShapeRequest, Method: "elicitation/create", Params: []byte(form(`true`))}
+	if got := inspect(t, schema.New(c, nil), m); got != "note:schema_unusable" {
+		t.Errorf("%q", got)
+	}
+	plain := &portcullis.Message{Direction: portcullis.ToClient, Shape: portcullis.ShapeRequest, Method: "elicitation/create", Params: []byte(`{"mode":"url","url":"https://a.example"}`)}
+	if got := inspect(t, schema.New(schema.Default(), nil), plain); got != "" {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestModes(t *testing.T) {
 	if schema.New(schema.Config{Arguments: schema.Off, Results: schema.Off}, nil) != nil {
 		t.Error("an inspector that checks nothing")
