@@ -130,7 +130,7 @@ func (g *Guard) list(ctx context.Context, m *portcullis.Message) error {
 		return err
 	}
 	if cut {
-		m.Raw = raw
+		m.Raw, m.Params = raw, memberOf(raw, "result") // nobody behind learns from what is held
 	}
 	return nil
 }

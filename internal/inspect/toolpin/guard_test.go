@@ -221,6 +221,9 @@ func TestManipulations(t *testing.T) {
 					t.Errorf("the client sees %q", got)
 				}
 			}
+			if !strings.Contains(string(m.Raw), `"result":`+string(m.Params)) {
+				t.Errorf("those behind learn from %s", m.Params)
+			}
 			if len(m.Notes) != 1 || m.Notes[0].Type != portcullis.EventToolChanged || string(m.Notes[0].Reason) != strings.Fields(c.why)[0] {
 				t.Errorf("notes %+v", m.Notes)
 			}
@@ -315,12 +318,27 @@ func TestFirstSight(t *testing.T) {
 func TestOtherRoutes(t *testing.T) {
 	d := newDesk(t)
 	inspect(t, d.guard(t, "files"), listOf(entry("search", "Searches files.")))
-	same, other, off := d.guard(t, "same"), d.guard(t, "other"), d.guard(t, "off", func(c *toolpin.Config) { c.OtherRoutes = false })
-	inspect(t, same, listOf(entry("search", "Searches files.")))
-	inspect(t, other, listOf(entry("search", "Searches, too."), entry("Search", "Searches, too.")))
-	inspect(t, off, listOf(entry("search", "Searches, too.")))
-	if !callable(same, "search") || callable(other, "search") || callable(other, "Search") || !callable(off, "search") {
-		t.Errorf("%+v", d.List(toolpin.Filter{}))
+	for route, c := range map[string]struct {
+		entry, tool string
+		callable    bool
+	}{
+		"same":    {entry("search", "Searches files."), "search", true},
+		"other":   {entry("search", "Searches, too."), "search", false},
+		"variant": {entry("Search", "Searches files."), "Search", false},
+	} {
+		g := d.guard(t, route)
+		if inspect(t, g, listOf(c.entry)); callable(g, c.tool) != c.callable {
+			t.Errorf("%s: %+v", route, d.List(toolpin.Filter{Route: route}))
+		}
+	}
+	off := d.guard(t, "off", func(c *toolpin.Config) { c.OtherRoutes = false })
+	if inspect(t, off, listOf(entry("search", "Searches, too."))); !callable(off, "search") {
+		t.Error("names of other routes count although they should not")
+	}
+	d.reopen(t) // the other routes are not there any more
+	g := d.guard(t, "later")
+	if inspect(t, g, listOf(entry("search", "Searches later."))); !callable(g, "search") {
+		t.Error("names of routes that are gone count")
 	}
 }
 
