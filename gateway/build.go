@@ -13,6 +13,7 @@ import (
 	"github.com/portcullis-dev/portcullis/gateway/content"
 	"github.com/portcullis-dev/portcullis/gateway/entrance"
 	"github.com/portcullis-dev/portcullis/gateway/tokens"
+	"github.com/portcullis-dev/portcullis/gateway/use"
 	"github.com/portcullis-dev/portcullis/internal/authn/anonymous"
 	"github.com/portcullis-dev/portcullis/internal/authn/basic"
 	"github.com/portcullis-dev/portcullis/internal/authn/challenge"
@@ -53,6 +54,7 @@ type Deps struct {
 	Upstream func(route string) portcullis.Upstream
 	Probes   http.Handler // /health and /ready
 	Approval *approval.Service
+	Use      use.Ledgers
 	Own      []Endpoint // paths that this process answers itself
 	Listen   []string   // addresses the listener really has
 }
@@ -185,13 +187,11 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	if slices.Contains(rc.Auth, basic.Method) {
 		rt.pipe.offers = []string{challenge.Basic}
 	}
-	if len(rc.Approval.Tools) > 0 { // behind all that rewrites: what is approved is what is sent
-		g, err := approval.NewGuard(b.Approval, rc.Name, rc.Approval.Tools, rc.Approval.Guard())
-		if err != nil {
-			return nil, fmt.Errorf("approval: %w", err)
-		}
-		rt.pipe.inspect = append(rt.pipe.inspect, g)
+	if rt.pipe.use, err = use.New(rc, b.Use, b.Approval); err != nil {
+		return nil, err
 	}
+	rt.pipe.inspect = append(rt.pipe.inspect, rt.pipe.use.Inspect()...) // behind all that rewrites: what is approved is what is sent
+	rt.pipe.review = append(rt.pipe.review, rt.pipe.use.Review()...)
 	if g := rate.Caller(); g != nil {
 		rt.pipe.admit = append(rt.pipe.admit, g)
 	}

@@ -101,6 +101,9 @@ func (p *pipeline) deliverWhole(ctx context.Context, x *exchange) error {
 		return refusal.Rejected("the reply answers another request")
 	}
 	x.out = m.Raw
+	if err := p.mayDeliver(ctx, x, m, len(x.out)); err != nil {
+		return err
+	}
 	return p.write(ctx, x)
 }
 
@@ -146,6 +149,16 @@ func (p *pipeline) reviewMessage(ctx context.Context, x *exchange, raw []byte) (
 	}
 	x.guard = "reply" // what follows is no inspector's doing
 	return m, nil
+}
+
+// mayDeliver tells those who follow what callers are sent, before it is: n
+// bytes that hold m, or no message if m is nil.
+func (p *pipeline) mayDeliver(ctx context.Context, x *exchange, m *portcullis.Message, n int) error {
+	guard, err := p.use.Deliver(ctx, x.who, x.msg, m, n)
+	if err != nil {
+		x.guard = guard
+	}
+	return err
 }
 
 // write records the outcome and sends status, headers and x.out.
