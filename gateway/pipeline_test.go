@@ -63,6 +63,13 @@ scopes = { "write_*" = ["write"] }
 deny = ["hidden"]
 [route.resources]
 deny = ["file:///secret*"]
+[route.approval]
+tools = ["write_*"]
+[route.taint]
+confidential = ["read_*"]
+outbound = ["write_*"]
+[route.use]
+calls_per_session = 100
 [route.cors]
 origins = ["https://app.example.com"]
 [route.headers]

@@ -123,7 +123,7 @@ func (g *Guards) Refuses(statuses string) string {
 
 // Review returns the guards of replies.
 func (g *Guards) Review() []portcullis.Inspector {
-	if g == nil || g.quota == nil {
+	if g == nil || g.quota == nil || !g.quota.Sizes() {
 		return nil
 	}
 	return []portcullis.Inspector{g.quota}

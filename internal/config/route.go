@@ -11,6 +11,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/authz/approval"
 	"github.com/portcullis-dev/portcullis/internal/authz/scope"
 	"github.com/portcullis-dev/portcullis/internal/authz/tool"
+	"github.com/portcullis-dev/portcullis/internal/config/guardrails"
 	"github.com/portcullis-dev/portcullis/internal/edge"
 	"github.com/portcullis-dev/portcullis/internal/ratelimit"
 )
@@ -40,8 +41,8 @@ type Route struct {
 	Resources      Rules             `toml:"resources" doc:"Which resources may be read, by URI."`
 	Inspect        ContentRules      `toml:"inspect" doc:"What is done about what messages hold: credentials, personal data, hidden text."`
 	Approval       Approval          `toml:"approval" doc:"Tools whose calls need the word of another person."`
-	Taint          Taint             `toml:"taint" doc:"What callers have read, and what they may not use after it."`
-	Use            Use               `toml:"use" doc:"How much a caller may use in a session and a day."`
+	Taint          guardrails.Taint  `toml:"taint" doc:"What callers have read, and what they may not use after it."`
+	Use            guardrails.Use    `toml:"use" doc:"How much a caller may use in a session and a day."`
 	CORS           CORS              `toml:"cors" doc:"Calls from web pages of other origins. None are allowed by default."`
 	Headers        Headers           `toml:"headers" doc:"Security headers of every reply."`
 }
@@ -110,7 +111,7 @@ func DefaultRoute() Route {
 		ReplyLimits: MessageLimits{Bytes: 16 << 20, Depth: 64, Array: 100000, String: 8 << 20},
 		Inspect:     DefaultContentRules(),
 		Approval:    defaultApproval(),
-		Taint:       defaultTaint(),
+		Taint:       guardrails.DefaultTaint(),
 		CORS:        defaultCORS(),
 		Headers:     Headers{Profile: "api"},
 	}

@@ -101,6 +101,10 @@ func (g *Guard) Inspect(ctx context.Context, who portcullis.Principal, m *portcu
 	return m, nil
 }
 
+// Sizes reports whether there is a limit on results, so that replies need the
+// guard.
+func (g *Guard) Sizes() bool { return len(g.results) > 0 }
+
 func (g *Guard) size(m *portcullis.Message) error {
 	if m.Shape != portcullis.ShapeResult || m.Target.Kind != portcullis.TargetTool {
 		return nil

@@ -1,4 +1,6 @@
-package config
+// Package guardrails holds the sections of a route that look at what a caller
+// did before: what it has read, and how much it used.
+package guardrails
 
 import (
 	"errors"
@@ -6,6 +8,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis/internal/authz/quota"
 	"github.com/portcullis-dev/portcullis/internal/authz/taint"
+	"github.com/portcullis-dev/portcullis/internal/config/tomlstrict"
 )
 
 // Taint is [route.taint].
@@ -18,7 +21,8 @@ type Taint struct {
 	Window       time.Duration `toml:"window" doc:"How long a mark that this route makes lasts."`
 }
 
-func defaultTaint() Taint {
+// DefaultTaint returns the defaults of [route.taint].
+func DefaultTaint() Taint {
 	d := taint.Default()
 	return Taint{Rule: string(d.Rule), Action: string(d.Action), Window: d.Window}
 }
@@ -46,11 +50,11 @@ func (t Taint) Validate() error {
 
 // Use is [route.use].
 type Use struct {
-	CallsPerSession int                `toml:"calls_per_session" doc:"Tool calls of one MCP session, or of one caller and day where there are no sessions. 0 is no limit."`
-	BytesPerDay     Size               `toml:"bytes_per_day" doc:"Bytes of replies for one caller and day (UTC). 0 is no limit."`
-	BudgetPerDay    float64            `toml:"budget_per_day" doc:"What the tool calls of one caller and day (UTC) may cost, in any unit. 0 is no limit."`
-	Costs           map[string]float64 `toml:"costs" example:"{ \"gpt_*\" = 0.02, search = 0.001 }" doc:"What one call of a tool costs, by name; * stands for any text, and the longest pattern counts. Others cost nothing."`
-	ResultBytes     map[string]Size    `toml:"result_bytes" example:"{ \"read_*\" = \"64KiB\" }" doc:"Size of a result, by name of the tool, where reply_limits is too much."`
+	CallsPerSession int                        `toml:"calls_per_session" doc:"Tool calls of one MCP session, or of one caller and day where there are no sessions. 0 is no limit."`
+	BytesPerDay     tomlstrict.Size            `toml:"bytes_per_day" doc:"Bytes of replies for one caller and day (UTC). 0 is no limit."`
+	BudgetPerDay    float64                    `toml:"budget_per_day" doc:"What the tool calls of one caller and day (UTC) may cost, in any unit. 0 is no limit."`
+	Costs           map[string]float64         `toml:"costs" example:"{ \"gpt_*\" = 0.02, search = 0.001 }" doc:"What one call of a tool costs, by name; * stands for any text, and the longest pattern counts. Others cost nothing."`
+	ResultBytes     map[string]tomlstrict.Size `toml:"result_bytes" example:"{ \"read_*\" = \"64KiB\" }" doc:"Size of a result, by name of the tool, where reply_limits is too much."`
 }
 
 // Guard returns the settings as the guard takes them.
@@ -68,17 +72,16 @@ func (u Use) Guard() quota.Config {
 // Validate asks the guard that will use the settings.
 func (u Use) Validate() error { return u.Guard().Validate() }
 
-// checkTaint refuses rules that can never hold anyone back: marks are made on
-// any route, and count on every one.
-func (c *Config) checkTaint(i int) error {
-	t := c.Routes[i].Taint
+// Effective refuses a rule that can never hold anyone back: marks are made on
+// any route, and count on every one. all are the sections of every route.
+func (t Taint) Effective(all []Taint) error {
 	if len(t.Outbound) == 0 {
 		return nil
 	}
 	var confidential, untrusted bool
-	for _, r := range c.Routes {
-		confidential = confidential || len(r.Taint.Confidential) > 0
-		untrusted = untrusted || len(r.Taint.Untrusted) > 0
+	for _, r := range all {
+		confidential = confidential || len(r.Confidential) > 0
+		untrusted = untrusted || len(r.Untrusted) > 0
 	}
 	var errs []error
 	if !confidential {
