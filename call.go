@@ -131,7 +131,7 @@ type Action struct {
 	Method    string // JSON-RPC method, or "stream/open", "session/close", "response"
 	Target    Target
 	Arguments []byte     // raw JSON of the arguments; nil if absent or when a list is filtered
-	Client    netip.Addr // the caller's address; invalid when a list is filtered
+	Client    netip.Addr // the caller's address
 	Secure    bool       // arrived over TLS
 	Listing   bool       // asked about an entry of a list, not about a call
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/access"
 	"github.com/portcullis-dev/portcullis/gateway/certs"
 	"github.com/portcullis-dev/portcullis/gateway/content"
 	"github.com/portcullis-dev/portcullis/gateway/entrance"
@@ -22,8 +23,6 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/authn/mtls/trust"
 	"github.com/portcullis-dev/portcullis/internal/authn/token/signing"
 	"github.com/portcullis-dev/portcullis/internal/authz/approval"
-	"github.com/portcullis-dev/portcullis/internal/authz/scope"
-	"github.com/portcullis-dev/portcullis/internal/authz/tool"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
 	"github.com/portcullis-dev/portcullis/internal/inspect/finding"
@@ -64,6 +63,7 @@ type builder struct {
 	Deps
 	cfg       *config.Config
 	entrance  *entrance.Entrance
+	access    *access.Access
 	certs     *certs.Certs
 	detectors []finding.Detector // of content rules
 	listen    string             // address the listener really has
@@ -78,6 +78,9 @@ var probePaths = [...]string{"/health", "/ready"}
 func Build(cfg *config.Config, d Deps, prev *Table) (*Table, error) {
 	b, err := newBuilder(cfg, d)
 	if err != nil {
+		return nil, err
+	}
+	if b.access, err = access.New(cfg, d.Log, nil); err != nil {
 		return nil, err
 	}
 	headers, err := edge.NewHeaders(edge.DefaultHeaders())
@@ -156,7 +159,7 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	if err != nil {
 		return nil, err
 	}
-	authz, err := authorizers(rc)
+	authz, err := b.access.Route(rc)
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +173,7 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	}
 	rt := b.newRoute(rc.Name, rc.Path, limitsOf(rc.Limits, jsonrpc.DefaultLimits()))
 	rt.speaksMCP, rt.rate, rt.rateRules, rt.headers = true, rate, rc.Rate, headers.Apply
-	rt.replyLimits = limitsOf(rc.ReplyLimits, jsonrpc.DefaultReplyLimits())
+	rt.replyLimits, rt.maxStream = limitsOf(rc.ReplyLimits, jsonrpc.DefaultReplyLimits()), int64(rc.StreamBytes)
 	rules, err := content.Guard(rc, b.detectors, b.Swaps, b.Metrics)
 	if err != nil {
 		return nil, err
@@ -247,27 +250,6 @@ func (b *builder) authenticators(rc *config.Route, r *challenge.Resource) []port
 		}
 	}
 	return out
-}
-
-func authorizers(rc *config.Route) ([]portcullis.Authorizer, error) {
-	scopes, err := scope.New(scope.Config{Tools: rc.Tools.Scopes}, time.Now)
-	if err != nil {
-		return nil, fmt.Errorf("tools: %w", err)
-	}
-	lists := tool.Config{
-		Allow: rc.Tools.Allow, Deny: rc.Tools.Deny,
-		Prompts:   tool.List{Allow: rc.Prompts.Allow, Deny: rc.Prompts.Deny},
-		Resources: tool.List{Allow: rc.Resources.Allow, Deny: rc.Resources.Deny},
-	}
-	out := []portcullis.Authorizer{scopes}
-	if lists.Empty() {
-		return out, nil
-	}
-	rules, err := tool.New(lists)
-	if err != nil {
-		return nil, fmt.Errorf("tools: %w", err)
-	}
-	return append([]portcullis.Authorizer{rules}, out...), nil
 }
 
 // rate keeps the counters of a route whose rules did not change.

@@ -21,7 +21,13 @@ func (*listFilter) Name() string { return "list_filter" }
 // stream: whatever has the shape of a list is filtered.
 var listMethods = [...]string{"tools/list", "prompts/list", "resources/list", "resources/templates/list"}
 
+// Inspect filters for a caller of whom only the name is known.
 func (f *listFilter) Inspect(ctx context.Context, who portcullis.Principal, m *portcullis.Message) (*portcullis.Message, error) {
+	return f.filter(ctx, &portcullis.Conn{}, who, m)
+}
+
+// filter asks what the caller may do from where the list was asked for.
+func (f *listFilter) filter(ctx context.Context, c *portcullis.Conn, who portcullis.Principal, m *portcullis.Message) (*portcullis.Message, error) {
 	if m.Shape != portcullis.ShapeResult || m.Method != "" && !mcp.Lists(m.Method) {
 		return m, nil
 	}
@@ -31,7 +37,9 @@ func (f *listFilter) Inspect(ctx context.Context, who portcullis.Principal, m *p
 	}
 	for _, method := range methods {
 		raw, _, err := mcp.FilterList(m.Raw, method, func(t portcullis.Target) bool {
-			d, _, err := decide(ctx, f.authz, who, portcullis.Action{Route: f.route, Method: useMethod(t.Kind), Target: t, Listing: true})
+			d, _, err := decide(ctx, f.authz, who, portcullis.Action{
+				Route: f.route, Method: useMethod(t.Kind), Target: t, Client: c.Client, Secure: c.Secure, Listing: true,
+			})
 			return err == nil && d.Allowed()
 		})
 		if err != nil {

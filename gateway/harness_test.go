@@ -133,6 +133,12 @@ func parse(t testing.TB, text string) *config.Config {
 
 func newRig(t testing.TB, who named, up upstreamFunc) *rig {
 	t.Helper()
+	return configuredRig(t, oneRoute, who, up)
+}
+
+// configuredRig is a gateway with a configuration of the test's own.
+func configuredRig(t testing.TB, text string, who named, up upstreamFunc) *rig {
+	t.Helper()
 	r := &rig{journal: new(memory), metrics: obs.NewMetrics(obs.Build{Version: "test"}), log: new(bytes.Buffer), sw: new(edge.Switch)}
 	sealer, err := session.NewSealer(make([]byte, session.KeySize))
 	if err != nil {
@@ -140,7 +146,7 @@ func newRig(t testing.TB, who named, up upstreamFunc) *rig {
 	}
 	log := slog.New(slog.NewJSONHandler(r.log, nil))
 	r.Gateway = New(log)
-	table, err := Build(parse(t, oneRoute), Deps{
+	table, err := Build(parse(t, text), Deps{
 		Log: log, Metrics: r.metrics, Recorder: r.journal, APIKeys: who, Sealer: sealer, Switch: r.sw,
 		Upstream: func(string) portcullis.Upstream { return up },
 	}, nil)

@@ -49,6 +49,11 @@ scopes = ["tools:*"]
 [security]
 allow_ips = ["192.0.2.0/24"]
 deny_ips = ["192.0.2.66"]
+[access]
+policy_files = "testdata/*.cedar"
+[[access.rules]]
+tools = ["*"]
+needs = "read"
 [[route]]
 name = "full"
 path = "/full"
@@ -59,6 +64,7 @@ rate = ["1000/1m per address", "100/1m per key", "500/1m per route", "10/1m per 
 allow = ["read_*"]
 deny = ["delete_*"]
 scopes = { "write_*" = ["write"] }
+meta = [{ tool = "read_tool", name = "/name" }]
 [route.prompts]
 deny = ["hidden"]
 [route.resources]

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis/gateway"
+	"github.com/portcullis-dev/portcullis/internal/authz/cedar"
 	"github.com/portcullis-dev/portcullis/internal/cli"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/obs"
@@ -102,7 +103,7 @@ func blocks(page string) []block {
 // TestDocsRun runs the shell blocks of the pages, in order, in an empty folder.
 // A text block after one is what it prints: "…" stands for anything.
 func TestDocsRun(t *testing.T) {
-	for _, page := range []string{"README.md", "docs/quickstart.md", "docs/keys.md", "docs/users.md", "docs/zero-knowledge-login.md", "docs/limits-and-rules.md", "docs/operations.md"} {
+	for _, page := range []string{"README.md", "docs/quickstart.md", "docs/keys.md", "docs/users.md", "docs/zero-knowledge-login.md", "docs/limits-and-rules.md", "docs/operations.md", "docs/authorization.md"} {
 		t.Run(filepath.Base(page), func(t *testing.T) {
 			t.Parallel()
 			runPage(t, blocks(readDoc(t, page)))
@@ -268,6 +269,23 @@ func TestDocsConfiguration(t *testing.T) {
 	}
 	if n < 4 {
 		t.Errorf("only %d blocks found", n)
+	}
+}
+
+// TestDocsPolicies reads every Cedar block.
+func TestDocsPolicies(t *testing.T) {
+	n := 0
+	for _, bl := range blocks(readDoc(t, "docs/authorization.md")) {
+		if bl.lang != "cedar" {
+			continue
+		}
+		n++
+		if _, err := cedar.Load([]cedar.File{{Name: "authorization.md", Text: []byte(bl.text)}}); err != nil {
+			t.Errorf("%s\n%v", bl.text, err)
+		}
+	}
+	if n == 0 {
+		t.Error("no block was found")
 	}
 }
 

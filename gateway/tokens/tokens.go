@@ -13,6 +13,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/authn/challenge"
 	"github.com/portcullis-dev/portcullis/internal/authn/jwt"
 	"github.com/portcullis-dev/portcullis/internal/config"
+	"github.com/portcullis-dev/portcullis/internal/config/identity"
 )
 
 // Issuers are the services of the configured issuers, by method, and that of
@@ -33,7 +34,7 @@ func (i Issuers) First(rc *config.Route) string {
 // opens reports whether a session or an own token may have been opened by a
 // method.
 func (i Issuers) opens(method string) bool {
-	return i[jwt.MethodSession] != nil && (method == jwt.MethodJWT || slices.Contains(config.LoginMethods(), method))
+	return i[jwt.MethodSession] != nil && (method == jwt.MethodJWT || slices.Contains(identity.LoginMethods(), method))
 }
 
 // methods returns those of a route that have an issuer, in its order.

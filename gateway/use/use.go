@@ -9,6 +9,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/authz/approval"
+	"github.com/portcullis-dev/portcullis/internal/authz/metatool"
 	"github.com/portcullis-dev/portcullis/internal/authz/quota"
 	"github.com/portcullis-dev/portcullis/internal/authz/taint"
 	"github.com/portcullis-dev/portcullis/internal/authz/tool"
@@ -35,7 +36,7 @@ func New(rc *config.Route, l Ledgers, approvals *approval.Service) (*Guards, err
 	g := &Guards{asks: len(rc.Approval.Tools) > 0}
 	if g.asks {
 		var err error
-		if g.approval, err = approval.NewGuard(approvals, rc.Name, rc.Approval.Tools, rc.Approval.Guard()); err != nil {
+		if g.approval, err = approval.NewGuard(approvals, rc.Name, rc.Approval.Tools, rc.Tools.MetaTools(), rc.Approval.Guard()); err != nil {
 			return nil, fmt.Errorf("approval: %w", err)
 		}
 	}
@@ -45,13 +46,13 @@ func New(rc *config.Route, l Ledgers, approvals *approval.Service) (*Guards, err
 		if err != nil {
 			return nil, fmt.Errorf("taint: %w", err)
 		}
-		if g.taint, err = taint.NewGuard(l.Taints, rc.Name, c, approver); err != nil {
+		if g.taint, err = taint.NewGuard(l.Taints, rc.Name, c, rc.Tools.MetaTools(), approver); err != nil {
 			return nil, fmt.Errorf("taint: %w", err)
 		}
 	}
 	if c := rc.Use.Guard(); !c.Empty() {
 		var err error
-		if g.quota, err = quota.NewGuard(l.Usage, rc.Name, c); err != nil {
+		if g.quota, err = quota.NewGuard(l.Usage, rc.Name, c, rc.Tools.MetaTools()); err != nil {
 			return nil, fmt.Errorf("use: %w", err)
 		}
 	}
@@ -72,20 +73,25 @@ func approver(rc *config.Route, s *approval.Service) (portcullis.Inspector, erro
 	if err != nil {
 		return nil, err
 	}
-	g, err := approval.NewGuard(s, rc.Name, []string{"*"}, rc.Approval.Guard())
+	meta, err := metatool.New(rc.Tools.MetaTools(), nil)
 	if err != nil {
 		return nil, err
 	}
-	return unheld{g, held}, nil
+	g, err := approval.NewGuard(s, rc.Name, []string{"*"}, rc.Tools.MetaTools(), rc.Approval.Guard())
+	if err != nil {
+		return nil, err
+	}
+	return unheld{g, held, meta}, nil
 }
 
 type unheld struct {
 	portcullis.Inspector
 	held *tool.Set
+	meta *metatool.Guard
 }
 
 func (u unheld) Inspect(ctx context.Context, who portcullis.Principal, m *portcullis.Message) (*portcullis.Message, error) {
-	if u.held.Has(m.Target) {
+	if u.meta.Any(m, u.held.Has) {
 		return m, nil
 	}
 	return u.Inspector.Inspect(ctx, who, m)

@@ -10,7 +10,8 @@ import (
 // CreateKey asks for a new key.
 type CreateKey struct {
 	Name     string   `json:"name" minLength:"1" maxLength:"100" doc:"For people"`
-	Scopes   []string `json:"scopes" maxItems:"100" doc:"tools:NAME, tools:*, prompts:…, resources:…, manage"`
+	Scopes   []string `json:"scopes,omitempty" maxItems:"100" doc:"tools:NAME, tools:*, prompts:…, resources:…, manage"`
+	Roles    []string `json:"roles,omitempty" maxItems:"100" doc:"Roles of the configuration; what they grant is decided at each call"`
 	Routes   []string `json:"routes,omitempty" maxItems:"100" doc:"Routes the key is good for; empty = all"`
 	Owner    string   `json:"owner,omitempty" maxLength:"200" doc:"Principal the key speaks for; empty = its own"`
 	Schedule string   `json:"schedule,omitempty" enum:"daily,weekly,monthly,quarterly,never" doc:"How often it is to be rotated"`
@@ -18,7 +19,7 @@ type CreateKey struct {
 }
 
 func (c CreateKey) request() (apikey.CreateRequest, error) {
-	req := apikey.CreateRequest{Name: c.Name, Scopes: c.Scopes, Routes: c.Routes, Owner: c.Owner, Schedule: apikey.Schedule(c.Schedule)}
+	req := apikey.CreateRequest{Name: c.Name, Scopes: c.Scopes, Roles: c.Roles, Routes: c.Routes, Owner: c.Owner, Schedule: apikey.Schedule(c.Schedule)}
 	if c.Expires != "" {
 		t, err := time.Parse(time.RFC3339, c.Expires)
 		if err != nil {

@@ -20,6 +20,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway"
+	"github.com/portcullis-dev/portcullis/gateway/access"
 	"github.com/portcullis-dev/portcullis/gateway/tokens"
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/admin/approvals"
@@ -28,6 +29,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/admin/usage"
 	"github.com/portcullis-dev/portcullis/internal/admin/users"
 	adminzkp "github.com/portcullis-dev/portcullis/internal/admin/zkp"
+	"github.com/portcullis-dev/portcullis/internal/app/policywatch"
 	"github.com/portcullis-dev/portcullis/internal/app/servers"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
 	"github.com/portcullis-dev/portcullis/internal/authn/mtls/trust"
@@ -64,6 +66,7 @@ type App struct {
 	table     *gateway.Table
 	upstreams servers.Set
 	issuers   tokens.Issuers
+	policies  policywatch.State  // guarded by applying
 	certs     *edge.Certificates // of the public listener; nil without TLS
 
 	clients *trust.Verifier // of client certificates; nil = none are asked for
@@ -176,6 +179,7 @@ func (a *App) use(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
+	digest := access.Digest(cfg) // before they are read: files that change in between are read again
 	public := a.deps(cfg, ups, issuers, a.publicAddr)
 	public.Own = append(public.Own, proofEndpoints(proofs)...)
 	public.Clients = clients
@@ -201,8 +205,12 @@ func (a *App) use(cfg *config.Config) error {
 	a.public.Use(table)
 	a.admin.Use(adminTable)
 	a.local.Use(localTable)
+	if was := a.policies.InForce; a.table != nil && was != digest {
+		a.note(a.life, portcullis.EventConfigChanged, "", policywatch.Changed(was, digest)...)
+	}
 	old := a.upstreams
-	a.cfg, a.table, a.upstreams, a.issuers, a.clients = cfg, table, ups, issuers, clients
+	a.cfg, a.table, a.upstreams, a.issuers = cfg, table, ups, issuers
+	a.clients, a.policies = clients, policywatch.State{InForce: digest}
 	calls := a.running.next() // those that may still be on the old table
 	if old.Unused(ups) {
 		a.tasks.Go(func() { old.Retire(a.life, calls, ups, cfg.Server.ShutdownGrace, a.log) })

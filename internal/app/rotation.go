@@ -18,6 +18,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey/notify"
 	"github.com/portcullis-dev/portcullis/internal/config"
+	"github.com/portcullis-dev/portcullis/internal/config/identity"
 	"github.com/portcullis-dev/portcullis/internal/ratelimit"
 	"github.com/portcullis-dev/portcullis/internal/store/sqlite"
 	"github.com/portcullis-dev/portcullis/internal/upstream/dial"
@@ -56,7 +57,7 @@ func (f *failures) Failed(client netip.Addr, id string) time.Duration {
 
 // openNotices opens the queue of notices. Its dialer is the upstreams': what
 // an operator wrote may be private, but never a metadata service.
-func openNotices(c config.Notify, db *sqlite.DB, log *slog.Logger) (*notify.Queue, error) {
+func openNotices(c identity.Notify, db *sqlite.DB, log *slog.Logger) (*notify.Queue, error) {
 	d := dial.Dialer{Timeout: c.Timeout}
 	t := &http.Transport{
 		DialContext: d.DialContext,

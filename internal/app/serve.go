@@ -18,6 +18,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway"
+	"github.com/portcullis-dev/portcullis/internal/app/policywatch"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
 	"github.com/portcullis-dev/portcullis/internal/ipfilter"
@@ -207,6 +208,7 @@ func (a *App) background() {
 	a.tasks.Go(func() { a.followKeys(ctx) })
 	a.tasks.Go(func() { a.followSessions(ctx) })
 	a.tasks.Go(func() { a.followMetrics(ctx) })
+	a.tasks.Go(func() { policywatch.Run(ctx, a.lookAtPolicies) })
 	if a.certs != nil {
 		a.tasks.Go(func() {
 			if err := a.certs.Run(ctx); err != nil {

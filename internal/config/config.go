@@ -4,22 +4,24 @@ import (
 	"log/slog"
 	"strings"
 
+	"github.com/portcullis-dev/portcullis/internal/config/field"
+	"github.com/portcullis-dev/portcullis/internal/config/identity"
 	"github.com/portcullis-dev/portcullis/internal/config/outline"
-	"github.com/portcullis-dev/portcullis/internal/config/tomlstrict"
 )
 
 // Config is a whole configuration. Values made by [Load], [Parse] and
 // [Default] share nothing with one another; treat one as read-only once it is
 // in use.
 type Config struct {
-	Server    Server    `toml:"server" doc:"Where the gateway listens and what it accepts before anyone is known."`
-	Routes    []Route   `toml:"route" doc:"A server behind the gateway. Repeat the table for each one."`
-	Identity  Identity  `toml:"identity" doc:"Who may call."`
-	Security  Security  `toml:"security" doc:"Rules for every route."`
-	Inspect   Inspect   `toml:"inspect" doc:"What content rules look for, on every route."`
-	Store     Store     `toml:"store" doc:"Where keys and other state are kept."`
-	Audit     Audit     `toml:"audit" doc:"How the audit journal is written."`
-	Telemetry Telemetry `toml:"telemetry" doc:"Metrics of the gateway."`
+	Server    Server            `toml:"server" doc:"Where the gateway listens and what it accepts before anyone is known."`
+	Routes    []Route           `toml:"route" doc:"A server behind the gateway. Repeat the table for each one."`
+	Identity  identity.Identity `toml:"identity" doc:"Who may call."`
+	Access    Access            `toml:"access" doc:"What callers may do, by role and by policy."`
+	Security  Security          `toml:"security" doc:"Rules for every route."`
+	Inspect   Inspect           `toml:"inspect" doc:"What content rules look for, on every route."`
+	Store     Store             `toml:"store" doc:"Where keys and other state are kept."`
+	Audit     Audit             `toml:"audit" doc:"How the audit journal is written."`
+	Telemetry Telemetry         `toml:"telemetry" doc:"Metrics of the gateway."`
 
 	templates map[string]string // values that name an environment variable, as written
 }
@@ -27,14 +29,14 @@ type Config struct {
 // Default returns the configuration of an empty file. It has no route.
 func Default() *Config {
 	return &Config{
-		Server: DefaultServer(), Identity: DefaultIdentity(), Security: DefaultSecurity(), Inspect: DefaultInspect(),
+		Server: DefaultServer(), Identity: identity.Default(), Access: DefaultAccess(), Security: DefaultSecurity(), Inspect: DefaultInspect(),
 		Store: DefaultStore(), Audit: DefaultAudit(), Telemetry: DefaultTelemetry(),
 	}
 }
 
 // prototypes are the defaults of sections that a file may repeat.
 func prototypes() []any {
-	return []any{DefaultRoute(), DefaultPattern(), DefaultContentRule(), DefaultMTLSRule()}
+	return []any{DefaultRoute(), DefaultPattern(), DefaultContentRule(), identity.DefaultMTLSRule()}
 }
 
 // reserved are keys that the contract names and this version does not honour.
@@ -125,20 +127,8 @@ func Reference() string {
 	return referenceIntro + Default().view().Reference()
 }
 
-// Size is a number of bytes, see [tomlstrict.Size].
-type Size = tomlstrict.Size
+// Size is a number of bytes.
+type Size = field.Size
 
 // Secret is text that no output shows.
-type Secret string
-
-// Reveal returns the text.
-func (s Secret) Reveal() string { return string(s) }
-
-// String returns a mask.
-func (s Secret) String() string { return "[masked]" }
-
-// GoString returns a mask.
-func (s Secret) GoString() string { return "[masked]" }
-
-// MarshalText returns a mask, so that encoders show nothing.
-func (s Secret) MarshalText() ([]byte, error) { return []byte("[masked]"), nil }
+type Secret = field.Secret

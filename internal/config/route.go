@@ -11,6 +11,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/authz/approval"
 	"github.com/portcullis-dev/portcullis/internal/authz/scope"
 	"github.com/portcullis-dev/portcullis/internal/authz/tool"
+	"github.com/portcullis-dev/portcullis/internal/config/field"
 	"github.com/portcullis-dev/portcullis/internal/config/guardrails"
 	"github.com/portcullis-dev/portcullis/internal/edge"
 	"github.com/portcullis-dev/portcullis/internal/ratelimit"
@@ -36,7 +37,8 @@ type Route struct {
 	Rate           []string          `toml:"rate" list:"text" doc:"Calls that may be made: a number and a time, such as 100/1m or 10/minute, then per address, key, route, tool or tool:NAME; all of them hold. Without \"per\" it is per key."`
 	Limits         MessageLimits     `toml:"limits" doc:"Limits on what callers send."`
 	ReplyLimits    MessageLimits     `toml:"reply_limits" doc:"Limits on what the server sends, for each message of a stream."`
-	Tools          Rules             `toml:"tools" doc:"Which tools may be called; tools/list shows only those."`
+	StreamBytes    Size              `toml:"stream_bytes" doc:"What the server may stream in answer to one call, all events together. Listening streams have no such end."`
+	Tools          ToolRules         `toml:"tools" doc:"Which tools may be called; tools/list shows only those."`
 	Prompts        Rules             `toml:"prompts" doc:"Which prompts may be read."`
 	Resources      Rules             `toml:"resources" doc:"Which resources may be read, by URI."`
 	Inspect        ContentRules      `toml:"inspect" doc:"What is done about what messages hold: credentials, personal data, hidden text."`
@@ -110,6 +112,7 @@ func DefaultRoute() Route {
 		Limits:      MessageLimits{Bytes: 1 << 20, Depth: 10, Array: 1000, String: 100000},
 		ReplyLimits: MessageLimits{Bytes: 16 << 20, Depth: 64, Array: 100000, String: 8 << 20},
 		Inspect:     DefaultContentRules(),
+		StreamBytes: 256 << 20,
 		Approval:    defaultApproval(),
 		Taint:       guardrails.DefaultTaint(),
 		CORS:        defaultCORS(),
@@ -125,7 +128,7 @@ func defaultCORS() CORS {
 // Validate checks a route without its tables and without the other routes.
 func (r Route) Validate() error {
 	var errs []error
-	if len(r.Name) > 64 || !isToken(r.Name) {
+	if len(r.Name) > 64 || !field.IsToken(r.Name) {
 		errs = append(errs, fmt.Errorf("name: %q: want 1 to 64 letters, digits, dots, dashes or underscores", r.Name))
 	}
 	errs = append(errs, routePath(r.Path), supported("protocol", r.Protocol, []string{"mcp"}, []string{"a2a", "http"}))
@@ -136,7 +139,8 @@ func (r Route) Validate() error {
 			errs = append(errs, fmt.Errorf("rate[%d]: %w", i, err))
 		}
 	}
-	errs = append(errs, between("timeout", r.Timeout, time.Millisecond, 24*time.Hour))
+	errs = append(errs, field.AtLeast("stream_bytes", int64(r.StreamBytes), 1))
+	errs = append(errs, field.Between("timeout", r.Timeout, time.Millisecond, 24*time.Hour))
 	return errors.Join(errs...)
 }
 
@@ -152,9 +156,9 @@ func (r Route) checkServer() []error {
 		return r.checkUpstream()
 	}
 	errs := []error{
-		between("idle_timeout", r.IdleTimeout, time.Second, 30*24*time.Hour),
-		atLeast("max_children", int64(r.MaxChildren), 1),
-		atLeast("max_children_per_caller", int64(r.MaxPerCaller), 1),
+		field.Between("idle_timeout", r.IdleTimeout, time.Second, 30*24*time.Hour),
+		field.AtLeast("max_children", int64(r.MaxChildren), 1),
+		field.AtLeast("max_children_per_caller", int64(r.MaxPerCaller), 1),
 	}
 	if r.Command[0] == "" {
 		errs = append(errs, errors.New("command[0]: want the name of a program"))
@@ -168,7 +172,7 @@ func (r Route) checkServer() []error {
 		}
 	}
 	for i, name := range r.PassEnv {
-		if !isToken(name) {
+		if !field.IsToken(name) {
 			errs = append(errs, fmt.Errorf("pass_env[%d]: %q: want the name of a variable", i, name))
 		}
 	}
@@ -239,7 +243,7 @@ func supported(field, value string, known, later []string) error {
 func routePath(p string) error {
 	clean := strings.HasPrefix(p, "/") && !strings.Contains(p, "//") && (p == "/" || !strings.HasSuffix(p, "/"))
 	for segment := range strings.SplitSeq(strings.TrimPrefix(p, "/"), "/") {
-		clean = clean && segment != "." && segment != ".." && (segment == "" || isToken(strings.ReplaceAll(segment, "~", "-")))
+		clean = clean && segment != "." && segment != ".." && (segment == "" || field.IsToken(strings.ReplaceAll(segment, "~", "-")))
 	}
 	if !clean {
 		return fmt.Errorf(`path: %q: want a path such as "/mcp"`, p)
@@ -255,8 +259,8 @@ func routePath(p string) error {
 // Validate checks the limits of a message.
 func (l MessageLimits) Validate() error {
 	return errors.Join(
-		atLeast("bytes", int64(l.Bytes), 1), atLeast("depth", int64(l.Depth), 1),
-		atLeast("array", int64(l.Array), 1), atLeast("string", int64(l.String), 1),
+		field.AtLeast("bytes", int64(l.Bytes), 1), field.AtLeast("depth", int64(l.Depth), 1),
+		field.AtLeast("array", int64(l.Array), 1), field.AtLeast("string", int64(l.String), 1),
 	)
 }
 

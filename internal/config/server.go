@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/portcullis-dev/portcullis/internal/config/tomlstrict"
+	"github.com/portcullis-dev/portcullis/internal/config/field"
 	"github.com/portcullis-dev/portcullis/internal/edge"
 )
 
@@ -95,10 +95,10 @@ func (s Server) Validate() error {
 			errs = append(errs, fmt.Errorf(`allowed_hosts[%d]: %q: want a host name such as "mcp.example.com"`, i, h))
 		}
 	}
-	if s.Environment == "" || len(s.Environment) > 64 || !isToken(s.Environment) {
+	if s.Environment == "" || len(s.Environment) > 64 || !field.IsToken(s.Environment) {
 		errs = append(errs, fmt.Errorf("environment: %q: want 1 to 64 letters, digits, dots, dashes or underscores", s.Environment))
 	}
-	errs = append(errs, between("shutdown_grace", s.ShutdownGrace, 0, time.Hour))
+	errs = append(errs, field.Between("shutdown_grace", s.ShutdownGrace, 0, time.Hour))
 	return errors.Join(errs...)
 }
 
@@ -134,12 +134,12 @@ func (h HTTPS) Validate() error {
 // Validate checks [server.limits].
 func (l ServerLimits) Validate() error {
 	return errors.Join(
-		atLeast("header_bytes", int64(l.HeaderBytes), 1024),
-		between("header_timeout", l.HeaderTimeout, time.Second, time.Hour),
-		between("body_timeout", l.BodyTimeout, time.Second, time.Hour),
-		between("idle_timeout", l.IdleTimeout, time.Second, 24*time.Hour),
-		atLeast("max_connections", int64(l.MaxConnections), 1),
-		atLeast("max_connections_per_address", int64(l.MaxConnectionsPerAddress), 1),
+		field.AtLeast("header_bytes", int64(l.HeaderBytes), 1024),
+		field.Between("header_timeout", l.HeaderTimeout, time.Second, time.Hour),
+		field.Between("body_timeout", l.BodyTimeout, time.Second, time.Hour),
+		field.Between("idle_timeout", l.IdleTimeout, time.Second, 24*time.Hour),
+		field.AtLeast("max_connections", int64(l.MaxConnections), 1),
+		field.AtLeast("max_connections_per_address", int64(l.MaxConnectionsPerAddress), 1),
 	)
 }
 
@@ -183,35 +183,9 @@ func isHost(s string) bool {
 		return true
 	}
 	for label := range strings.SplitSeq(s, ".") {
-		if label == "" || len(label) > 63 || !isToken(label) || label[0] == '-' || label[len(label)-1] == '-' {
+		if label == "" || len(label) > 63 || !field.IsToken(label) || label[0] == '-' || label[len(label)-1] == '-' {
 			return false
 		}
 	}
 	return len(s) <= 253
-}
-
-// isToken accepts letters, digits, dots, dashes and underscores.
-func isToken(s string) bool {
-	for _, c := range []byte(s) {
-		ok := c == '.' || c == '-' || c == '_' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
-		if !ok {
-			return false
-		}
-	}
-	return s != ""
-}
-
-func between(field string, d, low, high time.Duration) error {
-	if d < low || d > high {
-		return fmt.Errorf("%s: %q: want between %q and %q", field,
-			tomlstrict.FormatDuration(d), tomlstrict.FormatDuration(low), tomlstrict.FormatDuration(high))
-	}
-	return nil
-}
-
-func atLeast(field string, n, low int64) error {
-	if n < low {
-		return fmt.Errorf("%s: %d: want at least %d", field, n, low)
-	}
-	return nil
 }

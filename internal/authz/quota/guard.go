@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/authz/metatool"
 	"github.com/portcullis-dev/portcullis/internal/authz/tool"
 )
 
@@ -20,8 +21,9 @@ type Guard struct {
 	ledger  *Ledger
 	route   string
 	limits  Limits
-	costs   []rule // of a call, the most exact pattern first
-	results []rule // bytes of a result
+	meta    *metatool.Guard // which tools call others, whose costs count too
+	costs   []rule          // of a call, the most exact pattern first
+	results []rule          // bytes of a result
 }
 
 // rule is a number for the tools that a pattern means.
@@ -33,8 +35,8 @@ type rule struct {
 
 var _ portcullis.Inspector = (*Guard)(nil)
 
-// NewGuard returns the guard of a route.
-func NewGuard(l *Ledger, route string, cfg Config) (*Guard, error) {
+// NewGuard returns the guard of a route. meta says which tools call others.
+func NewGuard(l *Ledger, route string, cfg Config, meta []metatool.Tool) (*Guard, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -44,6 +46,9 @@ func NewGuard(l *Ledger, route string, cfg Config) (*Guard, error) {
 		costs[pattern] = millionths(cost)
 	}
 	var err error
+	if g.meta, err = metatool.New(meta, nil); err != nil {
+		return nil, err
+	}
 	if g.costs, err = rules(costs); err != nil {
 		return nil, err
 	}
@@ -83,6 +88,16 @@ func first(rules []rule, t portcullis.Target) (int64, bool) {
 		}
 	}
 	return 0, false
+}
+
+// cost is what a call costs: of a tool that calls another, the dearer one.
+func (g *Guard) cost(m *portcullis.Message) (cost int64) {
+	g.meta.Any(m, func(t portcullis.Target) bool {
+		n, _ := first(g.costs, t)
+		cost = max(cost, n)
+		return false
+	})
+	return cost
 }
 
 // Name implements portcullis.Inspector.
@@ -131,7 +146,7 @@ func (g *Guard) admit(ctx context.Context, who portcullis.Principal, m *portcull
 			k.Session = hex.EncodeToString(sum[:16])
 		}
 		if lim.Budget > 0 {
-			cost, _ = first(g.costs, m.Target)
+			cost = g.cost(m)
 		}
 	} else {
 		lim.Calls, lim.Budget, dry = 0, 0, true // only the bytes

@@ -16,7 +16,7 @@ import (
 	"math"
 	"time"
 
-	"github.com/portcullis-dev/portcullis/internal/authz/tool"
+	"github.com/portcullis-dev/portcullis/internal/authz/pattern"
 )
 
 // Day is how long counts last.
@@ -103,17 +103,17 @@ func (c Config) Validate() error {
 	if c.BudgetPerDay != 0 && (c.BudgetPerDay < minCost || c.BudgetPerDay > maxBudget) {
 		errs = append(errs, errors.New("budget_per_day: want 0 (no limit), or 0.000001 to 1000000000"))
 	}
-	for pattern, cost := range c.Costs {
+	for name, cost := range c.Costs {
 		if cost < 0 || cost > maxBudget || cost > 0 && cost < minCost {
-			errs = append(errs, fmt.Errorf("costs.%s: want 0, or 0.000001 to 1000000000", pattern))
+			errs = append(errs, fmt.Errorf("costs.%s: want 0, or 0.000001 to 1000000000", name))
 		}
-		errs = append(errs, patternError("costs", pattern))
+		errs = append(errs, patternError("costs", name))
 	}
-	for pattern, n := range c.ResultBytes {
+	for name, n := range c.ResultBytes {
 		if n < 1 {
-			errs = append(errs, fmt.Errorf("result_bytes.%s: want at least 1", pattern))
+			errs = append(errs, fmt.Errorf("result_bytes.%s: want at least 1", name))
 		}
-		errs = append(errs, patternError("result_bytes", pattern))
+		errs = append(errs, patternError("result_bytes", name))
 	}
 	switch {
 	case c.BudgetPerDay > 0 && len(c.Costs) == 0:
@@ -124,9 +124,9 @@ func (c Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-func patternError(field, pattern string) error {
-	if tool.ValidateSet([]string{pattern}) != nil {
-		return fmt.Errorf("%s: %.40q: want a pattern of 1 to 512 bytes", field, pattern)
+func patternError(field, text string) error {
+	if pattern.Validate("", []string{text}) != nil {
+		return fmt.Errorf("%s: %.40q: want a pattern of 1 to 512 bytes", field, text)
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/authz/metatool"
 	"github.com/portcullis-dev/portcullis/internal/authz/quota"
 )
 
@@ -88,7 +89,7 @@ func guard(t interface {
 	Fatal(...any)
 }, l *quota.Ledger, c quota.Config) *quota.Guard {
 	t.Helper()
-	g, err := quota.NewGuard(l, "files", c)
+	g, err := quota.NewGuard(l, "files", c, []metatool.Tool{{Tool: "call_tool", Name: "/name"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,6 +174,17 @@ func TestBudget(t *testing.T) {
 	use("gpt_free_x", true)  //
 	use("gpt_mini", true)    //
 	use("gpt_4_mini", false) // 0.4
+}
+
+func TestToolsInsideToolsCost(t *testing.T) {
+	g := guard(t, quota.NewLedger(newMemory(), 0, newClock().read), quota.Config{BudgetPerDay: 1, Costs: map[string]float64{"gpt_*": 0.6, "call_tool": 0.1}})
+	m := callOf("call_tool", "")
+	m.Arguments = []byte(`{"name":"gpt_4"}`)
+	if _, err := g.Inspect(t.Context(), caller("alice"), m); err != nil {
+		t.Fatal(err)
+	}
+	_, err := g.Inspect(t.Context(), caller("alice"), m)
+	over(t, err)
 }
 
 func TestBytes(t *testing.T) {

@@ -38,7 +38,7 @@ func (c Config) Validate() error {
 		if method == "" {
 			return fmt.Errorf("methods: %q: want the name of a method", method)
 		}
-		if _, ok := targets[method]; ok || open(method) {
+		if _, ok := targets[method]; ok || Open(method) {
 			return fmt.Errorf("methods: %q: the protocol's own methods have fixed rules", method)
 		}
 		if err := validateNeeds(c.Methods[method]); err != nil {
@@ -82,10 +82,10 @@ var targets = map[string]target{
 	"SendStreamingMessage":  {portcullis.TargetSkill},
 }
 
-// open reports whether a method needs a principal and nothing more: it opens,
+// Open reports whether a method needs a principal and nothing more: it opens,
 // lists (the lists are filtered entry by entry), answers or ends. Names are
 // those of MCP 2024-11-05 to 2026-07-28 and the gateway's own three.
-func open(method string) bool {
+func Open(method string) bool {
 	switch method {
 	case "initialize", "ping", "server/discover", "logging/setLevel",
 		"tools/list", "prompts/list", "resources/list", "resources/templates/list",
@@ -105,6 +105,30 @@ type Authorizer struct {
 	prefixes []prefixNeed
 	methods  map[string][]string
 	clock    func() time.Time
+	roles    Roles
+}
+
+// Roles is what the roles of a principal add to its own scopes. It is pure.
+type Roles interface {
+	// Of returns the scopes that the roles grant; shared and read-only.
+	Of(p portcullis.Principal) []string
+	// Opens reports whether a rule gives what the action is about to the roles
+	// of the principal, so that no scope of its own is needed.
+	Opens(p portcullis.Principal, a portcullis.Action) (rule string, ok bool)
+}
+
+// noRoles adds nothing.
+type noRoles struct{}
+
+func (noRoles) Of(portcullis.Principal) []string { return nil }
+
+func (noRoles) Opens(portcullis.Principal, portcullis.Action) (string, bool) { return "", false }
+
+// With returns a guard that counts in what roles add.
+func (a *Authorizer) With(r Roles) *Authorizer {
+	out := *a
+	out.roles = r
+	return &out
 }
 
 type prefixNeed struct {
@@ -118,7 +142,7 @@ func New(c Config, clock func() time.Time) (*Authorizer, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	a := &Authorizer{exact: map[string][]string{}, methods: map[string][]string{}, clock: clock}
+	a := &Authorizer{exact: map[string][]string{}, methods: map[string][]string{}, clock: clock, roles: noRoles{}}
 	if clock == nil {
 		a.clock = time.Now
 	}
@@ -148,24 +172,33 @@ func (a *Authorizer) Authorize(_ context.Context, p portcullis.Principal, act po
 		return portcullis.Decision{Rule: "no principal"}, nil
 	case !p.Expires.IsZero() && !a.clock().Before(p.Expires):
 		return portcullis.Decision{Rule: "principal expired"}, nil
-	case open(act.Method):
+	case Open(act.Method):
 		return portcullis.Decision{Effect: portcullis.Allow, Rule: act.Method}, nil
 	}
 	if kinds, ok := targets[act.Method]; ok {
-		return a.authorizeTarget(p, act.Target, kinds), nil
+		return a.authorizeTarget(p, act, kinds), nil
 	}
 	if needs, ok := a.methods[act.Method]; ok {
 		for _, need := range needs {
-			if !Match(p.Scopes, need) {
+			if !a.holds(p, need) {
 				return portcullis.Decision{Rule: "no scope", Need: slices.Clone(needs)}, nil
 			}
 		}
 		return portcullis.Decision{Effect: portcullis.Allow, Rule: needs[0]}, nil
 	}
+	if rule, ok := a.roles.Opens(p, act); ok {
+		return portcullis.Decision{Effect: portcullis.Allow, Rule: rule}, nil
+	}
 	return portcullis.Decision{Rule: "unknown method"}, nil
 }
 
-func (a *Authorizer) authorizeTarget(p portcullis.Principal, t portcullis.Target, want target) portcullis.Decision {
+// holds reports whether the principal has a scope, itself or by a role.
+func (a *Authorizer) holds(p portcullis.Principal, need string) bool {
+	return Match(p.Scopes, need) || Match(a.roles.Of(p), need)
+}
+
+func (a *Authorizer) authorizeTarget(p portcullis.Principal, act portcullis.Action, want target) portcullis.Decision {
+	t := act.Target
 	if t.Kind == portcullis.TargetNone || t.Name == "" || (t.Kind != want[0] && t.Kind != want[1]) {
 		return portcullis.Decision{Rule: "wrong target"}
 	}
@@ -174,6 +207,12 @@ func (a *Authorizer) authorizeTarget(p portcullis.Principal, t portcullis.Target
 			continue
 		}
 		rule, ok := find(p.Scopes, k.prefix, t.Name, k.kind)
+		if !ok {
+			rule, ok = find(a.roles.Of(p), k.prefix, t.Name, k.kind)
+		}
+		if !ok {
+			rule, ok = a.roles.Opens(p, act)
+		}
 		if !ok || !a.extras(p, t) {
 			return portcullis.Decision{Rule: "no scope", Need: a.needs(k.prefix, t)}
 		}
@@ -189,7 +228,7 @@ func (a *Authorizer) extras(p portcullis.Principal, t portcullis.Target) bool {
 		return true
 	}
 	for _, need := range a.exact[t.Name] {
-		if !Match(p.Scopes, need) {
+		if !a.holds(p, need) {
 			return false
 		}
 	}
@@ -198,12 +237,23 @@ func (a *Authorizer) extras(p portcullis.Principal, t portcullis.Target) bool {
 			continue
 		}
 		for _, need := range a.prefixes[i].needs {
-			if !Match(p.Scopes, need) {
+			if !a.holds(p, need) {
 				return false
 			}
 		}
 	}
 	return true
+}
+
+// For returns the scope that names a thing, and false if none can.
+func For(t portcullis.Target) (string, bool) {
+	for _, k := range kinds {
+		if k.kind == t.Kind {
+			s := k.prefix + t.Name
+			return s, Validate(s) == nil
+		}
+	}
+	return "", false
 }
 
 // needs lists every scope an action takes. A name that cannot stand in a scope

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/authz/metatool"
 	"github.com/portcullis-dev/portcullis/internal/authz/tool"
 )
 
@@ -16,23 +17,29 @@ type Guard struct {
 	ledger   *Ledger
 	route    string
 	cfg      Config
-	sets     [3]*tool.Set         // by label
+	sets     [3]*tool.Set         // by label, less one (Outbound: the last)
 	all      Label                // marks that anything of this route can make
+	meta     *metatool.Guard      // which tools call others, whose labels count too
 	approver portcullis.Inspector // of what the rule forbids; nil = nobody
 }
 
 var _ portcullis.Inspector = (*Guard)(nil)
 
-// NewGuard returns the guard of a route. approver holds calls of tools until
+// NewGuard returns the guard of a route. meta says which tools call others;
+// approver holds calls of tools until
 // another person agrees to them; it is needed for the action Approve.
-func NewGuard(l *Ledger, route string, cfg Config, approver portcullis.Inspector) (*Guard, error) {
+func NewGuard(l *Ledger, route string, cfg Config, meta []metatool.Tool, approver portcullis.Inspector) (*Guard, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	if cfg.Action == Approve && approver == nil {
 		return nil, errors.New("taint: nobody can approve")
 	}
-	g := &Guard{ledger: l, route: route, cfg: cfg, approver: approver}
+	inside, err := metatool.New(meta, nil)
+	if err != nil {
+		return nil, err
+	}
+	g := &Guard{ledger: l, route: route, cfg: cfg, meta: inside, approver: approver}
 	for i, list := range [...][]string{cfg.Confidential, cfg.Untrusted, cfg.Outbound} {
 		set, err := tool.NewSet(list)
 		if err != nil {
@@ -53,7 +60,7 @@ func (*Guard) Name() string { return "taint" }
 
 // Inspect implements portcullis.Inspector: it decides on calls that lead out.
 func (g *Guard) Inspect(ctx context.Context, who portcullis.Principal, m *portcullis.Message) (*portcullis.Message, error) {
-	if m.Direction != portcullis.ToServer || !g.sets[2].Has(m.Target) {
+	if m.Direction != portcullis.ToServer || !g.meta.Any(m, g.sets[2].Has) {
 		return m, nil
 	}
 	borne, err := g.ledger.Of(ctx, who.ID)
@@ -120,7 +127,7 @@ func (g *Guard) labels(call, reply *portcullis.Message) Label {
 	case call.Target.Kind != portcullis.TargetNone:
 		var out Label
 		for _, l := range [...]Label{Confidential, Untrusted} {
-			if g.sets[l-1].Has(call.Target) {
+			if g.meta.Any(call, g.sets[l-1].Has) {
 				out |= l
 			}
 		}

@@ -19,7 +19,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/portcullis-dev/portcullis/internal/authz/tool"
+	"github.com/portcullis-dev/portcullis/internal/authz/pattern"
 )
 
 // Label is what is known of a thing, a set of bits.
@@ -119,9 +119,7 @@ const (
 func (c Config) Validate() error {
 	var errs []error
 	for field, list := range map[string][]string{"confidential": c.Confidential, "untrusted": c.Untrusted, "outbound": c.Outbound} {
-		if err := tool.ValidateSet(list); err != nil {
-			errs = append(errs, fmt.Errorf("%s%w", field, err))
-		}
+		errs = append(errs, pattern.Validate(field, list))
 	}
 	if c.Rule != RuleConfidential && c.Rule != RuleTrifecta {
 		errs = append(errs, fmt.Errorf(`rule: %q: want "confidential" or "trifecta"`, c.Rule))

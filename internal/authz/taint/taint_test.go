@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/authz/metatool"
 	"github.com/portcullis-dev/portcullis/internal/authz/taint"
 )
 
@@ -127,7 +128,7 @@ func guard(t interface {
 	Fatal(...any)
 }, l *taint.Ledger, route string, c taint.Config) *taint.Guard {
 	t.Helper()
-	g, err := taint.NewGuard(l, route, c, held{})
+	g, err := taint.NewGuard(l, route, c, []metatool.Tool{{Tool: "call_tool", Name: "/name"}}, held{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -269,6 +270,29 @@ func TestWhatMarks(t *testing.T) {
 	}
 }
 
+func TestToolsInsideTools(t *testing.T) {
+	inside := func(name string) *portcullis.Message {
+		m := callOf("call_tool")
+		m.Arguments = []byte(`{"name":"` + name + `"}`)
+		return m
+	}
+	g := guard(t, taint.NewLedger(newMemory(), newMemory(), 0, newClock().read), "files", config(taint.RuleConfidential, taint.Block))
+	if err := g.Deliver(t.Context(), caller("alice"), inside("list_files"), result()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.Inspect(t.Context(), caller("alice"), inside("send_mail")); err != nil {
+		t.Fatalf("an unmarked caller: %v", err)
+	}
+	if err := g.Deliver(t.Context(), caller("alice"), inside("read_file"), result()); err != nil {
+		t.Fatal(err)
+	}
+	_, err := g.Inspect(t.Context(), caller("alice"), inside("send_mail"))
+	refused(t, err)
+	if _, err := g.Inspect(t.Context(), caller("alice"), inside("list_files")); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestActions(t *testing.T) {
 	l := taint.NewLedger(newMemory(), newMemory(), 0, newClock().read)
 	alert, approve := guard(t, l, "a", config(taint.RuleConfidential, taint.Alert)), guard(t, l, "b", config(taint.RuleConfidential, taint.Approve))
@@ -287,7 +311,7 @@ func TestActions(t *testing.T) {
 	}
 	_, err = approve.Inspect(t.Context(), caller("alice"), callOf("https://example.com/")) // people approve tools only
 	refused(t, err)
-	if _, err := taint.NewGuard(l, "c", config(taint.RuleConfidential, taint.Approve), nil); err == nil {
+	if _, err := taint.NewGuard(l, "c", config(taint.RuleConfidential, taint.Approve), nil, nil); err == nil {
 		t.Error("approve without an approver")
 	}
 }

@@ -15,14 +15,9 @@ package tool
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/portcullis-dev/portcullis"
-)
-
-const (
-	maxPattern  = 512  // bytes
-	maxPatterns = 1000 // per list
+	"github.com/portcullis-dev/portcullis/internal/authz/pattern"
 )
 
 // List is one pair of lists.
@@ -53,23 +48,11 @@ func (c Config) Empty() bool {
 // Validate checks the patterns.
 func (c Config) Validate() error {
 	return errors.Join(
-		validate("allow", c.Allow), validate("deny", c.Deny),
-		validate("prompts.allow", c.Prompts.Allow), validate("prompts.deny", c.Prompts.Deny),
-		validate("resources.allow", c.Resources.Allow), validate("resources.deny", c.Resources.Deny),
-		validate("skills.allow", c.Skills.Allow), validate("skills.deny", c.Skills.Deny),
+		pattern.Validate("allow", c.Allow), pattern.Validate("deny", c.Deny),
+		pattern.Validate("prompts.allow", c.Prompts.Allow), pattern.Validate("prompts.deny", c.Prompts.Deny),
+		pattern.Validate("resources.allow", c.Resources.Allow), pattern.Validate("resources.deny", c.Resources.Deny),
+		pattern.Validate("skills.allow", c.Skills.Allow), pattern.Validate("skills.deny", c.Skills.Deny),
 	)
-}
-
-func validate(field string, patterns []string) error {
-	if len(patterns) > maxPatterns {
-		return fmt.Errorf("%s: %d patterns: want at most %d", field, len(patterns), maxPatterns)
-	}
-	for i, p := range patterns {
-		if p == "" || len(p) > maxPattern {
-			return fmt.Errorf("%s[%d]: %.40q: want a pattern of 1 to %d bytes", field, i, p, maxPattern)
-		}
-	}
-	return nil
 }
 
 // Authorizer is the guard "tool". It is immutable and safe for concurrent use.
@@ -77,7 +60,7 @@ type Authorizer struct {
 	tools, prompts, resources, skills rules
 }
 
-type rules struct{ allow, deny patterns }
+type rules struct{ allow, deny pattern.List }
 
 // New validates the configuration and returns its guard.
 func New(c Config) (*Authorizer, error) {
@@ -85,10 +68,10 @@ func New(c Config) (*Authorizer, error) {
 		return nil, err
 	}
 	return &Authorizer{
-		tools:     rules{compile(c.Allow), compile(c.Deny)},
-		prompts:   rules{compile(c.Prompts.Allow), compile(c.Prompts.Deny)},
-		resources: rules{compile(c.Resources.Allow), compile(c.Resources.Deny)},
-		skills:    rules{compile(c.Skills.Allow), compile(c.Skills.Deny)},
+		tools:     rules{pattern.Compile(c.Allow), pattern.Compile(c.Deny)},
+		prompts:   rules{pattern.Compile(c.Prompts.Allow), pattern.Compile(c.Prompts.Deny)},
+		resources: rules{pattern.Compile(c.Resources.Allow), pattern.Compile(c.Resources.Deny)},
+		skills:    rules{pattern.Compile(c.Skills.Allow), pattern.Compile(c.Skills.Deny)},
 	}, nil
 }
 
@@ -123,28 +106,28 @@ func (r *rules) decide(name string) portcullis.Decision {
 	if name == "" {
 		return portcullis.Decision{Rule: "no name"}
 	}
-	if rule, ok := r.deny.match(name); ok {
+	if rule, ok := r.deny.Match(name); ok {
 		return portcullis.Decision{Rule: rule}
 	}
-	if r.allow.empty() {
+	if r.allow.Empty() {
 		return portcullis.Decision{Effect: portcullis.Allow, Rule: "no allow list"}
 	}
-	if rule, ok := r.allow.match(name); ok {
+	if rule, ok := r.allow.Match(name); ok {
 		return portcullis.Decision{Effect: portcullis.Allow, Rule: rule}
 	}
 	return portcullis.Decision{Rule: "not in the allow list"}
 }
 
 func (r *rules) decideURI(uri string) portcullis.Decision {
-	if r.allow.empty() && r.deny.empty() {
+	if r.allow.Empty() && r.deny.Empty() {
 		return r.decide(uri)
 	}
-	plain, ok := normalize(uri)
-	if !ok || dotSegment(plain) {
+	plain, ok := pattern.Plain(uri)
+	if !ok {
 		return portcullis.Decision{Rule: "dot segment"}
 	}
 	if plain != uri {
-		if rule, ok := r.deny.match(plain); ok {
+		if rule, ok := r.deny.Match(plain); ok {
 			return portcullis.Decision{Rule: rule}
 		}
 	}

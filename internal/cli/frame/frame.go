@@ -57,6 +57,18 @@ func (c *Frame) LoadConfig() (*config.Config, *config.Source, error) {
 	return cfg, src, nil
 }
 
+// LoadRoutes reads the configuration for verbs that ask what routes would do.
+// Without a route there is the one that serve makes of an --upstream.
+func (c *Frame) LoadRoutes() (*config.Config, error) {
+	cfg, _, err := c.LoadConfig()
+	if err == nil && len(cfg.Routes) == 0 {
+		rt := config.DefaultRoute()
+		rt.Name, rt.Path, rt.Upstream = "mcp", "/mcp", "http://upstream.example/mcp"
+		cfg.Routes = []config.Route{rt}
+	}
+	return cfg, err
+}
+
 // AppOptions loads the configuration and fits it with what flags say; the same
 // is done again after every reload, so that flags keep winning.
 func (c *Frame) AppOptions(adjust func(*config.Config) error) (app.Options, error) {

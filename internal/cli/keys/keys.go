@@ -3,6 +3,7 @@ package keys
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,12 +30,13 @@ func (c verbs) keyCreate() *cobra.Command {
 		Use: "create", Short: "Create a key and show it, this once", Args: frame.None,
 		Example: `  portcullis key create --name ci --scopes tools:search,tools:read_*
   portcullis key create --name alice --expires-in 720h --output json
+  portcullis key create --name bob --roles viewer
   portcullis key create --name ops --scopes manage`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if req.Name == "" {
 				return frame.Usagef("key create: --name is required")
 			}
-			if len(req.Scopes) == 0 {
+			if len(req.Scopes)+len(req.Roles) == 0 {
 				req.Scopes = DefaultScopes()
 			}
 			if life < 0 {
@@ -54,7 +56,8 @@ func (c verbs) keyCreate() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&req.Name, "name", "", "name, for people")
-	f.StringSliceVar(&req.Scopes, "scopes", nil, "what it may do, repeatable or comma-separated: tools:NAME, tools:*, prompts:…, resources:…, manage (default every tool, prompt and resource)")
+	f.StringSliceVar(&req.Scopes, "scopes", nil, "what it may do, repeatable or comma-separated: tools:NAME, tools:*, prompts:…, resources:…, manage (default every tool, prompt and resource, or nothing beside --roles)")
+	f.StringSliceVar(&req.Roles, "roles", nil, "roles of access.roles, repeatable or comma-separated; the key may do what its scopes or its roles say")
 	f.StringSliceVar(&req.Routes, "routes", nil, "routes it is good for (default all)")
 	f.StringVar(&req.Owner, "owner", "", "principal it speaks for (default its own)")
 	f.StringVar(&req.Schedule, "schedule", "", "rotation: daily, weekly, monthly, quarterly or never (default from the configuration)")
@@ -74,7 +77,7 @@ func (c verbs) showNewKey(made apikey.Revealed) error {
   expires  %s
 
 This is the only time the key is shown. Send it as "X-API-Key: KEY" or "Authorization: Bearer KEY".
-`, made.Key, made.ID, frame.Printable(made.Name), frame.Printable(strings.Join(made.Scopes, " ")), frame.When(made.ExpiresAt, "never"))
+`, made.Key, made.ID, frame.Printable(made.Name), frame.Printable(grants(made.View)), frame.When(made.ExpiresAt, "never"))
 }
 
 func (c verbs) keyList() *cobra.Command {
@@ -92,7 +95,7 @@ func (c verbs) keyList() *cobra.Command {
 				}
 				rows := make([][]string, len(keys))
 				for i, k := range keys {
-					rows[i] = []string{k.ID, k.Name, keyStatus(k), strings.Join(k.Scopes, " "), frame.When(k.ExpiresAt, "never"), frame.When(k.LastUsedAt, "-")}
+					rows[i] = []string{k.ID, k.Name, keyStatus(k), grants(k), frame.When(k.ExpiresAt, "never"), frame.When(k.LastUsedAt, "-")}
 				}
 				return c.Table([]string{"ID", "NAME", "STATUS", "SCOPES", "EXPIRES", "LAST USED"}, rows)
 			})
@@ -142,12 +145,21 @@ func (c verbs) keyShow() *cobra.Command {
 	}
 }
 
+// grants lists what a key carries: its scopes, and its roles marked as such.
+func grants(k apikey.View) string {
+	words := slices.Clone(k.Scopes)
+	for _, r := range k.Roles {
+		words = append(words, "role:"+r)
+	}
+	return strings.Join(words, " ")
+}
+
 func (c verbs) showKey(k apikey.View) error {
 	if c.JSON() {
 		return c.PrintJSON(k)
 	}
 	rows := [][]string{
-		{"name", k.Name}, {"status", keyStatus(k)}, {"scopes", strings.Join(k.Scopes, " ")},
+		{"name", k.Name}, {"status", keyStatus(k)}, {"scopes", cmp.Or(strings.Join(k.Scopes, " "), "-")}, {"roles", cmp.Or(strings.Join(k.Roles, " "), "-")},
 		{"routes", cmp.Or(strings.Join(k.Routes, " "), "all")}, {"owner", k.Owner}, {"schedule", string(k.Schedule)},
 		{"created", k.CreatedAt.UTC().Format(time.RFC3339)}, {"expires", frame.When(k.ExpiresAt, "never")},
 		{"predecessor", cmp.Or(k.Predecessor, "-")}, {"successor", cmp.Or(k.Successor, "-")}, {"deprecated from", frame.When(k.DeprecateAt, "-")},

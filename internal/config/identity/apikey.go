@@ -1,4 +1,4 @@
-package config
+package identity
 
 import (
 	"errors"
@@ -7,6 +7,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey/notify"
+	"github.com/portcullis-dev/portcullis/internal/config/field"
 	"github.com/portcullis-dev/portcullis/internal/ratelimit"
 )
 
@@ -23,8 +24,8 @@ type APIKey struct {
 // Notify is [identity.api_key.notify].
 type Notify struct {
 	Webhook string        `toml:"webhook" example:"\"https://hooks.example.com/keys\"" doc:"URL that gets signed JSON: X-Portcullis-Signature is the HMAC-SHA256 of X-Portcullis-Timestamp, a dot and the body."`
-	Secret  Secret        `toml:"secret" example:"\"${ROTATION_WEBHOOK_SECRET}\"" doc:"Shared secret of the signature, at least 32 characters."`
-	Slack   Secret        `toml:"slack" example:"\"${ROTATION_SLACK_URL}\"" doc:"URL of a Slack-compatible incoming webhook."`
+	Secret  field.Secret  `toml:"secret" example:"\"${ROTATION_WEBHOOK_SECRET}\"" doc:"Shared secret of the signature, at least 32 characters."`
+	Slack   field.Secret  `toml:"slack" example:"\"${ROTATION_SLACK_URL}\"" doc:"URL of a Slack-compatible incoming webhook."`
 	Command []string      `toml:"command" example:"[\"/usr/local/bin/key-changed\"]" doc:"Program that gets the notice as JSON on standard input and its ids in PORTCULLIS_EVENT, PORTCULLIS_KEY_ID and PORTCULLIS_SUCCESSOR; no shell is involved."`
 	Timeout time.Duration `toml:"timeout" doc:"How long one delivery may take."`
 }
@@ -64,7 +65,7 @@ func (k APIKey) Validate() error {
 	if _, err := ratelimit.Parse(k.Failures); err != nil {
 		errs = append(errs, fmt.Errorf("failures: %w", err))
 	}
-	return errors.Join(append(errs, between("overlap", k.Overlap, time.Minute, 30*24*time.Hour))...)
+	return errors.Join(append(errs, field.Between("overlap", k.Overlap, time.Minute, 30*24*time.Hour))...)
 }
 
 func badPrefix(p string) bool {

@@ -1,13 +1,40 @@
-package tool
+// Package pattern matches the names of tools, prompts, resources, skills,
+// methods and routes against what an operator wrote.
+//
+// A pattern is a name, or a name with '*' for any run of characters. Names are
+// compared exactly, case included. Matching takes time linear in pattern and
+// name, whatever they hold. Resources are URIs, which have many spellings:
+// [Plain] brings one to the spelling that rules are to be tried on as well.
+package pattern
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/portcullis-dev/portcullis/internal/protocol/percent"
 )
 
-// patterns is one list: whole names in a map, the others in order.
-type patterns struct {
+const (
+	maxPattern = 512  // bytes
+	maxList    = 1000 // patterns
+)
+
+// Validate checks a list. field is its name in messages.
+func Validate(field string, list []string) error {
+	if len(list) > maxList {
+		return fmt.Errorf("%s: %d patterns: want at most %d", field, len(list), maxList)
+	}
+	for i, p := range list {
+		if p == "" || len(p) > maxPattern {
+			return fmt.Errorf("%s[%d]: %.40q: want a pattern of 1 to %d bytes", field, i, p, maxPattern)
+		}
+	}
+	return nil
+}
+
+// List is one list: whole names in a map, the others in order. The zero List
+// matches nothing.
+type List struct {
 	exact map[string]string // name to pattern, which are equal
 	globs []glob
 }
@@ -19,8 +46,9 @@ type glob struct {
 	parts []string
 }
 
-func compile(list []string) patterns {
-	p := patterns{exact: map[string]string{}}
+// Compile returns a list ready to match.
+func Compile(list []string) List {
+	p := List{exact: map[string]string{}}
 	for _, text := range list {
 		if !strings.Contains(text, "*") {
 			p.exact[text] = text
@@ -31,10 +59,11 @@ func compile(list []string) patterns {
 	return p
 }
 
-func (p *patterns) empty() bool { return len(p.exact)+len(p.globs) == 0 }
+// Empty reports whether there is no pattern.
+func (p *List) Empty() bool { return len(p.exact)+len(p.globs) == 0 }
 
-// match returns the pattern that fits a name.
-func (p *patterns) match(name string) (string, bool) {
+// Match returns the pattern that fits a name.
+func (p *List) Match(name string) (string, bool) {
 	if rule, ok := p.exact[name]; ok {
 		return rule, true
 	}
@@ -71,6 +100,14 @@ func (g *glob) match(name string) bool {
 // maxDecodes is how often a URI is percent-decoded: an upstream may do it more
 // than once, nobody honest encodes more often.
 const maxDecodes = 3
+
+// Plain brings a URI to one spelling; see normalize. It returns false for a URI
+// that names something else than it seems to: one with a "." or ".." segment,
+// or one that is percent-encoded again and again.
+func Plain(uri string) (string, bool) {
+	plain, ok := normalize(uri)
+	return plain, ok && !dotSegment(plain)
+}
 
 // normalize brings a URI to one spelling: scheme and host in lower case,
 // percent-encodings decoded, backslashes as slashes. The result is for

@@ -1,4 +1,4 @@
-package config
+package identity
 
 import (
 	"errors"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis/internal/authn/basic"
 	"github.com/portcullis-dev/portcullis/internal/authn/basic/password"
+	"github.com/portcullis-dev/portcullis/internal/config/field"
 	"github.com/portcullis-dev/portcullis/internal/ratelimit"
 )
 
@@ -15,7 +16,7 @@ import (
 type Basic struct {
 	MinLength int           `toml:"min_length" doc:"Least length of a new password, in characters. There are no rules on what it is made of, but it is not the user's name."`
 	MaxLength int           `toml:"max_length" doc:"Greatest length of a new password, in bytes."`
-	Memory    Size          `toml:"memory" doc:"Memory of one password hash (argon2id). A hash is made anew at the next login when this, passes or threads change."`
+	Memory    field.Size    `toml:"memory" doc:"Memory of one password hash (argon2id). A hash is made anew at the next login when this, passes or threads change."`
 	Passes    int           `toml:"passes" doc:"Passes of a hash over its memory."`
 	Threads   int           `toml:"threads" doc:"Threads of one hash."`
 	Parallel  int           `toml:"parallel" doc:"Hashes that are computed at the same time; together they take so many times memory."`
@@ -30,7 +31,7 @@ type Basic struct {
 func DefaultBasic() Basic {
 	d := basic.Default()
 	return Basic{
-		MinLength: d.MinLength, MaxLength: d.MaxLength, Memory: Size(d.Hash.Memory) << 10, Passes: int(d.Hash.Time), Threads: int(d.Hash.Threads),
+		MinLength: d.MinLength, MaxLength: d.MaxLength, Memory: field.Size(d.Hash.Memory) << 10, Passes: int(d.Hash.Time), Threads: int(d.Hash.Threads),
 		Parallel: d.Parallel, Queue: d.Queue, LockAfter: d.LockAfter, LockFirst: d.LockFirst, LockMax: d.LockMax, Failures: "30/1m",
 	}
 }
