@@ -104,7 +104,8 @@ func (g *Guards) Inspect() []portcullis.Inspector {
 	if g == nil {
 		return nil
 	}
-	if g.quota != nil && g.asks {
+	counts := g.quota != nil && g.quota.Counts()
+	if counts && g.asks {
 		out = append(out, g.quota.Preview())
 	}
 	if g.taint != nil {
@@ -113,7 +114,7 @@ func (g *Guards) Inspect() []portcullis.Inspector {
 	if g.approval != nil {
 		out = append(out, g.approval)
 	}
-	if g.quota != nil {
+	if counts {
 		out = append(out, g.quota)
 	}
 	return out
@@ -121,7 +122,7 @@ func (g *Guards) Inspect() []portcullis.Inspector {
 
 // Refuses adds to the statuses that the guards of calls refuse with.
 func (g *Guards) Refuses(statuses string) string {
-	if g == nil || g.quota == nil {
+	if g == nil || g.quota == nil || !g.quota.Counts() {
 		return statuses
 	}
 	return statuses + " 429"

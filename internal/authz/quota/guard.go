@@ -116,6 +116,9 @@ func (g *Guard) Inspect(ctx context.Context, who portcullis.Principal, m *portcu
 	return m, nil
 }
 
+// Counts reports whether there is a limit on use, so that calls need the guard.
+func (g *Guard) Counts() bool { return g.limits != (Limits{}) }
+
 // Sizes reports whether there is a limit on results, so that replies need the
 // guard.
 func (g *Guard) Sizes() bool { return len(g.results) > 0 }
