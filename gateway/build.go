@@ -171,7 +171,7 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	}
 	rt := b.newRoute(rc.Name, rc.Path, limitsOf(rc.Limits, jsonrpc.DefaultLimits()))
 	rt.speaksMCP, rt.rate, rt.rateRules, rt.headers = true, rate, rc.Rate, headers.Apply
-	rt.replyLimits = limitsOf(rc.ReplyLimits, jsonrpc.DefaultReplyLimits())
+	rt.replyLimits, rt.maxStream = limitsOf(rc.ReplyLimits, jsonrpc.DefaultReplyLimits()), int64(rc.StreamBytes)
 	rules, err := content.Guard(rc, b.detectors, b.Swaps, b.Metrics)
 	if err != nil {
 		return nil, err

@@ -67,6 +67,7 @@ type route struct {
 	budget       *replies.Budget // for large replies of all routes
 	limits       jsonrpc.Limits
 	replyLimits  jsonrpc.Limits
+	maxStream    int64       // bytes that one answer may stream
 	body         edge.Limits // on reading the body
 	writeTimeout time.Duration
 	sealer       *session.Sealer

@@ -36,6 +36,7 @@ type Route struct {
 	Rate           []string          `toml:"rate" list:"text" doc:"Calls that may be made: a number and a time, such as 100/1m or 10/minute, then per address, key, route, tool or tool:NAME; all of them hold. Without \"per\" it is per key."`
 	Limits         MessageLimits     `toml:"limits" doc:"Limits on what callers send."`
 	ReplyLimits    MessageLimits     `toml:"reply_limits" doc:"Limits on what the server sends, for each message of a stream."`
+	StreamBytes    Size              `toml:"stream_bytes" doc:"What the server may stream in answer to one call, all events together. Listening streams have no such end."`
 	Tools          ToolRules         `toml:"tools" doc:"Which tools may be called; tools/list shows only those."`
 	Prompts        Rules             `toml:"prompts" doc:"Which prompts may be read."`
 	Resources      Rules             `toml:"resources" doc:"Which resources may be read, by URI."`
@@ -108,6 +109,7 @@ func DefaultRoute() Route {
 		Limits:      MessageLimits{Bytes: 1 << 20, Depth: 10, Array: 1000, String: 100000},
 		ReplyLimits: MessageLimits{Bytes: 16 << 20, Depth: 64, Array: 100000, String: 8 << 20},
 		Inspect:     DefaultContentRules(),
+		StreamBytes: 256 << 20,
 		Approval:    defaultApproval(),
 		CORS:        defaultCORS(),
 		Headers:     Headers{Profile: "api"},
@@ -133,6 +135,7 @@ func (r Route) Validate() error {
 			errs = append(errs, fmt.Errorf("rate[%d]: %w", i, err))
 		}
 	}
+	errs = append(errs, field.AtLeast("stream_bytes", int64(r.StreamBytes), 1))
 	errs = append(errs, field.Between("timeout", r.Timeout, time.Millisecond, 24*time.Hour))
 	return errors.Join(errs...)
 }
