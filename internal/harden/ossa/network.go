@@ -12,7 +12,6 @@ import (
 
 // linkPolicy is what the manifest says of hosts.
 type linkPolicy struct {
-	at      *yamltree.Node
 	allowed []string // hosts; empty: none
 	blocked []string
 	open    bool // any that is not blocked
@@ -56,10 +55,12 @@ func (m *maker) network() {
 }
 
 func (m *maker) networkAccess(n *yamltree.Node) {
-	if m.links == nil {
-		m.links = &linkPolicy{at: n}
+	if m.links != nil {
+		m.errs.Add(n, "stands in two places, the other is %s: keep one", m.links.from)
+		return
 	}
-	l := m.links
+	l := &linkPolicy{}
+	m.links = l
 	policy := "allow-list" // what the format says where it is left out
 	if p := n.Get("egress_policy"); p != nil {
 		policy, _ = p.Word(&m.errs, "allow-all", "allow-list", "deny-all")
@@ -76,9 +77,13 @@ func (m *maker) networkAccess(n *yamltree.Node) {
 		l.allowed = append(l.allowed, allow...)
 	}
 	do := "allow the same hosts in the firewall, or in the network policy, of agent and servers"
-	for _, name := range []string{"egress_policy", "allowed_domains"} {
-		if at := n.Get(name); at != nil && !l.open {
+	if !l.open {
+		m.stricter(n, "inspect", "private addresses in arguments are refused, whatever is allowed")
+		if at := n.Get("egress_policy"); at != nil {
 			m.missing(at, dialing, do)
+		}
+		if at := n.Get("allowed_domains"); at != nil {
+			m.missing(at, dialing+"; links in results may also name hosts below the allowed ones", do)
 		}
 	}
 	if len(l.blocked) > 0 {

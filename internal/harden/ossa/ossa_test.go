@@ -263,6 +263,7 @@ func TestRefused(t *testing.T) {
 		{head + "  {}\nsecurity: {data_classification: secret}", `"secret": want public`},
 		{head + "  {}\nsecurity: {network_access: {egress_policy: allow}}", "want allow-all, allow-list, deny-all"},
 		{head + "  {}\nsecurity: {network_access: {blocked_domains: ['http://x']}}", `blocked_domains[0]: "http://x": want a domain`},
+		{head + "  security: {network_access: {}}\nsecurity: {network_access: {}}", "m:5: spec.security.network_access: stands in two places, the other is security.network_access"},
 		{head + "  {}\nprotocols: {mcp: {servers: [{transport: stdio}]}}", "m:6: protocols.mcp.servers[0]: name: is missing"},
 	} {
 		_, err := Generate([]byte(c.text), Options{Name: "m"})
@@ -294,7 +295,7 @@ func TestTraps(t *testing.T) {
 			has: []string{`# command = ["x\n[[route]]?"]`, "upstream.invalid"}},
 		{name: "a command when asked for", o: Options{Commands: true},
 			text: "  {}\nprotocols: {mcp: {servers: [{name: s, transport: stdio, command: node, args: [a b, '${X}'], env: {T: '${T}', U: '${V}', W: plain}}]}}",
-			has:  []string{`command = ["node", "a b", "$${X}"]`, `pass_env = ["T"]`, "-! 6 protocols.mcp.servers[0].env.U", "-! 6 protocols.mcp.servers[0].env.W"}, not: []string{"plain\"", "upstream ="}},
+			has:  []string{`command = ["node", "a b", "$${X}"]`, `# pass_env = ["T"]`, "not handed to a command", "-! 6 protocols.mcp.servers[0].env.U", "-! 6 protocols.mcp.servers[0].env.W"}, not: []string{"plain\"", "upstream =", "\npass_env"}},
 		{name: "a shell is not guessed", o: Options{Commands: true}, text: "  tools: [{type: mcp, name: s, config: {server: 'node a; rm -rf /'}}]",
 			has: []string{"needs a shell", "upstream.invalid"}, not: []string{"command ="}},
 		{name: "a password in an address", text: "  {}\nprotocols: {mcp: {servers: [{name: s, transport: http, url: 'https://u:hunter2@x.example/'}]}}",

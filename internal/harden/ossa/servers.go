@@ -15,7 +15,7 @@ type server struct {
 	upstream  sourced
 	command   []string
 	commandAt *yamltree.Node
-	env       []string // variables that are passed on
+	env       []string // variables that it asks for by their own name
 	listed    bool     // whether it says which tools it has
 	tools     []thing
 	resources []thing
@@ -171,8 +171,8 @@ func (m *maker) run(s *server, n *yamltree.Node, argv []string) {
 
 var variable = regexp.MustCompile(`^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$`)
 
-// environment notes the variables of a command. Only a variable that is passed
-// on under its own name is: another value may be a secret.
+// environment notes the variables of a command that are asked for by their own
+// name. Another value may be a secret.
 func (m *maker) environment(s *server, n *yamltree.Node) {
 	if n == nil || !n.Table(&m.errs) {
 		return

@@ -113,7 +113,8 @@ func (m *maker) writeServer(w *tomltext.Writer, s *server) {
 	case s.command != nil && m.opts.Commands:
 		w.Set("command", tomltext.List(s.command), s.commandAt.Path)
 		if len(s.env) > 0 {
-			w.Set("pass_env", tomltext.List(s.env), s.commandAt.Path)
+			w.Comment("pass_env = %s", tomltext.List(s.env))
+			m.missing(s.commandAt, "variables of the gateway's own environment are not handed to a command of a manifest", "take out the # before pass_env if they are meant for it")
 		}
 		m.expressed(s.commandAt, "command")
 	case s.command != nil:
