@@ -13,6 +13,7 @@ import (
 	"github.com/portcullis-dev/portcullis/gateway/certs"
 	"github.com/portcullis-dev/portcullis/gateway/content"
 	"github.com/portcullis-dev/portcullis/gateway/entrance"
+	"github.com/portcullis-dev/portcullis/gateway/schemas"
 	"github.com/portcullis-dev/portcullis/gateway/tokens"
 	"github.com/portcullis-dev/portcullis/internal/authn/anonymous"
 	"github.com/portcullis-dev/portcullis/internal/authn/basic"
@@ -172,6 +173,9 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	rt := b.newRoute(rc.Name, rc.Path, limitsOf(rc.Limits, jsonrpc.DefaultLimits()))
 	rt.speaksMCP, rt.rate, rt.rateRules, rt.headers = true, rate, rc.Rate, headers.Apply
 	rt.replyLimits, rt.maxStream = limitsOf(rc.ReplyLimits, jsonrpc.DefaultReplyLimits()), int64(rc.StreamBytes)
+	if rt.schemas, err = schemas.New(rc, b.schemasOf(rc, prev)); err != nil {
+		return nil, err
+	}
 	rules, err := content.Guard(rc, b.detectors, b.Swaps, b.Metrics)
 	if err != nil {
 		return nil, err
@@ -182,9 +186,10 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	rt.pipe = &pipeline{
 		edge: guards, authn: b.authenticators(rc, resource), resource: resource, authz: authz, record: b.Recorder,
 		decode:  mcp.NewDecoder(rt.limits, b.Sealer, params),
-		inspect: append([]portcullis.Inspector{handles}, content.Inspectors(rules, portcullis.ToServer)...),                                                     // handles first: they compare with what callers sent before
-		review:  append([]portcullis.Inspector{&paramLearner{params}, &listFilter{rc.Name, authz}, handles}, content.Inspectors(rules, portcullis.ToClient)...), // what is cut from a list is not searched
+		inspect: append(rt.schemas.Behind(handles), content.Inspectors(rules, portcullis.ToServer)...),    // handles first: they compare with what callers sent before
+		review:  append(rt.schemas.Behind(), &paramLearner{params}, &listFilter{rc.Name, authz}, handles), // schemas of all tools are learnt, whoever asks
 	}
+	rt.pipe.review = append(rt.pipe.review, content.Inspectors(rules, portcullis.ToClient)...) // what is cut from a list is not searched
 	if slices.Contains(rc.Auth, basic.Method) {
 		rt.pipe.offers = []string{challenge.Basic}
 	}
@@ -202,6 +207,18 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 		rt.pipe.forward = b.Upstream(rc.Name)
 	}
 	return rt, nil
+}
+
+// schemasOf returns what the table before knows of a route's tools.
+func (b *builder) schemasOf(rc *config.Route, prev *Table) *schemas.Guard {
+	if prev != nil {
+		for _, old := range prev.order {
+			if old.name == rc.Name {
+				return old.schemas
+			}
+		}
+	}
+	return nil
 }
 
 // Bounds on what is remembered of a route's tools.

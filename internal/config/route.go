@@ -40,6 +40,8 @@ type Route struct {
 	Tools          ToolRules         `toml:"tools" doc:"Which tools may be called; tools/list shows only those."`
 	Prompts        Rules             `toml:"prompts" doc:"Which prompts may be read."`
 	Resources      Rules             `toml:"resources" doc:"Which resources may be read, by URI."`
+	Schema         SchemaChecks      `toml:"schema" doc:"Whether calls and results must fit the schemas that the server itself names for its tools."`
+	Schemas        []SchemaFile      `toml:"schemas" doc:"Schemas of your own for parts of messages. Repeat the table for each one."`
 	Inspect        ContentRules      `toml:"inspect" doc:"What is done about what messages hold: credentials, personal data, hidden text."`
 	Approval       Approval          `toml:"approval" doc:"Tools whose calls need the word of another person."`
 	CORS           CORS              `toml:"cors" doc:"Calls from web pages of other origins. None are allowed by default."`
@@ -108,6 +110,7 @@ func DefaultRoute() Route {
 		Auth: []string{"api_key"}, Rate: []string{"1000/1m per address", "100/1m per key"},
 		Limits:      MessageLimits{Bytes: 1 << 20, Depth: 10, Array: 1000, String: 100000},
 		ReplyLimits: MessageLimits{Bytes: 16 << 20, Depth: 64, Array: 100000, String: 8 << 20},
+		Schema:      DefaultSchemaChecks(),
 		Inspect:     DefaultContentRules(),
 		StreamBytes: 256 << 20,
 		Approval:    defaultApproval(),

@@ -16,7 +16,7 @@ var update = flag.Bool("update", false, "write the table into docs/malicious-ser
 func TestMaliciousServers(t *testing.T) {
 	var table strings.Builder
 	table.WriteString("| what the server tries | what becomes of it | event |\n|---|---|---|\n")
-	for _, list := range [][]attack{replies(), streams(), contents(), handles()} {
+	for _, list := range [][]attack{replies(), streams(), contents(), handles(), schemas()} {
 		for _, a := range list {
 			t.Run(a.name, func(t *testing.T) {
 				kind, _, _ := strings.Cut(a.event, " ")

@@ -21,7 +21,7 @@ type attack struct {
 	below  string // further sections
 	serve  func(w http.ResponseWriter, r request)
 	calls  []string // what the client sends, one after the other
-	cut    bool // the last answer is a stream that the gateway ends with an error
+	cut    bool     // the last answer is a stream that the gateway ends with an error
 	last   answer   // what the last call is answered with
 	event  string   // event that the attempt leaves in the journal, with a word of its detail
 }

@@ -170,18 +170,29 @@ func (g *Guard) decide(ctx context.Context, p portcullis.Principal, a portcullis
 // Names returns the tools that a call names: its own and those inside it, as
 // deep as they can be read.
 func (g *Guard) Names(a portcullis.Action) []string {
-	names := []string{a.Target.Name}
-	for at := []portcullis.Action{a}; len(at) > 0 && len(names) <= maxNames; at = at[1:] {
-		for _, c := range g.tools[at[0].Target.Name] {
-			if inner, ok := c.inner(at[0]); ok {
-				names, at = append(names, inner.Target.Name), append(at, inner)
-			}
-		}
+	calls := g.Calls(a)
+	names := make([]string, len(calls))
+	for i, c := range calls {
+		names[i] = c.Target.Name
 	}
 	return names
 }
 
-// maxNames bounds what Names returns.
+// Calls returns a call and those inside it, as deep as they can be read. Of an
+// inner one whose arguments nobody declared, or that has none, they are nil.
+func (g *Guard) Calls(a portcullis.Action) []portcullis.Action {
+	calls := []portcullis.Action{a}
+	for i := 0; i < len(calls) && len(calls) <= maxNames; i++ {
+		for _, c := range g.tools[calls[i].Target.Name] {
+			if inner, ok := c.inner(calls[i]); ok {
+				calls = append(calls, inner)
+			}
+		}
+	}
+	return calls
+}
+
+// maxNames bounds what Names and Calls return.
 const maxNames = 64
 
 // inner is the action that a call of a meta tool leads to.
