@@ -13,6 +13,7 @@ import (
 	"github.com/portcullis-dev/portcullis/gateway/certs"
 	"github.com/portcullis-dev/portcullis/gateway/content"
 	"github.com/portcullis-dev/portcullis/gateway/entrance"
+	"github.com/portcullis-dev/portcullis/gateway/pins"
 	"github.com/portcullis-dev/portcullis/gateway/schemas"
 	"github.com/portcullis-dev/portcullis/gateway/tokens"
 	"github.com/portcullis-dev/portcullis/internal/authn/anonymous"
@@ -27,6 +28,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/edge"
 	"github.com/portcullis-dev/portcullis/internal/inspect/finding"
 	"github.com/portcullis-dev/portcullis/internal/inspect/handle"
+	"github.com/portcullis-dev/portcullis/internal/inspect/toolpin"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
 	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
@@ -53,8 +55,9 @@ type Deps struct {
 	Upstream func(route string) portcullis.Upstream
 	Probes   http.Handler // /health and /ready
 	Approval *approval.Service
-	Own      []Endpoint // paths that this process answers itself
-	Listen   []string   // addresses the listener really has
+	Pins     *toolpin.Book // nil = each route keeps its own, in memory
+	Own      []Endpoint    // paths that this process answers itself
+	Listen   []string      // addresses the listener really has
 }
 
 // builder holds what the routes of one table share.
@@ -158,10 +161,15 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	if err != nil {
 		return nil, err
 	}
-	authz, err := b.access.Route(rc)
+	pinned, err := pins.Guard(context.Background(), b.Pins, b.Recorder, rc)
 	if err != nil {
 		return nil, err
 	}
+	authz, err := b.access.Route(rc, pinned.Inner())
+	if err != nil {
+		return nil, err
+	}
+	authz = append(authz, pinned) // behind the others: only who may use a tool asks about it
 	resource, err := b.Tokens.Resource(b.cfg, rc, b.listen)
 	if err != nil {
 		return nil, err
@@ -186,8 +194,8 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	rt.pipe = &pipeline{
 		edge: guards, authn: b.authenticators(rc, resource), resource: resource, authz: authz, record: b.Recorder,
 		decode:  mcp.NewDecoder(rt.limits, b.Sealer, params),
-		inspect: append(rt.schemas.Behind(handles), content.Inspectors(rules, portcullis.ToServer)...),    // handles first: they compare with what callers sent before
-		review:  append(rt.schemas.Behind(), &paramLearner{params}, &listFilter{rc.Name, authz}, handles), // schemas of all tools are learnt, whoever asks
+		inspect: append(rt.schemas.Behind(handles), content.Inspectors(rules, portcullis.ToServer)...),          // handles first: they compare with what callers sent before
+		review:  append(rt.schemas.Behind(pinned), &paramLearner{params}, &listFilter{rc.Name, authz}, handles), // schemas of all tools that are not held are learnt, whoever asks
 	}
 	rt.pipe.review = append(rt.pipe.review, content.Inspectors(rules, portcullis.ToClient)...) // what is cut from a list is not searched
 	if slices.Contains(rc.Auth, basic.Method) {
