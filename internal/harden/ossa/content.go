@@ -36,7 +36,8 @@ func (m *maker) classify() {
 			switch class, _ := n.Word(&m.errs, "public", "internal", "confidential", "restricted"); class {
 			case "confidential", "restricted":
 				m.strict(n)
-				m.expressed(n, "inspect.preset")
+				m.secret = sourced{class, n}
+				m.expressed(n, "inspect.preset, taint.confidential")
 			case "public", "internal":
 				m.expressed(n, "inspect.preset")
 			}

@@ -30,6 +30,7 @@ type maker struct {
 	res     Result
 	servers []*server
 	policy
+	callCount int64 // what calls says
 }
 
 // policy is what the manifest asks of all its routes.
@@ -40,6 +41,8 @@ type policy struct {
 	all     []sourced   // reasons why all do
 	rates   []sourced   // beside the default
 	timeout sourced     // the shortest
+	calls   sourced     // of a session, the fewest
+	secret  sourced     // data that must not be carried elsewhere
 	preset  sourced     // of content rules
 	content []content   // rules
 	links   *linkPolicy // nil: no word about the network

@@ -68,10 +68,28 @@ func (m *maker) guardrails(n *yamltree.Node) {
 	m.maxCalls(n.Get("max_tool_calls"))
 }
 
-// maxCalls reads how many calls one run may make.
+// maxCalls reads how many calls one run may make. To the gateway 0 is no limit;
+// in a manifest it is none.
 func (m *maker) maxCalls(n *yamltree.Node) {
-	if count, ok := n.Whole(&m.errs, 0); ok {
-		m.missing(n, "the gateway counts calls in a time, not in a run of the agent", fmt.Sprintf("limit the agent itself, or add a rate such as %q to the route", fmt.Sprintf("%d/1h per key", max(1, min(count, ratelimit.MaxLimit)))))
+	count, ok := n.Whole(&m.errs, 0)
+	switch {
+	case !ok:
+	case count == 0:
+		m.allowed = &allowed{at: n}
+	case count > maxCallCount:
+		m.stricter(n, "use.calls_per_session", fmt.Sprintf("more than %d are not counted", maxCallCount))
+		m.fewest(maxCallCount, n)
+	default:
+		m.expressed(n, "use.calls_per_session")
+		m.fewest(count, n)
+	}
+}
+
+const maxCallCount = 1_000_000_000
+
+func (m *maker) fewest(count int64, n *yamltree.Node) {
+	if m.calls.from == nil || count < m.callCount {
+		m.callCount, m.calls = count, sourced{strconv.FormatInt(count, 10), n}
 	}
 }
 

@@ -318,6 +318,8 @@ func TestTraps(t *testing.T) {
 			has: []string{`approval.tools = ["x"]`, "a number says nothing"}},
 		{name: "no tools at all", text: "  tools: [{type: function, name: x}]\nprotocols: {mcp: {capabilities: {tools: false}}}", has: []string{`tools.deny = ["*"]`}, not: []string{"tools.allow"}},
 		{name: "words are no credentials", text: "  description: basic capabilities, bearer of news\n  role: token password", not: []string{"-!"}},
+		{name: "no calls are no calls", text: "  tools: [{type: function, name: x}]\n  safety: {guardrails: {max_tool_calls: 0}}", has: []string{`tools.deny = ["*"]`}, not: []string{"tools.allow", "calls_per_session"}},
+		{name: "the fewer calls", text: "  safety: {guardrails: {max_tool_calls: 9}}\n  constraints: {safety: {maxToolCalls: 10}}", has: []string{"use.calls_per_session = 9 #"}},
 		{name: "a field nobody knows", text: "  autonomy: {shadow: true}\nfuture: {allow: all}", has: []string{"-! 5 spec.autonomy.shadow", "-! 6 future"}},
 		{name: "a name in two spellings", text: "  tools: [{type: function, name: deleteRepo}, {type: function, name: delete_repo}, {type: function, name: keep}]\n  autonomy: {blocked_actions: ['delete-repo']}",
 			has: []string{`tools.allow = ["keep"]`}},

@@ -70,6 +70,12 @@ func (m *maker) writeRoute(w *tomltext.Writer, s *server, l lists) {
 	if len(l.approve) > 0 {
 		w.Set("approval.tools", tomltext.List(l.approve), l.approveFrom)
 	}
+	if m.calls.from != nil {
+		w.Set("use.calls_per_session", m.calls.text, m.calls.from.Path)
+	}
+	if m.secret.from != nil {
+		w.Set("taint.confidential", `["*"]`, m.secret.from.Path)
+	}
 	preset, from := "standard", ""
 	if m.preset.from != nil {
 		preset, from = m.preset.text, m.preset.from.Path
