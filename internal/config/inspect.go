@@ -14,10 +14,12 @@ import (
 
 // Inspect is [inspect].
 type Inspect struct {
-	Locales     []string  `toml:"locales" list:"text" example:"[\"us\", \"de\"]" doc:"Countries whose identity numbers are looked for: us, uk, de, fr, nl, in, br. Empty means all."`
-	LinkHosts   []string  `toml:"link_hosts" list:"text" example:"[\"docs.acme.example\"]" doc:"Hosts, with those below them, that links and images in results may name. Empty: only links that carry data are found."`
-	InsideHosts []string  `toml:"inside_hosts" list:"text" example:"[\"db.internal\"]" doc:"Hosts inside the network that arguments may name."`
-	Patterns    []Pattern `toml:"patterns" doc:"Expressions of your own to look for. A rule names one as pattern.NAME. Repeat the table for each one."`
+	Locales         []string  `toml:"locales" list:"text" example:"[\"us\", \"de\"]" doc:"Countries whose identity numbers are looked for: us, uk, de, fr, nl, in, br. Empty means all."`
+	LinkHosts       []string  `toml:"link_hosts" list:"text" example:"[\"docs.acme.example\"]" doc:"Hosts, with those below them, that links and images in results may name. Empty: only links that carry data are found."`
+	InsideHosts     []string  `toml:"inside_hosts" list:"text" example:"[\"db.internal\"]" doc:"Hosts inside the network that arguments may name."`
+	InjectionRules  string    `toml:"injection_rules" example:"\"/etc/portcullis/injection.toml\"" doc:"File with rules of your own for instructions to a model, beside those that come with the gateway. Read when the configuration is."`
+	InjectionStrict bool      `toml:"injection_strict" doc:"Count phrases in full where a text speaks about attacks: more is found, also in what explains or translates them."`
+	Patterns        []Pattern `toml:"patterns" doc:"Expressions of your own to look for. A rule names one as pattern.NAME. Repeat the table for each one."`
 }
 
 // Pattern is one [[inspect.patterns]].
@@ -40,11 +42,24 @@ func (p Pattern) detector() pattern.Config {
 	return pattern.Config{Name: p.Name, Regex: p.Regex, Score: p.Score}
 }
 
+// loadInjectionRules reads the file that [inspect] names, so that a mistake in
+// it is a mistake of the configuration.
+func (c *Config) loadInjectionRules(origin *tomlstrict.Origin) Errors {
+	file := c.Inspect.InjectionRules
+	if file == "" {
+		return nil
+	}
+	if _, err := catalogue.Orders(file); err != nil {
+		return origin.Locate("inspect", fmt.Errorf("injection_rules: %q: %w", file, err))
+	}
+	return nil
+}
+
 // Detectors returns the detectors that rules can name.
 func (c *Config) Detectors() ([]finding.Detector, error) {
 	o := catalogue.Options{
 		SensitiveParams: c.Security.CustomSensitiveParams, Locales: c.Inspect.Locales, LinkHosts: c.Inspect.LinkHosts,
-		InsideHosts: c.Inspect.InsideHosts,
+		InsideHosts: c.Inspect.InsideHosts, InjectionRules: c.Inspect.InjectionRules, InjectionStrict: c.Inspect.InjectionStrict,
 	}
 	for _, p := range c.Inspect.Patterns {
 		o.Patterns = append(o.Patterns, p.detector())

@@ -84,7 +84,7 @@ func complete(path string, data []byte, getenv func(string) (string, bool)) (*Co
 	if err != nil {
 		return nil, nil, err
 	}
-	if errs := cfg.loadSchemas(source.origin); errs != nil {
+	if errs := append(cfg.loadSchemas(source.origin), cfg.loadInjectionRules(source.origin)...); len(errs) > 0 {
 		return nil, nil, errs
 	}
 	return cfg, source, nil

@@ -139,3 +139,21 @@ func TestLoadRefusesWhatIsNoFile(t *testing.T) {
 		t.Errorf("bad: %v", err)
 	}
 }
+
+func TestInjectionRulesAreReadWithTheFile(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "portcullis.toml")
+	text := "[inspect]\ninjection_rules = \"" + filepath.Join(dir, "rules.toml") + "\"\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := config.Load(file, env()); err == nil || !strings.Contains(err.Error(), "injection_rules") || !strings.Contains(err.Error(), "portcullis.toml:2") {
+		t.Errorf("a file that is not there: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "rules.toml"), []byte("[[rule]]\nkind = \"tool\"\nscore = 80\nwords = [\"kraken\"]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := config.Load(file, env()); err != nil {
+		t.Error(err)
+	}
+}

@@ -26,6 +26,8 @@ type Options struct {
 	InsideHosts     []string      // inside the network, that arguments may name
 	KeyPrefix       string        // of this gateway's own keys
 	OwnKey          secret.OwnKey // recognises them
+	InjectionRules  string        // file with rules for instructions to a model, beside those of the house; "" = none
+	InjectionStrict bool          // phrases count in full where a text speaks about attacks
 }
 
 // Detectors returns the detectors of the house and, behind them, those of the
@@ -63,6 +65,6 @@ func own(o Options) ([]finding.Detector, error) {
 	}
 	return []finding.Detector{
 		secret.New(o.KeyPrefix, o.OwnKey), personal, url.New(names, o.LinkHosts), egress.New(o.InsideHosts), html.Detector{}, formula.Detector{},
-		terminal.Detector{}, invisible.Detector{}, newOrders(),
+		terminal.Detector{}, invisible.Detector{}, newOrders(o.InjectionRules, o.InjectionStrict),
 	}, nil
 }

@@ -1,6 +1,9 @@
 package catalogue
 
 import (
+	"fmt"
+	"io"
+	"os"
 	"sync"
 
 	"github.com/portcullis-dev/portcullis/internal/inspect/finding"
@@ -17,14 +20,47 @@ type orders struct {
 
 var _ finding.Detector = (*orders)(nil)
 
-func newOrders() *orders {
+func newOrders(file string, strict bool) *orders {
 	return &orders{made: sync.OnceValues(func() (*injection.Detector, error) {
-		rules, err := injection.Builtin()
+		rules, err := Orders(file)
 		if err != nil {
 			return nil, err
 		}
-		return injection.New(injection.Options{Rules: rules})
+		return injection.New(injection.Options{Rules: rules, Strict: strict})
 	})}
+}
+
+// maxRuleFile bounds a file of rules, in bytes.
+const maxRuleFile = 1 << 20
+
+// Orders returns the rules for instructions to a model: those of the house and,
+// behind them, those of a file.
+func Orders(file string) (injection.Rules, error) {
+	rules, err := injection.Builtin()
+	if err != nil || file == "" {
+		return rules, err
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return injection.Rules{}, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxRuleFile+1))
+	switch {
+	case err != nil:
+		return injection.Rules{}, err
+	case len(text) > maxRuleFile:
+		return injection.Rules{}, fmt.Errorf("is larger than %d bytes", maxRuleFile)
+	}
+	own, err := injection.Parse(text)
+	if err != nil {
+		return injection.Rules{}, err
+	}
+	rules.Rule, rules.Discussion = append(rules.Rule, own.Rule...), append(rules.Discussion, own.Discussion...)
+	if _, err := injection.New(injection.Options{Rules: rules}); err != nil { // together they may be too many
+		return injection.Rules{}, err
+	}
+	return rules, nil
 }
 
 // Find implements [finding.Detector]. Without its rules it panics, so that the
