@@ -1,0 +1,2 @@
+// Package wallet keeps secrets in one encrypted file.
+package wallet
