@@ -52,6 +52,8 @@ const (
 	EventSessionRevoked   EventType = "SESSION_REVOKED" // a session, or a token of another issuer
 	EventTokenIssued      EventType = "TOKEN_ISSUED"    // by an operator
 	EventSecretRotated    EventType = "SECRET_ROTATED"
+	EventSecretRead       EventType = "SECRET_READ"
+	EventSecretWritten    EventType = "SECRET_WRITTEN" // made, changed or removed
 
 	EventMaintenanceOn  EventType = "MAINTENANCE_ON"
 	EventMaintenanceOff EventType = "MAINTENANCE_OFF"
