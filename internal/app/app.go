@@ -26,6 +26,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/admin/approvals"
 	admintokens "github.com/portcullis-dev/portcullis/internal/admin/tokens"
 	"github.com/portcullis-dev/portcullis/internal/admin/users"
+	adminwallet "github.com/portcullis-dev/portcullis/internal/admin/wallet"
 	adminzkp "github.com/portcullis-dev/portcullis/internal/admin/zkp"
 	"github.com/portcullis-dev/portcullis/internal/app/policywatch"
 	"github.com/portcullis-dev/portcullis/internal/app/servers"
@@ -242,7 +243,7 @@ func (a *App) rateLimitKeys() int {
 func (a *App) adminHandler() http.Handler {
 	return admin.New(a.opts.Version, a.log, a.core.metrics.Handler(),
 		admin.KeyGroup(a.core.keys, a.core.notices), admin.ProcessGroup(a), approvals.Group(a.core.approvals), admintokens.Group(a.core.tokens), users.Group(a.core.users),
-		adminzkp.Group(a.core.proofs.registry))
+		adminzkp.Group(a.core.proofs.registry), adminwallet.Group(a.core.journal))
 }
 
 // Endpoints returns where the gateway listens. The key is there only in the

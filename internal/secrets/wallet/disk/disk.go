@@ -71,7 +71,7 @@ func Replace(fsys FS, path string, content []byte) error {
 	if err := fsys.Remove(temp); err != nil {
 		return fmt.Errorf("removing what an interrupted change left: %w", err)
 	}
-	if err := write(fsys, temp, content); err != nil {
+	if err := Write(fsys, temp, content); err != nil {
 		return errors.Join(err, fsys.Remove(temp))
 	}
 	if err := fsys.Rename(temp, path); err != nil {
@@ -83,7 +83,8 @@ func Replace(fsys FS, path string, content []byte) error {
 	return nil
 }
 
-func write(fsys FS, name string, content []byte) error {
+// Write makes a new file of mode 0600.
+func Write(fsys FS, name string, content []byte) error {
 	f, err := fsys.Create(name)
 	if err != nil {
 		return fmt.Errorf("making the new file: %w", err)
@@ -124,6 +125,9 @@ func Read(path string, limit int64) (_ []byte, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading %q: %w", path, err)
 	}
+	if int64(len(b)) > limit {
+		return nil, fmt.Errorf("%q has more than %d bytes", path, limit)
+	}
 	return b, nil
 }
 
@@ -145,4 +149,22 @@ func Lock(path string) (unlock func() error, err error) {
 		return nil, errors.Join(fmt.Errorf("locking: %w", err), f.Close())
 	}
 	return f.Close, nil
+}
+
+// ReadAny reads a file of at most limit bytes whatever its mode: a credential
+// that systemd made, whose folder keeps others away, or a file to import.
+func ReadAny(path string, limit int64) (_ []byte, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("opening %q: %w", path, err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	b, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading %q: %w", path, err)
+	}
+	if int64(len(b)) > limit {
+		return nil, fmt.Errorf("%q has more than %d bytes", path, limit)
+	}
+	return b, nil
 }
