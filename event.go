@@ -55,6 +55,10 @@ const (
 	EventSecretRead       EventType = "SECRET_READ"
 	EventSecretWritten    EventType = "SECRET_WRITTEN" // made, changed or removed
 
+	EventToolChanged     EventType = "TOOL_CHANGED"     // a server shows a tool that is not the approved one
+	EventToolApproved    EventType = "TOOL_APPROVED"    // an operator approved a version of a tool
+	EventToolQuarantined EventType = "TOOL_QUARANTINED" // an operator holds a tool
+
 	EventMaintenanceOn  EventType = "MAINTENANCE_ON"
 	EventMaintenanceOff EventType = "MAINTENANCE_OFF"
 	EventCallRefused    EventType = "CALL_REFUSED" // refusals that no other type names

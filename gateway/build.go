@@ -13,6 +13,8 @@ import (
 	"github.com/portcullis-dev/portcullis/gateway/certs"
 	"github.com/portcullis-dev/portcullis/gateway/content"
 	"github.com/portcullis-dev/portcullis/gateway/entrance"
+	"github.com/portcullis-dev/portcullis/gateway/pins"
+	"github.com/portcullis-dev/portcullis/gateway/schemas"
 	"github.com/portcullis-dev/portcullis/gateway/tokens"
 	"github.com/portcullis-dev/portcullis/internal/authn/anonymous"
 	"github.com/portcullis-dev/portcullis/internal/authn/basic"
@@ -26,6 +28,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/edge"
 	"github.com/portcullis-dev/portcullis/internal/inspect/finding"
 	"github.com/portcullis-dev/portcullis/internal/inspect/handle"
+	"github.com/portcullis-dev/portcullis/internal/inspect/toolpin"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
 	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
@@ -52,8 +55,9 @@ type Deps struct {
 	Upstream func(route string) portcullis.Upstream
 	Probes   http.Handler // /health and /ready
 	Approval *approval.Service
-	Own      []Endpoint // paths that this process answers itself
-	Listen   []string   // addresses the listener really has
+	Pins     *toolpin.Book // nil = each route keeps its own, in memory
+	Own      []Endpoint    // paths that this process answers itself
+	Listen   []string      // addresses the listener really has
 }
 
 // builder holds what the routes of one table share.
@@ -157,10 +161,15 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	if err != nil {
 		return nil, err
 	}
-	authz, err := b.access.Route(rc)
+	pinned, err := pins.Guard(context.Background(), b.Pins, b.Recorder, rc)
 	if err != nil {
 		return nil, err
 	}
+	authz, err := b.access.Route(rc, pinned.Inner())
+	if err != nil {
+		return nil, err
+	}
+	authz = append(authz, pinned) // behind the others: only who may use a tool asks about it
 	resource, err := b.Tokens.Resource(b.cfg, rc, b.listen)
 	if err != nil {
 		return nil, err
@@ -171,7 +180,10 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	}
 	rt := b.newRoute(rc.Name, rc.Path, limitsOf(rc.Limits, jsonrpc.DefaultLimits()))
 	rt.speaksMCP, rt.rate, rt.rateRules, rt.headers = true, rate, rc.Rate, headers.Apply
-	rt.replyLimits = limitsOf(rc.ReplyLimits, jsonrpc.DefaultReplyLimits())
+	rt.replyLimits, rt.maxStream = limitsOf(rc.ReplyLimits, jsonrpc.DefaultReplyLimits()), int64(rc.StreamBytes)
+	if rt.schemas, err = schemas.New(rc, b.schemasOf(rc, prev)); err != nil {
+		return nil, err
+	}
 	rules, err := content.Guard(rc, b.detectors, b.Swaps, b.Metrics)
 	if err != nil {
 		return nil, err
@@ -182,14 +194,15 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	rt.pipe = &pipeline{
 		edge: guards, authn: b.authenticators(rc, resource), resource: resource, authz: authz, record: b.Recorder,
 		decode:  mcp.NewDecoder(rt.limits, b.Sealer, params),
-		inspect: append([]portcullis.Inspector{handles}, content.Inspectors(rules, portcullis.ToServer)...),                                                     // handles first: they compare with what callers sent before
-		review:  append([]portcullis.Inspector{&paramLearner{params}, &listFilter{rc.Name, authz}, handles}, content.Inspectors(rules, portcullis.ToClient)...), // what is cut from a list is not searched
+		inspect: append(rt.schemas.Behind(handles), content.Inspectors(rules, portcullis.ToServer)...),          // handles first: they compare with what callers sent before
+		review:  append(rt.schemas.Behind(pinned), &paramLearner{params}, &listFilter{rc.Name, authz}, handles), // schemas of all tools that are not held are learnt, whoever asks
 	}
+	rt.pipe.review = append(rt.pipe.review, content.Inspectors(rules, portcullis.ToClient)...) // what is cut from a list is not searched
 	if slices.Contains(rc.Auth, basic.Method) {
 		rt.pipe.offers = []string{challenge.Basic}
 	}
 	if len(rc.Approval.Tools) > 0 { // behind all that rewrites: what is approved is what is sent
-		g, err := approval.NewGuard(b.Approval, rc.Name, rc.Approval.Tools, rc.Approval.Guard())
+		g, err := approval.NewGuard(b.Approval, rc.Name, rc.Approval.Tools, rc.Tools.MetaTools(), rc.Approval.Guard())
 		if err != nil {
 			return nil, fmt.Errorf("approval: %w", err)
 		}
@@ -202,6 +215,18 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 		rt.pipe.forward = b.Upstream(rc.Name)
 	}
 	return rt, nil
+}
+
+// schemasOf returns what the table before knows of a route's tools.
+func (b *builder) schemasOf(rc *config.Route, prev *Table) *schemas.Guard {
+	if prev != nil {
+		for _, old := range prev.order {
+			if old.name == rc.Name {
+				return old.schemas
+			}
+		}
+	}
+	return nil
 }
 
 // Bounds on what is remembered of a route's tools.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway/refusal"
+	"github.com/portcullis-dev/portcullis/internal/authn/anonymous"
 )
 
 // maxUserAgent caps what of a User-Agent reaches the journal, in bytes.
@@ -33,6 +34,9 @@ func (x *exchange) describe(t portcullis.EventType, sev portcullis.Severity, out
 // recordSuccess writes a successful authentication (S0-36): the first of a
 // caller from an address, and then one every few minutes.
 func (x *exchange) recordSuccess(ctx context.Context) error {
+	if x.who.Method == anonymous.Method { // nobody proved anything
+		return nil
+	}
 	if !x.route.greetings.Due(x.who, x.conn.Client, x.conn.Received) {
 		return nil
 	}

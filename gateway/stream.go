@@ -42,6 +42,9 @@ func (p *pipeline) deliverStream(ctx context.Context, x *exchange) error {
 		if err := p.flush(x, rc, out); err != nil {
 			return err
 		}
+		if x.sent > x.route.maxStream && !listens(x.msg) {
+			return refusal.Rejected("stream over the size limit")
+		}
 	}
 }
 

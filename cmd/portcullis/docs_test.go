@@ -306,6 +306,9 @@ func TestDocsMetrics(t *testing.T) {
 	if err := m.RateLimitKeys(func() int { return 0 }); err != nil {
 		t.Fatal(err)
 	}
+	if err := m.ToolsHeld(func() map[string]int { return map[string]int{"r": 0} }); err != nil {
+		t.Fatal(err)
+	}
 	rec := httptest.NewRecorder()
 	m.Handler().ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	_, table, _ := strings.Cut(readDoc(t, "docs/operations.md"), "<!-- metrics -->")

@@ -25,6 +25,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/edge"
 	"github.com/portcullis-dev/portcullis/internal/inspect/content"
 	"github.com/portcullis-dev/portcullis/internal/inspect/handle"
+	"github.com/portcullis-dev/portcullis/internal/inspect/toolpin"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 	"github.com/portcullis-dev/portcullis/internal/replies"
 	"github.com/portcullis-dev/portcullis/internal/session"
@@ -59,6 +60,7 @@ type core struct {
 	swaps     *content.Tokens
 	handles   *handle.Sealer
 	approvals *approval.Service
+	pins      *toolpin.Book
 	sw        edge.Switch
 	metrics   *obs.Metrics
 	budget    *replies.Budget
@@ -105,6 +107,9 @@ func openCore(ctx context.Context, opts Options) (_ *core, err error) {
 		return nil, err
 	}
 	if c.approvals, err = approval.New(c.db.Approvals(), c.journal, approvalKey, nil); err != nil {
+		return nil, err
+	}
+	if c.pins, err = toolpin.NewBook(ctx, c.db.Pins(), c.journal, nil); err != nil {
 		return nil, err
 	}
 	handleKey, err := c.dir.Derive(purposeHandle, handle.KeySize)

@@ -167,6 +167,34 @@ func (g *Guard) decide(ctx context.Context, p portcullis.Principal, a portcullis
 	return d, nil
 }
 
+// Names returns the tools that a call names: its own and those inside it, as
+// deep as they can be read.
+func (g *Guard) Names(a portcullis.Action) []string {
+	calls := g.Calls(a)
+	names := make([]string, len(calls))
+	for i, c := range calls {
+		names[i] = c.Target.Name
+	}
+	return names
+}
+
+// Calls returns a call and those inside it, as deep as they can be read. Of an
+// inner one whose arguments nobody declared, or that has none, they are nil.
+func (g *Guard) Calls(a portcullis.Action) []portcullis.Action {
+	calls := []portcullis.Action{a}
+	for i := 0; i < len(calls) && len(calls) <= maxNames; i++ {
+		for _, c := range g.tools[calls[i].Target.Name] {
+			if inner, ok := c.inner(calls[i]); ok {
+				calls = append(calls, inner)
+			}
+		}
+	}
+	return calls
+}
+
+// maxNames bounds what Names and Calls return.
+const maxNames = 64
+
 // inner is the action that a call of a meta tool leads to.
 func (c compiled) inner(a portcullis.Action) (portcullis.Action, bool) {
 	raw, ok := c.name.find(a.Arguments)
