@@ -68,6 +68,8 @@ const (
 	EventApprovalDenied    EventType = "APPROVAL_DENIED"
 	EventApprovalUsed      EventType = "APPROVAL_USED"
 
+	EventTaintLifted EventType = "TAINT_LIFTED" // what a caller read does not count any more: an operator said so
+
 	EventGatewayStarted EventType = "GATEWAY_STARTED"
 	EventGatewayStopped EventType = "GATEWAY_STOPPED"
 )

@@ -24,8 +24,10 @@ import (
 	"github.com/portcullis-dev/portcullis/gateway/tokens"
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/admin/approvals"
+	"github.com/portcullis-dev/portcullis/internal/admin/taints"
 	admintokens "github.com/portcullis-dev/portcullis/internal/admin/tokens"
 	"github.com/portcullis-dev/portcullis/internal/admin/tools"
+	"github.com/portcullis-dev/portcullis/internal/admin/usage"
 	"github.com/portcullis-dev/portcullis/internal/admin/users"
 	adminwallet "github.com/portcullis-dev/portcullis/internal/admin/wallet"
 	adminzkp "github.com/portcullis-dev/portcullis/internal/admin/zkp"
@@ -222,7 +224,7 @@ func (a *App) use(cfg *config.Config) error {
 func (a *App) deps(cfg *config.Config, ups servers.Set, issuers tokens.Issuers, addr net.Addr) gateway.Deps {
 	d := gateway.Deps{
 		Log: a.log, Metrics: a.core.metrics, Recorder: a.core.journal, APIKeys: a.core.keys.Authenticator(), Users: a.core.users.Authenticator(), Tokens: issuers,
-		Sealer: a.core.sealer, Swaps: a.core.swaps, Handles: a.core.handles, Switch: &a.core.sw, Budget: a.core.budget, Probes: a.probes(), Own: a.own(cfg, issuers), Approval: a.core.approvals, Pins: a.core.pins,
+		Sealer: a.core.sealer, Swaps: a.core.swaps, Handles: a.core.handles, Switch: &a.core.sw, Budget: a.core.budget, Probes: a.probes(), Own: a.own(cfg, issuers), Approval: a.core.approvals, Pins: a.core.pins, Use: a.core.use,
 		KeySet:   a.keySet(issuers),
 		Upstream: func(route string) portcullis.Upstream { return ups[route] },
 	}
@@ -244,7 +246,8 @@ func (a *App) rateLimitKeys() int {
 func (a *App) adminHandler() http.Handler {
 	return admin.New(a.opts.Version, a.log, a.core.metrics.Handler(),
 		admin.KeyGroup(a.core.keys, a.core.notices), admin.ProcessGroup(a), approvals.Group(a.core.approvals), admintokens.Group(a.core.tokens), users.Group(a.core.users),
-		tools.Group(a.core.pins), adminzkp.Group(a.core.proofs.registry), adminwallet.Group(a.core.journal))
+		tools.Group(a.core.pins), adminzkp.Group(a.core.proofs.registry),
+		taints.Group(a.core.use.Taints), usage.Group(a.core.use.Usage), adminwallet.Group(a.core.journal))
 }
 
 // Endpoints returns where the gateway listens. The key is there only in the
