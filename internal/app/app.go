@@ -29,6 +29,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/admin/tools"
 	"github.com/portcullis-dev/portcullis/internal/admin/usage"
 	"github.com/portcullis-dev/portcullis/internal/admin/users"
+	adminwallet "github.com/portcullis-dev/portcullis/internal/admin/wallet"
 	adminzkp "github.com/portcullis-dev/portcullis/internal/admin/zkp"
 	"github.com/portcullis-dev/portcullis/internal/app/policywatch"
 	"github.com/portcullis-dev/portcullis/internal/app/servers"
@@ -246,7 +247,7 @@ func (a *App) adminHandler() http.Handler {
 	return admin.New(a.opts.Version, a.log, a.core.metrics.Handler(),
 		admin.KeyGroup(a.core.keys, a.core.notices), admin.ProcessGroup(a), approvals.Group(a.core.approvals), admintokens.Group(a.core.tokens), users.Group(a.core.users),
 		tools.Group(a.core.pins), adminzkp.Group(a.core.proofs.registry),
-		taints.Group(a.core.use.Taints), usage.Group(a.core.use.Usage))
+		taints.Group(a.core.use.Taints), usage.Group(a.core.use.Usage), adminwallet.Group(a.core.journal))
 }
 
 // Endpoints returns where the gateway listens. The key is there only in the
