@@ -52,6 +52,7 @@ const (
 	EventSessionRevoked   EventType = "SESSION_REVOKED" // a session, or a token of another issuer
 	EventTokenIssued      EventType = "TOKEN_ISSUED"    // by an operator
 	EventSecretRotated    EventType = "SECRET_ROTATED"
+	EventSecretRead       EventType = "SECRET_READ" // first reading, a changed content, or the first failure; not each call
 
 	EventMaintenanceOn  EventType = "MAINTENANCE_ON"
 	EventMaintenanceOff EventType = "MAINTENANCE_OFF"
