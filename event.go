@@ -52,7 +52,8 @@ const (
 	EventSessionRevoked   EventType = "SESSION_REVOKED" // a session, or a token of another issuer
 	EventTokenIssued      EventType = "TOKEN_ISSUED"    // by an operator
 	EventSecretRotated    EventType = "SECRET_ROTATED"
-	EventSecretRead       EventType = "SECRET_READ" // first reading, a changed content, or the first failure; not each call
+	EventSecretRead       EventType = "SECRET_READ"    // not each call: first, changed, failed
+	EventSecretWritten    EventType = "SECRET_WRITTEN" // made, changed or removed
 
 	EventMaintenanceOn  EventType = "MAINTENANCE_ON"
 	EventMaintenanceOff EventType = "MAINTENANCE_OFF"

@@ -26,6 +26,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/admin/approvals"
 	admintokens "github.com/portcullis-dev/portcullis/internal/admin/tokens"
 	"github.com/portcullis-dev/portcullis/internal/admin/users"
+	adminwallet "github.com/portcullis-dev/portcullis/internal/admin/wallet"
 	adminzkp "github.com/portcullis-dev/portcullis/internal/admin/zkp"
 	"github.com/portcullis-dev/portcullis/internal/app/policywatch"
 	"github.com/portcullis-dev/portcullis/internal/app/secrets"
@@ -122,7 +123,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	if err := c.metrics.RateLimitKeys(a.rateLimitKeys); err != nil {
 		return nil, err
 	}
-	if a.secrets, err = secrets.New(secrets.Options{Getenv: opts.Getenv, Log: opts.Log, Recorder: c.journal, Metrics: c.metrics}); err != nil {
+	if a.secrets, err = secrets.New(secrets.Options{Getenv: opts.Getenv, DataDir: opts.DataDir, Log: opts.Log, Recorder: c.journal, Metrics: c.metrics}); err != nil {
 		return nil, err
 	}
 	if err := a.restoreMaintenance(ctx); err != nil {
@@ -252,7 +253,7 @@ func (a *App) rateLimitKeys() int {
 func (a *App) adminHandler() http.Handler {
 	return admin.New(a.opts.Version, a.log, a.core.metrics.Handler(),
 		admin.KeyGroup(a.core.keys, a.core.notices), admin.ProcessGroup(a), approvals.Group(a.core.approvals), admintokens.Group(a.core.tokens), users.Group(a.core.users),
-		adminzkp.Group(a.core.proofs.registry))
+		adminzkp.Group(a.core.proofs.registry), adminwallet.Group(a.core.journal))
 }
 
 // Endpoints returns where the gateway listens. The key is there only in the

@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"os/exec"
 	"strings"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/cli/ending"
 	"github.com/portcullis-dev/portcullis/internal/cli/frame"
 	"github.com/portcullis-dev/portcullis/internal/config"
+	"github.com/portcullis-dev/portcullis/internal/secrets/undumped"
 )
 
 // serveFlags are what `serve` and `demo` take.
@@ -110,6 +112,9 @@ func fromFlags(err error) string {
 func (c cli) run(ctx context.Context, opts app.Options, ready func(*app.App) error) error {
 	ctx, stop := ending.Context(ctx, opts.Source != nil)
 	defer stop()
+	if err := undumped.Process(); err != nil { // secrets may end up in a core file
+		fmt.Fprintln(c.Err, "warning:", err)
+	}
 	a, err := app.New(ctx, opts)
 	if err != nil {
 		return err

@@ -45,7 +45,7 @@ func prototypes() []any {
 // To ignore one would leave a protection off that the operator wrote down.
 var reserved = [...]string{
 	"route[].tools.phi", "route[].tools.consent",
-	"access", "secrets.wallet", "store.redis",
+	"access", "store.redis",
 	"audit.retention", "audit.sinks", "detect", "privacy", "incident", "chronicle",
 }
 

@@ -25,6 +25,7 @@ import (
 type Options struct {
 	Getenv   func(string) (string, bool)
 	Log      *slog.Logger
+	DataDir  string              // where the wallet is by default
 	Recorder portcullis.Recorder // nil = nothing is recorded
 	Metrics  *obs.Metrics        // nil = nothing is counted
 }

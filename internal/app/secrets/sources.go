@@ -3,7 +3,9 @@ package secrets
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 
+	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/config/secrets"
 	"github.com/portcullis-dev/portcullis/internal/secrets/source"
 	"github.com/portcullis-dev/portcullis/internal/secrets/source/aws"
@@ -12,12 +14,16 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/secrets/source/file"
 	"github.com/portcullis-dev/portcullis/internal/secrets/source/gcp"
 	"github.com/portcullis-dev/portcullis/internal/secrets/source/kubernetes"
+	"github.com/portcullis-dev/portcullis/internal/secrets/source/stored"
 	"github.com/portcullis-dev/portcullis/internal/secrets/source/vault"
+	"github.com/portcullis-dev/portcullis/internal/secrets/wallet"
 )
 
 // open makes a source. It may read files and asks nobody.
 func (k *Keeper) open(ctx context.Context, cfg secrets.Secrets, name string) (source.Source, error) {
 	switch name {
+	case secrets.Wallet:
+		return k.openWallet(ctx, cfg)
 	case secrets.Env:
 		return env.New(k.opts.Getenv), nil
 	case secrets.File:
@@ -46,6 +52,32 @@ func orNil[S source.Source](s S, err error) (source.Source, error) {
 	}
 	return s, nil
 }
+
+// openWallet returns the wallet, which unlocks when it is first asked.
+func (k *Keeper) openWallet(ctx context.Context, cfg secrets.Secrets) (source.Source, error) {
+	path := cfg.Wallet.File
+	if path == "" {
+		path = filepath.Join(k.opts.DataDir, wallet.FileName)
+	}
+	password, err := k.near(ctx, cfg, cfg.Wallet.Password)
+	if err != nil {
+		return nil, err
+	}
+	unlock := func(ctx context.Context) (*wallet.Wallet, error) {
+		text, err := password(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", wallet.ErrLocked, err)
+		}
+		return wallet.Open(ctx, path, wallet.Password{Secret: []byte(text)}, wallet.Options{Recorder: silent{}, Actor: portcullis.Actor{ID: "portcullis"}})
+	}
+	return stored.New(wallet.NewKeeper(unlock, wallet.DefaultIdle)), nil
+}
+
+// silent records nothing: the wallet is looked at every few seconds, and what
+// comes of that is recorded by who looks.
+type silent struct{}
+
+func (silent) Record(context.Context, *portcullis.Event) error { return nil }
 
 func (k *Keeper) openVault(ctx context.Context, cfg secrets.Secrets) (source.Source, error) {
 	v := cfg.Vault

@@ -65,7 +65,7 @@ func (c verbs) check(ctx context.Context, ref source.Ref) (result, error) {
 		return out, err
 	}
 	// What would be logged is said in the result.
-	keeper, err := secrets.New(secrets.Options{Getenv: c.Env, Log: slog.New(slog.DiscardHandler)})
+	keeper, err := secrets.New(secrets.Options{Getenv: c.Env, DataDir: c.DataDir, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return out, err
 	}
