@@ -26,8 +26,8 @@ type document struct {
 	need []string      // fields that are used; a reading without one is no good
 	due  time.Time     // when to ask again
 	fail int           // failures in a row
-	last time.Time     // when it was asked last
-	err  error         // of that question
+	push time.Time     // when a refused call asked last
+	err  error         // of the last question
 }
 
 // reading is what was read at one moment. It never changes.
@@ -78,8 +78,8 @@ func (d *document) failure() error {
 	return errNotRead
 }
 
-// refresh asks again, unless that was done since the reading that the caller
-// saw, or only a moment ago. It reports whether there is another content now.
+// refresh asks again, unless another content came since the reading that the
+// caller saw, or refused calls asked only a moment ago. It reports whether there is another content now.
 func (d *document) refresh(ctx context.Context, seen uint64) (bool, error) {
 	if err := d.take(ctx); err != nil {
 		return false, err
@@ -89,7 +89,11 @@ func (d *document) refresh(ctx context.Context, seen uint64) (bool, error) {
 		return true, nil
 	}
 	d.mu.Lock()
-	early := time.Since(d.last) < d.rules.MinInterval
+	now := time.Now()
+	early := now.Sub(d.push) < d.rules.MinInterval
+	if !early {
+		d.push = now
+	}
 	d.mu.Unlock()
 	if early {
 		return false, nil
@@ -220,7 +224,7 @@ const firstPause = time.Second
 func (d *document) plan(now time.Time, lease time.Duration, err error) {
 	d.mu.Lock()
 	first := err != nil && d.fail == 0
-	d.last, d.err = now, err
+	d.err = err
 	wait := d.rules.Refresh
 	r := d.now.Load()
 	switch {
