@@ -74,8 +74,9 @@ func (c *Config) checkCredential(r *Route, at string, cred secrets.Credential) e
 		return fmt.Errorf("%s.cert: needs an https upstream", at)
 	case r.OldTransport() && (cred.Type == secrets.Exchange || cred.Type == secrets.SigV4):
 		return fmt.Errorf("%s.type: %q: the older SSE transport serves many calls by one connection", at, cred.Type)
-	case cred.Type == secrets.Exchange && !slices.Contains(r.Auth, jwt.MethodJWT) && !slices.Contains(r.Auth, jwt.MethodOIDC):
-		return fmt.Errorf(`%s.type: "exchange": needs callers with access tokens: auth = ["oidc"] or ["jwt"]`, at)
+	case cred.Type == secrets.Exchange && slices.Contains(r.Auth, jwt.MethodJWT) == slices.Contains(r.Auth, jwt.MethodOIDC):
+		// With both, tokens of one issuer would be told to the other.
+		return fmt.Errorf(`%s.type: "exchange": needs callers with access tokens of one issuer: either "oidc" or "jwt" in auth`, at)
 	}
 	return nil
 }
