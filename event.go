@@ -55,6 +55,10 @@ const (
 	EventSecretRead       EventType = "SECRET_READ"    // not each call: first, changed, failed
 	EventSecretWritten    EventType = "SECRET_WRITTEN" // made, changed or removed
 
+	EventToolChanged     EventType = "TOOL_CHANGED"     // a server shows a tool that is not the approved one
+	EventToolApproved    EventType = "TOOL_APPROVED"    // an operator approved a version of a tool
+	EventToolQuarantined EventType = "TOOL_QUARANTINED" // an operator holds a tool
+
 	EventMaintenanceOn  EventType = "MAINTENANCE_ON"
 	EventMaintenanceOff EventType = "MAINTENANCE_OFF"
 	EventCallRefused    EventType = "CALL_REFUSED" // refusals that no other type names
@@ -63,6 +67,8 @@ const (
 	EventApprovalGranted   EventType = "APPROVAL_GRANTED"
 	EventApprovalDenied    EventType = "APPROVAL_DENIED"
 	EventApprovalUsed      EventType = "APPROVAL_USED"
+
+	EventTaintLifted EventType = "TAINT_LIFTED" // what a caller read does not count any more: an operator said so
 
 	EventGatewayStarted EventType = "GATEWAY_STARTED"
 	EventGatewayStopped EventType = "GATEWAY_STOPPED"

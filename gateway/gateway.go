@@ -12,6 +12,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway/entrance"
+	"github.com/portcullis-dev/portcullis/gateway/schemas"
 	"github.com/portcullis-dev/portcullis/internal/authn/greeting"
 	"github.com/portcullis-dev/portcullis/internal/edge"
 	"github.com/portcullis-dev/portcullis/internal/obs"
@@ -67,6 +68,7 @@ type route struct {
 	budget       *replies.Budget // for large replies of all routes
 	limits       jsonrpc.Limits
 	replyLimits  jsonrpc.Limits
+	maxStream    int64       // bytes that one answer may stream
 	body         edge.Limits // on reading the body
 	writeTimeout time.Duration
 	sealer       *session.Sealer
@@ -74,6 +76,7 @@ type route struct {
 	greetings    *greeting.Book
 	metrics      *obs.Route
 	upstream     *obs.Upstream
+	schemas      *schemas.Guard // nil where no MCP is spoken
 }
 
 func (rt *route) refused(phase, guard, reason string) { rt.metrics.Refused(phase, guard, reason) }

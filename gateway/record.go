@@ -7,6 +7,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway/refusal"
+	"github.com/portcullis-dev/portcullis/internal/authn/anonymous"
 )
 
 // maxUserAgent caps what of a User-Agent reaches the journal, in bytes.
@@ -33,6 +34,9 @@ func (x *exchange) describe(t portcullis.EventType, sev portcullis.Severity, out
 // recordSuccess writes a successful authentication (S0-36): the first of a
 // caller from an address, and then one every few minutes.
 func (x *exchange) recordSuccess(ctx context.Context) error {
+	if x.who.Method == anonymous.Method { // nobody proved anything
+		return nil
+	}
 	if !x.route.greetings.Due(x.who, x.conn.Client, x.conn.Received) {
 		return nil
 	}
@@ -97,7 +101,7 @@ func (x *exchange) recordRefusal(ctx context.Context, e *portcullis.Error) error
 // forbidsReply tells what a rule found in a message of the server from what
 // went wrong with it.
 func forbidsReply(e *portcullis.Error) bool {
-	return e.Kind == portcullis.KindForbidden && e.Event != ""
+	return (e.Kind == portcullis.KindForbidden || e.Kind == portcullis.KindRateLimited) && e.Event != ""
 }
 
 // recordForbidden writes the event of a refusal.

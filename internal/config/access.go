@@ -94,3 +94,12 @@ func (r Route) Lists() tool.Config {
 		Resources: tool.List{Allow: r.Resources.Allow, Deny: r.Resources.Deny},
 	}
 }
+
+// MetaTools returns the tools that call others as the guards take them.
+func (r ToolRules) MetaTools() []metatool.Tool {
+	out := make([]metatool.Tool, len(r.Meta))
+	for i, m := range r.Meta {
+		out[i] = metatool.Tool(m)
+	}
+	return out
+}

@@ -69,11 +69,24 @@ func Load(path string, getenv func(string) (string, bool)) (*Config, *Source, er
 	if err != nil {
 		return nil, nil, err
 	}
-	cfg, source, err := Parse(path, data, getenv)
+	cfg, source, err := complete(path, data, getenv)
 	if err != nil {
 		return nil, nil, err
 	}
 	source.Warnings = append(warnings, source.Warnings...)
+	return cfg, source, nil
+}
+
+// complete is Parse, and reads the files whose content is part of the
+// configuration.
+func complete(path string, data []byte, getenv func(string) (string, bool)) (*Config, *Source, error) {
+	cfg, source, err := Parse(path, data, getenv)
+	if err != nil {
+		return nil, nil, err
+	}
+	if errs := cfg.loadSchemas(source.origin); errs != nil {
+		return nil, nil, errs
+	}
 	return cfg, source, nil
 }
 
@@ -105,7 +118,8 @@ func read(path string) ([]byte, []string, error) {
 	return data, warnings, nil
 }
 
-// Parse reads and checks a configuration. The name stands in messages.
+// Parse reads and checks a configuration. The name stands in messages. It reads
+// no file: that of a schema is looked at by Load.
 func Parse(name string, data []byte, getenv func(string) (string, bool)) (*Config, *Source, error) {
 	tree, err := tomlstrict.Parse(name, data)
 	if err != nil {

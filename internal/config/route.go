@@ -13,8 +13,10 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/authz/scope"
 	"github.com/portcullis-dev/portcullis/internal/authz/tool"
 	"github.com/portcullis-dev/portcullis/internal/config/field"
+	"github.com/portcullis-dev/portcullis/internal/config/guardrails"
 	"github.com/portcullis-dev/portcullis/internal/config/secrets"
 	"github.com/portcullis-dev/portcullis/internal/edge"
+	"github.com/portcullis-dev/portcullis/internal/inspect/toolpin"
 	"github.com/portcullis-dev/portcullis/internal/ratelimit"
 )
 
@@ -40,11 +42,17 @@ type Route struct {
 	Rate           []string                 `toml:"rate" list:"text" doc:"Calls that may be made: a number and a time, such as 100/1m or 10/minute, then per address, key, route, tool or tool:NAME; all of them hold. Without \"per\" it is per key."`
 	Limits         MessageLimits            `toml:"limits" doc:"Limits on what callers send."`
 	ReplyLimits    MessageLimits            `toml:"reply_limits" doc:"Limits on what the server sends, for each message of a stream."`
+	StreamBytes    Size                     `toml:"stream_bytes" doc:"What the server may stream in answer to one call, all events together. Listening streams have no such end."`
 	Tools          ToolRules                `toml:"tools" doc:"Which tools may be called; tools/list shows only those."`
 	Prompts        Rules                    `toml:"prompts" doc:"Which prompts may be read."`
 	Resources      Rules                    `toml:"resources" doc:"Which resources may be read, by URI."`
+	Schema         SchemaChecks             `toml:"schema" doc:"Whether calls and results must fit the schemas that the server itself names for its tools."`
+	Schemas        []SchemaFile             `toml:"schemas" doc:"Schemas of your own for parts of messages. Repeat the table for each one."`
 	Inspect        ContentRules             `toml:"inspect" doc:"What is done about what messages hold: credentials, personal data, hidden text."`
 	Approval       Approval                 `toml:"approval" doc:"Tools whose calls need the word of another person."`
+	Pins           toolpin.Config           `toml:"pins" doc:"What happens when the server shows other tools than before."`
+	Taint          guardrails.Taint         `toml:"taint" doc:"What callers have read, and what they may not use after it."`
+	Use            guardrails.Use           `toml:"use" doc:"How much a caller may use in a session and a day."`
 	CORS           CORS                     `toml:"cors" doc:"Calls from web pages of other origins. None are allowed by default."`
 	Headers        Headers                  `toml:"headers" doc:"Security headers of every reply."`
 }
@@ -111,9 +119,13 @@ func DefaultRoute() Route {
 		Auth: []string{"api_key"}, Rate: []string{"1000/1m per address", "100/1m per key"},
 		Limits:      MessageLimits{Bytes: 1 << 20, Depth: 10, Array: 1000, String: 100000},
 		ReplyLimits: MessageLimits{Bytes: 16 << 20, Depth: 64, Array: 100000, String: 8 << 20},
+		Schema:      DefaultSchemaChecks(),
 		Inspect:     DefaultContentRules(),
+		StreamBytes: 256 << 20,
 		Approval:    defaultApproval(),
 		Credential:  secrets.DefaultCredential(),
+		Pins:        toolpin.Default(),
+		Taint:       guardrails.DefaultTaint(),
 		CORS:        defaultCORS(),
 		Headers:     Headers{Profile: "api"},
 	}
@@ -138,6 +150,7 @@ func (r Route) Validate() error {
 			errs = append(errs, fmt.Errorf("rate[%d]: %w", i, err))
 		}
 	}
+	errs = append(errs, field.AtLeast("stream_bytes", int64(r.StreamBytes), 1))
 	errs = append(errs, field.Between("timeout", r.Timeout, time.Millisecond, 24*time.Hour))
 	return errors.Join(errs...)
 }

@@ -147,7 +147,7 @@ func (w *watching) look(forced bool) {
 		w.OnError(errEmptied)
 		return
 	}
-	cfg, source, err := Parse(w.Path, data, w.Getenv)
+	cfg, source, err := complete(w.Path, data, w.Getenv)
 	switch {
 	case err != nil:
 		w.OnError(err)

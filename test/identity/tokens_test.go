@@ -182,8 +182,9 @@ func TestExamples(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	page, _, _ := strings.Cut(string(text), everyMethod)
 	var blocks []string // language and content of each
-	for i, part := range strings.Split(string(text), "```") {
+	for i, part := range strings.Split(page, "```") {
 		if i%2 == 1 {
 			blocks = append(blocks, part)
 		}

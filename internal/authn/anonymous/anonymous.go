@@ -9,6 +9,9 @@ import (
 	"github.com/portcullis-dev/portcullis"
 )
 
+// Method is how such callers proved who they are: not at all.
+const Method = "none"
+
 // Authenticator names callers after their address. The zero value is ready.
 type Authenticator struct{}
 
@@ -24,6 +27,6 @@ func (Authenticator) Authenticate(_ context.Context, c *portcullis.Conn) (portcu
 		return portcullis.Principal{}, errors.New("anonymous caller without an address")
 	}
 	return portcullis.Principal{
-		ID: "anonymous:" + c.Client.String(), Method: "none", Scopes: []string{"tools:*", "prompts:*", "resources:*"},
+		ID: "anonymous:" + c.Client.String(), Method: Method, Scopes: []string{"tools:*", "prompts:*", "resources:*"},
 	}, nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/authz/metatool"
 	"github.com/portcullis-dev/portcullis/internal/authz/tool"
 )
 
@@ -22,13 +23,15 @@ type Guard struct {
 	service *Service
 	route   string
 	names   *tool.Authorizer
+	meta    *metatool.Guard
 	cfg     Config
 }
 
 var _ portcullis.Inspector = (*Guard)(nil)
 
-// NewGuard returns the guard of a route. patterns name the tools.
-func NewGuard(s *Service, route string, patterns []string, cfg Config) (*Guard, error) {
+// NewGuard returns the guard of a route. patterns name the tools; meta says
+// which tools call others, whose names count too.
+func NewGuard(s *Service, route string, patterns []string, meta []metatool.Tool, cfg Config) (*Guard, error) {
 	if len(patterns) == 0 {
 		return nil, errors.New("approval: no tools are named")
 	}
@@ -36,7 +39,11 @@ func NewGuard(s *Service, route string, patterns []string, cfg Config) (*Guard, 
 	if err != nil {
 		return nil, err
 	}
-	return &Guard{service: s, route: route, names: names, cfg: cfg}, nil
+	inside, err := metatool.New(meta, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &Guard{service: s, route: route, names: names, meta: inside, cfg: cfg}, nil
 }
 
 // Name implements portcullis.Inspector.
@@ -55,12 +62,8 @@ func (g *Guard) Inspect(ctx context.Context, who portcullis.Principal, m *portcu
 	if m.Direction != portcullis.ToServer || m.Target.Kind != portcullis.TargetTool {
 		return m, nil
 	}
-	d, err := g.names.Authorize(ctx, who, portcullis.Action{Route: g.route, Method: "tools/call", Target: m.Target})
-	if err != nil {
-		return nil, err
-	}
-	if !d.Allowed() {
-		return m, nil // no pattern names it
+	if needed, err := g.needs(ctx, who, m); err != nil || !needed {
+		return m, err
 	}
 	c, err := g.read(who, m)
 	if err != nil {
@@ -95,6 +98,18 @@ func (g *Guard) Inspect(ctx context.Context, who portcullis.Principal, m *portcu
 		return nil, unavailable(err)
 	}
 	return nil, g.refuse(&r)
+}
+
+// needs reports whether a pattern names a tool of the call.
+func (g *Guard) needs(ctx context.Context, who portcullis.Principal, m *portcullis.Message) (bool, error) {
+	a := portcullis.Action{Route: g.route, Method: "tools/call", Target: m.Target, Arguments: m.Arguments}
+	for _, name := range g.meta.Names(a) {
+		a.Target.Name = name
+		if d, err := g.names.Authorize(ctx, who, a); err != nil || d.Allowed() {
+			return true, err
+		}
+	}
+	return false, nil
 }
 
 // read returns what an approver decides on: the parameters without _meta,

@@ -167,6 +167,34 @@ func (g *Guard) decide(ctx context.Context, p portcullis.Principal, a portcullis
 	return d, nil
 }
 
+// Names returns the tools that a call names: its own and those inside it, as
+// deep as they can be read.
+func (g *Guard) Names(a portcullis.Action) []string {
+	calls := g.Calls(a)
+	names := make([]string, len(calls))
+	for i, c := range calls {
+		names[i] = c.Target.Name
+	}
+	return names
+}
+
+// Calls returns a call and those inside it, as deep as they can be read. Of an
+// inner one whose arguments nobody declared, or that has none, they are nil.
+func (g *Guard) Calls(a portcullis.Action) []portcullis.Action {
+	calls := []portcullis.Action{a}
+	for i := 0; i < len(calls) && len(calls) <= maxNames; i++ {
+		for _, c := range g.tools[calls[i].Target.Name] {
+			if inner, ok := c.inner(calls[i]); ok {
+				calls = append(calls, inner)
+			}
+		}
+	}
+	return calls
+}
+
+// maxNames bounds what Names and Calls return.
+const maxNames = 64
+
 // inner is the action that a call of a meta tool leads to.
 func (c compiled) inner(a portcullis.Action) (portcullis.Action, bool) {
 	raw, ok := c.name.find(a.Arguments)
@@ -189,4 +217,21 @@ func (c compiled) inner(a portcullis.Action) (portcullis.Action, bool) {
 	}
 	out.Arguments = args
 	return out, true
+}
+
+// Any reports whether has is true of what a message is about: the tool it
+// calls or, if that is one that calls others, one of those inside.
+func (g *Guard) Any(m *portcullis.Message, has func(portcullis.Target) bool) bool {
+	if has(m.Target) {
+		return true
+	}
+	if m.Target.Kind != portcullis.TargetTool || len(g.tools[m.Target.Name]) == 0 {
+		return false
+	}
+	for _, name := range g.Names(portcullis.Action{Target: m.Target, Arguments: m.Arguments})[1:] {
+		if has(portcullis.Target{Kind: portcullis.TargetTool, Name: name}) {
+			return true
+		}
+	}
+	return false
 }

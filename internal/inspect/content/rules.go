@@ -140,9 +140,10 @@ const (
 	sure     = 85
 	middling = 60
 
-	// Of instructions to a model, one that is in the open has 50.
+	// Instructions to a model: a text that may be one, and one at the threshold
+	// on which the detector is measured.
 	order      = 50
-	plainOrder = 75
+	plainOrder = 60
 )
 
 // Preset returns the rules of a preset for one direction; they stand behind

@@ -15,6 +15,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/authz/approval"
+	"github.com/portcullis-dev/portcullis/internal/authz/metatool"
 	"github.com/portcullis-dev/portcullis/internal/store/sqlite"
 	"github.com/portcullis-dev/portcullis/internal/store/storetest"
 )
@@ -54,7 +55,7 @@ func guardOf(t interface {
 	Fatal(...any)
 }, d *desk, cfg approval.Config) *approval.Guard {
 	t.Helper()
-	g, err := approval.NewGuard(d.Service, "files", []string{"delete_*"}, cfg)
+	g, err := approval.NewGuard(d.Service, "files", []string{"delete_*"}, []metatool.Tool{{Tool: "call_tool", Name: "/tool"}}, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +65,7 @@ func guardOf(t interface {
 func message(tool, args string) *portcullis.Message {
 	raw := `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"` + tool + `","arguments":` + args + `,"_meta":{"progressToken":7}}}`
 	return &portcullis.Message{
-		Shape: portcullis.ShapeRequest, Method: "tools/call", Target: portcullis.Target{Kind: portcullis.TargetTool, Name: tool}, Raw: []byte(raw),
+		Shape: portcullis.ShapeRequest, Method: "tools/call", Target: portcullis.Target{Kind: portcullis.TargetTool, Name: tool}, Raw: []byte(raw), Arguments: []byte(args),
 	}
 }
 
@@ -146,6 +147,17 @@ func TestOnlyTheApprovedCallPassesOnce(t *testing.T) {
 				t.Errorf("event %s holds an argument: %v", e.Type, a)
 			}
 		}
+	}
+}
+
+func TestAToolInsideAToolNeedsApprovalToo(t *testing.T) {
+	g := guardOf(t, newDesk(t), approval.Default())
+	_, err := g.Inspect(t.Context(), principal("alice"), message("call_tool", `{"tool":"delete_all"}`))
+	if reason, _ := refusal(t, err); reason != "approval_required" {
+		t.Errorf("reason %q", reason)
+	}
+	if _, err := g.Inspect(t.Context(), principal("alice"), message("call_tool", `{"tool":"read_file"}`)); err != nil {
+		t.Errorf("a tool inside that needs none: %v", err)
 	}
 }
 
