@@ -41,7 +41,8 @@ func Group(recorder portcullis.Recorder) admin.Group {
 			Summary: "Record an access to the wallet or a change of it; only over the socket in the data folder"},
 			func(ctx context.Context, in *admin.Body[Event]) (*struct{}, error) {
 				if gateway.PrincipalFrom(ctx).Method != socket {
-					return nil, huma.Error403Forbidden("only over the socket in the data folder")
+					// Not 403: what a handler answers with that, the gateway masks.
+					return nil, huma.Error404NotFound("only over the socket in the data folder")
 				}
 				if err := recorder.Record(ctx, in.Body.event(admin.Actor(ctx))); err != nil {
 					return nil, s.Internal(ctx, err)

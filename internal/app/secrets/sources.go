@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"sync"
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/config/secrets"
@@ -63,21 +64,43 @@ func (k *Keeper) openWallet(ctx context.Context, cfg secrets.Secrets) (source.So
 	if err != nil {
 		return nil, err
 	}
+	records := &once{to: k.opts.Recorder, last: map[string]string{}}
 	unlock := func(ctx context.Context) (*wallet.Wallet, error) {
 		text, err := password(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", wallet.ErrLocked, err)
 		}
-		return wallet.Open(ctx, path, wallet.Password{Secret: []byte(text)}, wallet.Options{Recorder: silent{}, Actor: portcullis.Actor{ID: "portcullis"}})
+		return wallet.Open(ctx, path, wallet.Password{Secret: []byte(text)}, wallet.Options{Recorder: records, Actor: portcullis.Actor{ID: "portcullis"}})
 	}
 	return stored.New(wallet.NewKeeper(unlock, wallet.DefaultIdle)), nil
 }
 
-// silent records nothing: the wallet is looked at every few seconds, and what
-// comes of that is recorded by who looks.
-type silent struct{}
+// once passes an event about an entry on only if it says something else than
+// the one before: the wallet is looked at every few seconds. A reading that
+// cannot be recorded fails, as everywhere.
+type once struct {
+	to portcullis.Recorder // nil = a check, which shows nobody anything
 
-func (silent) Record(context.Context, *portcullis.Event) error { return nil }
+	mu   sync.Mutex
+	last map[string]string // what was recorded last, by entry; as many as references
+}
+
+func (o *once) Record(ctx context.Context, e *portcullis.Event) error {
+	if o.to == nil {
+		return nil
+	}
+	what := fmt.Sprint(e.Type, e.Outcome, e.Reason, e.Details)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.last[e.Resource] == what {
+		return nil
+	}
+	if err := o.to.Record(ctx, e); err != nil {
+		return err
+	}
+	o.last[e.Resource] = what
+	return nil
+}
 
 func (k *Keeper) openVault(ctx context.Context, cfg secrets.Secrets) (source.Source, error) {
 	v := cfg.Vault
