@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -60,6 +61,11 @@ func (n *notes) add(format string, a ...any) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.lines = append(n.lines, fmt.Sprintf(format, a...))
+}
+func (n *notes) told() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.lines)
 }
 func (n *notes) Read(ref Ref, first, changed bool)     { n.add("read %s %t %t", ref, first, changed) }
 func (n *notes) Failed(ref Ref, first bool, err error) { n.add("failed %s %t %v", ref, first, err) }
@@ -139,8 +145,8 @@ func TestLastGoodValueUntilMaxAge(t *testing.T) {
 		if v := get(t, h); v.Text != "three" {
 			t.Fatalf("did not recover: %q", v.Text)
 		}
-		if n.lines[0] != "read secret://x/a true true" || f.questions() > 200 {
-			t.Errorf("told %q after %d questions", n.lines[0], f.questions())
+		if first := n.told()[0]; first != "read secret://x/a true true" || f.questions() > 200 {
+			t.Errorf("told %q after %d questions", first, f.questions())
 		}
 	})
 }
@@ -231,8 +237,8 @@ func TestBrokenReadingChangesNothing(t *testing.T) {
 		if v := get(t, h); v.Text != "v" {
 			t.Errorf("got %q", v.Text)
 		}
-		if len(n.lines) != 2 || !strings.HasPrefix(n.lines[1], "failed secret://x/a true") {
-			t.Errorf("told %q", n.lines)
+		if told := n.told(); len(told) != 2 || !strings.HasPrefix(told[1], "failed secret://x/a true") {
+			t.Errorf("told %q", told)
 		}
 	})
 }
