@@ -29,7 +29,6 @@ type server struct {
 	seen    []string // requests as "METHOD path?query namespace"
 	secret  string   // secret id or JWT that logs in
 	ttl     int
-	capTTL  bool // renew-self does not make the token longer
 }
 
 func start(t *testing.T) *server {
@@ -246,9 +245,11 @@ func TestRefusals(t *testing.T) {
 		t.Errorf("wrong token: %v", err)
 	}
 	for name, h := range map[string]http.HandlerFunc{
-		"redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:1/", 307) },
-		"no JSON":  func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("canary")) },
-		"large":    func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 2*source.MaxBytes+2)) },
+		"redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusTemporaryRedirect)
+		},
+		"no JSON": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("canary")) },
+		"large":   func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 2*source.MaxBytes+2)) },
 		"mount lies": func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write([]byte(`{"data":{"path":"other/","type":"kv"}}`))
 		},
