@@ -256,8 +256,8 @@ func (a *App) rateLimitKeys() int {
 func (a *App) adminHandler() http.Handler {
 	return admin.New(a.opts.Version, a.log, a.core.metrics.Handler(),
 		admin.KeyGroup(a.core.keys, a.core.notices), admin.ProcessGroup(a), approvals.Group(a.core.approvals), admintokens.Group(a.core.tokens), users.Group(a.core.users),
-		tools.Group(a.core.pins), adminwallet.Group(a.core.journal), adminzkp.Group(a.core.proofs.registry),
-		taints.Group(a.core.use.Taints), usage.Group(a.core.use.Usage))
+		tools.Group(a.core.pins), adminzkp.Group(a.core.proofs.registry),
+		taints.Group(a.core.use.Taints), usage.Group(a.core.use.Usage), adminwallet.Group(a.core.journal))
 }
 
 // Endpoints returns where the gateway listens. The key is there only in the

@@ -40,7 +40,7 @@ type chrysalis struct {
 
 type chrysalisEntry struct {
 	id, provider, name, prefix string
-	created, used, expires     int64
+	expires                    int64
 	isDefault                  bool
 	text                       cipherText
 }
@@ -67,14 +67,12 @@ type (
 		Settings     camelText `json:"settings"`
 		Entries      []struct {
 			Entry struct {
-				ID         string `json:"id"`
-				Provider   string `json:"provider"`
-				Name       string `json:"name"`
-				KeyPrefix  string `json:"keyPrefix"`
-				CreatedAt  int64  `json:"createdAt"`
-				LastUsedAt int64  `json:"lastUsedAt"`
-				ExpiresAt  int64  `json:"expiresAt"`
-				IsDefault  bool   `json:"isDefault"`
+				ID        string `json:"id"`
+				Provider  string `json:"provider"`
+				Name      string `json:"name"`
+				KeyPrefix string `json:"keyPrefix"`
+				ExpiresAt int64  `json:"expiresAt"`
+				IsDefault bool   `json:"isDefault"`
 			} `json:"entry"`
 			EncryptedKey camelText `json:"encryptedKey"`
 		} `json:"entries"`
@@ -93,14 +91,12 @@ type (
 		Settings     snakeText `json:"settings"`
 		Entries      []struct {
 			Entry struct {
-				ID         string `json:"id"`
-				Provider   string `json:"provider"`
-				Name       string `json:"name"`
-				KeyPrefix  string `json:"key_prefix"`
-				CreatedAt  int64  `json:"created_at"`
-				LastUsedAt int64  `json:"last_used_at"`
-				ExpiresAt  int64  `json:"expires_at"`
-				IsDefault  bool   `json:"is_default"`
+				ID        string `json:"id"`
+				Provider  string `json:"provider"`
+				Name      string `json:"name"`
+				KeyPrefix string `json:"key_prefix"`
+				ExpiresAt int64  `json:"expires_at"`
+				IsDefault bool   `json:"is_default"`
 			} `json:"entry"`
 			EncryptedKey snakeText `json:"encrypted_key"`
 		} `json:"entries"`
@@ -157,7 +153,7 @@ func parseChrysalis(b []byte) (*chrysalis, error) {
 		version, c.passwordHash, c.settings = in.Version, in.PasswordHash, text(snakeText(in.Settings))
 		for _, e := range in.Entries {
 			c.entries = append(c.entries, chrysalisEntry{e.Entry.ID, e.Entry.Provider, e.Entry.Name, e.Entry.KeyPrefix,
-				e.Entry.CreatedAt, e.Entry.LastUsedAt, e.Entry.ExpiresAt, e.Entry.IsDefault, text(snakeText(e.EncryptedKey))})
+				e.Entry.ExpiresAt, e.Entry.IsDefault, text(snakeText(e.EncryptedKey))})
 		}
 	} else {
 		var in snakeFile
@@ -167,7 +163,7 @@ func parseChrysalis(b []byte) (*chrysalis, error) {
 		version, c.passwordHash, c.settings = in.Version, in.PasswordHash, text(in.Settings)
 		for _, e := range in.Entries {
 			c.entries = append(c.entries, chrysalisEntry{e.Entry.ID, e.Entry.Provider, e.Entry.Name, e.Entry.KeyPrefix,
-				e.Entry.CreatedAt, e.Entry.LastUsedAt, e.Entry.ExpiresAt, e.Entry.IsDefault, text(e.EncryptedKey)})
+				e.Entry.ExpiresAt, e.Entry.IsDefault, text(e.EncryptedKey)})
 		}
 	}
 	switch {

@@ -281,6 +281,7 @@ func crash(t *testing.T, dir string) {
 // usable and holds the state before the change; when only the sync of the folder
 // failed, the state after it, and the error says so.
 func TestFailingDisk(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(20) {
 		steps := history(seed, changes)
 		for fail := 1; fail <= stepsOfAChange; fail++ {
@@ -328,6 +329,7 @@ func TestFailingDisk(t *testing.T) {
 // TestLostPower plays a machine that dies: what was not synced is lost, a
 // rename without a sync of its folder may or may not have happened.
 func TestLostPower(t *testing.T) {
+	t.Parallel()
 	r := rand.New(rand.NewPCG(4, 2))
 	type died struct{}
 	for round := range 300 {
