@@ -52,7 +52,7 @@ const (
 	EventSessionRevoked   EventType = "SESSION_REVOKED" // a session, or a token of another issuer
 	EventTokenIssued      EventType = "TOKEN_ISSUED"    // by an operator
 	EventSecretRotated    EventType = "SECRET_ROTATED"
-	EventSecretRead       EventType = "SECRET_READ"
+	EventSecretRead       EventType = "SECRET_READ"    // not each call: first, changed, failed
 	EventSecretWritten    EventType = "SECRET_WRITTEN" // made, changed or removed
 
 	EventToolChanged     EventType = "TOOL_CHANGED"     // a server shows a tool that is not the approved one

@@ -32,6 +32,7 @@ import (
 	adminwallet "github.com/portcullis-dev/portcullis/internal/admin/wallet"
 	adminzkp "github.com/portcullis-dev/portcullis/internal/admin/zkp"
 	"github.com/portcullis-dev/portcullis/internal/app/policywatch"
+	"github.com/portcullis-dev/portcullis/internal/app/secrets"
 	"github.com/portcullis-dev/portcullis/internal/app/servers"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
 	"github.com/portcullis-dev/portcullis/internal/authn/mtls/trust"
@@ -68,7 +69,8 @@ type App struct {
 	table     *gateway.Table
 	upstreams servers.Set
 	issuers   tokens.Issuers
-	policies  policywatch.State  // guarded by applying
+	policies  policywatch.State // guarded by applying
+	secrets   *secrets.Keeper
 	certs     *edge.Certificates // of the public listener; nil without TLS
 
 	clients *trust.Verifier // of client certificates; nil = none are asked for
@@ -124,6 +126,9 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	if err := errors.Join(c.metrics.RateLimitKeys(a.rateLimitKeys), c.metrics.ToolsHeld(c.pins.Held)); err != nil {
 		return nil, err
 	}
+	if a.secrets, err = secrets.New(secrets.Options{Getenv: opts.Getenv, DataDir: opts.DataDir, Log: opts.Log, Recorder: c.journal, Metrics: c.metrics}); err != nil {
+		return nil, err
+	}
 	if err := a.restoreMaintenance(ctx); err != nil {
 		return nil, err
 	}
@@ -160,6 +165,10 @@ var errStopped = errors.New("the gateway is stopping")
 
 // use builds the data plane of a configuration and puts it into force.
 func (a *App) use(cfg *config.Config) error {
+	kept, err := a.secrets.Next(a.life, cfg) // sources may take their time: nothing is locked
+	if err != nil {
+		return err
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.stopped {
@@ -177,7 +186,7 @@ func (a *App) use(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	ups, err := a.upstreams.Next(cfg, a.opts.Version, a.log)
+	ups, err := a.upstreams.Next(cfg, kept, a.opts.Version, a.log)
 	if err != nil {
 		return err
 	}
@@ -204,6 +213,7 @@ func (a *App) use(cfg *config.Config) error {
 		ups.Discard(a.upstreams)
 		return err
 	}
+	a.secrets.Use(kept)
 	a.public.Use(table)
 	a.admin.Use(adminTable)
 	a.local.Use(localTable)

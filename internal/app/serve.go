@@ -208,6 +208,7 @@ func (a *App) background() {
 	a.tasks.Go(func() { a.followKeys(ctx) })
 	a.tasks.Go(func() { a.followSessions(ctx) })
 	a.tasks.Go(func() { a.followMetrics(ctx) })
+	a.tasks.Go(func() { a.secrets.Run(ctx) })
 	a.tasks.Go(func() { policywatch.Run(ctx, a.lookAtPolicies) })
 	if a.certs != nil {
 		a.tasks.Go(func() {

@@ -60,7 +60,7 @@ func (c *Config) checkAcross(origin *tomlstrict.Origin) Errors {
 	for i, r := range c.Routes {
 		errs = append(errs, unique(origin, names, i, "name", r.Name)...)
 		errs = append(errs, unique(origin, paths, i, "path", r.Path)...)
-		errs = append(errs, origin.Locate(fmt.Sprintf("route[%d]", i), errors.Join(c.checkTokens(i), c.checkMTLS(i), c.checkProofs(i), r.Taint.Effective(taints)))...)
+		errs = append(errs, origin.Locate(fmt.Sprintf("route[%d]", i), errors.Join(c.checkTokens(i), c.checkMTLS(i), c.checkProofs(i), c.checkCredentials(i), r.Taint.Effective(taints)))...)
 	}
 	errs = append(errs, c.checkContent(origin)...)
 	errs = append(errs, origin.Locate("identity.oidc", c.checkIssuers())...)

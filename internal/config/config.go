@@ -7,6 +7,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/config/field"
 	"github.com/portcullis-dev/portcullis/internal/config/identity"
 	"github.com/portcullis-dev/portcullis/internal/config/outline"
+	"github.com/portcullis-dev/portcullis/internal/config/secrets"
 )
 
 // Config is a whole configuration. Values made by [Load], [Parse] and
@@ -19,6 +20,7 @@ type Config struct {
 	Access    Access            `toml:"access" doc:"What callers may do, by role and by policy."`
 	Security  Security          `toml:"security" doc:"Rules for every route."`
 	Inspect   Inspect           `toml:"inspect" doc:"What content rules look for, on every route."`
+	Secrets   secrets.Secrets   `toml:"secrets" doc:"Where secrets come from. A setting that says so takes a reference: secret://SOURCE/PATH?version=V#FIELD."`
 	Store     Store             `toml:"store" doc:"Where keys and other state are kept."`
 	Audit     Audit             `toml:"audit" doc:"How the audit journal is written."`
 	Telemetry Telemetry         `toml:"telemetry" doc:"Metrics of the gateway."`
@@ -29,21 +31,21 @@ type Config struct {
 // Default returns the configuration of an empty file. It has no route.
 func Default() *Config {
 	return &Config{
-		Server: DefaultServer(), Identity: identity.Default(), Access: DefaultAccess(), Security: DefaultSecurity(), Inspect: DefaultInspect(),
+		Server: DefaultServer(), Identity: identity.Default(), Access: DefaultAccess(), Security: DefaultSecurity(), Inspect: DefaultInspect(), Secrets: secrets.Default(),
 		Store: DefaultStore(), Audit: DefaultAudit(), Telemetry: DefaultTelemetry(),
 	}
 }
 
 // prototypes are the defaults of sections that a file may repeat.
 func prototypes() []any {
-	return []any{DefaultRoute(), DefaultPattern(), DefaultContentRule(), DefaultSchemaFile(), identity.DefaultMTLSRule()}
+	return []any{DefaultRoute(), DefaultPattern(), DefaultContentRule(), DefaultSchemaFile(), identity.DefaultMTLSRule(), secrets.DefaultCredential(), secrets.DefaultToolCredential()}
 }
 
 // reserved are keys that the contract names and this version does not honour.
 // To ignore one would leave a protection off that the operator wrote down.
 var reserved = [...]string{
-	"route[].credential", "route[].tools.phi", "route[].tools.consent",
-	"access", "secrets", "store.redis",
+	"route[].tools.phi", "route[].tools.consent",
+	"access", "store.redis",
 	"audit.retention", "audit.sinks", "detect", "privacy", "incident", "chronicle",
 }
 

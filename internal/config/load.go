@@ -139,6 +139,7 @@ func Parse(name string, data []byte, getenv func(string) (string, bool)) (*Confi
 	}
 	cfg.templates = origin.Templates()
 	source := &Source{Path: name, origin: origin, digest: sha256.Sum256(data)}
+	source.Warnings = cfg.warnings(name, origin)
 	for _, path := range cfg.view().PlainSecrets() {
 		source.Warnings = append(source.Warnings,
 			fmt.Sprintf("%s:%d: %s: a secret stands in the file: name an environment variable, as in \"${NAME}\"", name, origin.Line(path), path))

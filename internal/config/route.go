@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/authz/tool"
 	"github.com/portcullis-dev/portcullis/internal/config/field"
 	"github.com/portcullis-dev/portcullis/internal/config/guardrails"
+	"github.com/portcullis-dev/portcullis/internal/config/secrets"
 	"github.com/portcullis-dev/portcullis/internal/edge"
 	"github.com/portcullis-dev/portcullis/internal/inspect/toolpin"
 	"github.com/portcullis-dev/portcullis/internal/ratelimit"
@@ -20,37 +22,39 @@ import (
 
 // Route is one [[route]]: a server behind the gateway.
 type Route struct {
-	Name           string            `toml:"name" required:"true" example:"\"files\"" doc:"Name in logs, metrics and audit events: letters, digits, dashes, dots and underscores."`
-	Path           string            `toml:"path" required:"true" example:"\"/mcp\"" doc:"URL path of the route."`
-	Protocol       string            `toml:"protocol" doc:"Protocol of the server: mcp."`
-	Upstream       string            `toml:"upstream" example:"\"https://mcp.example.com/mcp\"" doc:"URL of the server. Give this or command."`
-	Command        []string          `toml:"command" example:"[\"npx\", \"-y\", \"@modelcontextprotocol/server-filesystem\", \"/srv\"]" doc:"Command that starts a server speaking over standard input and output, and its arguments; no shell is involved. Give this or upstream."`
-	Env            map[string]string `toml:"env" secret:"true" example:"{ GITHUB_TOKEN = \"${GITHUB_TOKEN}\" }" doc:"Environment of the command. It gets nothing else but pass_env and PATH, HOME, LANG, LC_ALL and TMPDIR."`
-	PassEnv        []string          `toml:"pass_env" example:"[\"SSH_AUTH_SOCK\"]" doc:"Variables of the gateway's own environment that the command gets as they are."`
-	Dir            string            `toml:"dir" example:"\"/srv\"" doc:"Working directory of the command."`
-	IdleTimeout    time.Duration     `toml:"idle_timeout" doc:"How long a command without calls is kept running."`
-	MaxChildren    int               `toml:"max_children" doc:"Commands that run at the same time, one for each session."`
-	MaxPerCaller   int               `toml:"max_children_per_caller" doc:"Of these, commands of one caller. When all are taken, a new session ends the one that was longest unused and that nobody listens to."`
-	Transport      string            `toml:"transport" enum:"auto|streamable|sse" doc:"Transport of an upstream URL: Streamable HTTP, the older HTTP+SSE, or whichever it answers to."`
-	Timeout        time.Duration     `toml:"timeout" doc:"How long the server may take to begin its answer, and then to end one that is no stream."`
-	Auth           []string          `toml:"auth" list:"text" doc:"How callers prove who they are: api_key, jwt and oidc (access tokens), basic (name and password), mtls (client certificate), or none together with insecure_no_auth."`
-	InsecureNoAuth bool              `toml:"insecure_no_auth" doc:"INSECURE: lets anyone call the route. Needed for auth = [\"none\"], so that it never happens by accident."`
-	Rate           []string          `toml:"rate" list:"text" doc:"Calls that may be made: a number and a time, such as 100/1m or 10/minute, then per address, key, route, tool or tool:NAME; all of them hold. Without \"per\" it is per key."`
-	Limits         MessageLimits     `toml:"limits" doc:"Limits on what callers send."`
-	ReplyLimits    MessageLimits     `toml:"reply_limits" doc:"Limits on what the server sends, for each message of a stream."`
-	StreamBytes    Size              `toml:"stream_bytes" doc:"What the server may stream in answer to one call, all events together. Listening streams have no such end."`
-	Tools          ToolRules         `toml:"tools" doc:"Which tools may be called; tools/list shows only those."`
-	Prompts        Rules             `toml:"prompts" doc:"Which prompts may be read."`
-	Resources      Rules             `toml:"resources" doc:"Which resources may be read, by URI."`
-	Schema         SchemaChecks      `toml:"schema" doc:"Whether calls and results must fit the schemas that the server itself names for its tools."`
-	Schemas        []SchemaFile      `toml:"schemas" doc:"Schemas of your own for parts of messages. Repeat the table for each one."`
-	Inspect        ContentRules      `toml:"inspect" doc:"What is done about what messages hold: credentials, personal data, hidden text."`
-	Approval       Approval          `toml:"approval" doc:"Tools whose calls need the word of another person."`
-	Pins           toolpin.Config    `toml:"pins" doc:"What happens when the server shows other tools than before."`
-	Taint          guardrails.Taint  `toml:"taint" doc:"What callers have read, and what they may not use after it."`
-	Use            guardrails.Use    `toml:"use" doc:"How much a caller may use in a session and a day."`
-	CORS           CORS              `toml:"cors" doc:"Calls from web pages of other origins. None are allowed by default."`
-	Headers        Headers           `toml:"headers" doc:"Security headers of every reply."`
+	Name           string                   `toml:"name" required:"true" example:"\"files\"" doc:"Name in logs, metrics and audit events: letters, digits, dashes, dots and underscores."`
+	Path           string                   `toml:"path" required:"true" example:"\"/mcp\"" doc:"URL path of the route."`
+	Protocol       string                   `toml:"protocol" doc:"Protocol of the server: mcp."`
+	Upstream       string                   `toml:"upstream" example:"\"https://mcp.example.com/mcp\"" doc:"URL of the server. Give this or command."`
+	Command        []string                 `toml:"command" example:"[\"npx\", \"-y\", \"@modelcontextprotocol/server-filesystem\", \"/srv\"]" doc:"Command that starts a server speaking over standard input and output, and its arguments; no shell is involved. Give this or upstream."`
+	Env            map[string]string        `toml:"env" secret:"true" example:"{ GITHUB_TOKEN = \"${GITHUB_TOKEN}\" }" doc:"Environment of the command. It gets nothing else but pass_env and PATH, HOME, LANG, LC_ALL and TMPDIR. A value may be a secret reference, which is read when the command starts."`
+	PassEnv        []string                 `toml:"pass_env" example:"[\"SSH_AUTH_SOCK\"]" doc:"Variables of the gateway's own environment that the command gets as they are."`
+	Dir            string                   `toml:"dir" example:"\"/srv\"" doc:"Working directory of the command."`
+	IdleTimeout    time.Duration            `toml:"idle_timeout" doc:"How long a command without calls is kept running."`
+	MaxChildren    int                      `toml:"max_children" doc:"Commands that run at the same time, one for each session."`
+	MaxPerCaller   int                      `toml:"max_children_per_caller" doc:"Of these, commands of one caller. When all are taken, a new session ends the one that was longest unused and that nobody listens to."`
+	Credential     secrets.Credential       `toml:"credential" text:"secret" doc:"What the server asks of the gateway. The caller's own credential never travels on. A text is the reference to a bearer token: credential = \"secret://env/GITHUB_TOKEN\"."`
+	Credentials    []secrets.ToolCredential `toml:"credentials" doc:"Another credential for calls of some tools."`
+	Transport      string                   `toml:"transport" enum:"auto|streamable|sse" doc:"Transport of an upstream URL: Streamable HTTP, the older HTTP+SSE, or whichever it answers to."`
+	Timeout        time.Duration            `toml:"timeout" doc:"How long the server may take to begin its answer, and then to end one that is no stream."`
+	Auth           []string                 `toml:"auth" list:"text" doc:"How callers prove who they are: api_key, jwt and oidc (access tokens), basic (name and password), mtls (client certificate), or none together with insecure_no_auth."`
+	InsecureNoAuth bool                     `toml:"insecure_no_auth" doc:"INSECURE: lets anyone call the route. Needed for auth = [\"none\"], so that it never happens by accident."`
+	Rate           []string                 `toml:"rate" list:"text" doc:"Calls that may be made: a number and a time, such as 100/1m or 10/minute, then per address, key, route, tool or tool:NAME; all of them hold. Without \"per\" it is per key."`
+	Limits         MessageLimits            `toml:"limits" doc:"Limits on what callers send."`
+	ReplyLimits    MessageLimits            `toml:"reply_limits" doc:"Limits on what the server sends, for each message of a stream."`
+	StreamBytes    Size                     `toml:"stream_bytes" doc:"What the server may stream in answer to one call, all events together. Listening streams have no such end."`
+	Tools          ToolRules                `toml:"tools" doc:"Which tools may be called; tools/list shows only those."`
+	Prompts        Rules                    `toml:"prompts" doc:"Which prompts may be read."`
+	Resources      Rules                    `toml:"resources" doc:"Which resources may be read, by URI."`
+	Schema         SchemaChecks             `toml:"schema" doc:"Whether calls and results must fit the schemas that the server itself names for its tools."`
+	Schemas        []SchemaFile             `toml:"schemas" doc:"Schemas of your own for parts of messages. Repeat the table for each one."`
+	Inspect        ContentRules             `toml:"inspect" doc:"What is done about what messages hold: credentials, personal data, hidden text."`
+	Approval       Approval                 `toml:"approval" doc:"Tools whose calls need the word of another person."`
+	Pins           toolpin.Config           `toml:"pins" doc:"What happens when the server shows other tools than before."`
+	Taint          guardrails.Taint         `toml:"taint" doc:"What callers have read, and what they may not use after it."`
+	Use            guardrails.Use           `toml:"use" doc:"How much a caller may use in a session and a day."`
+	CORS           CORS                     `toml:"cors" doc:"Calls from web pages of other origins. None are allowed by default."`
+	Headers        Headers                  `toml:"headers" doc:"Security headers of every reply."`
 }
 
 // MessageLimits bound one message.
@@ -119,6 +123,7 @@ func DefaultRoute() Route {
 		Inspect:     DefaultContentRules(),
 		StreamBytes: 256 << 20,
 		Approval:    defaultApproval(),
+		Credential:  secrets.DefaultCredential(),
 		Pins:        toolpin.Default(),
 		Taint:       guardrails.DefaultTaint(),
 		CORS:        defaultCORS(),
@@ -148,6 +153,17 @@ func (r Route) Validate() error {
 	errs = append(errs, field.AtLeast("stream_bytes", int64(r.StreamBytes), 1))
 	errs = append(errs, field.Between("timeout", r.Timeout, time.Millisecond, 24*time.Hour))
 	return errors.Join(errs...)
+}
+
+// OldTransport reports whether the upstream is spoken to by the transport of
+// 2024-11-05: as the configuration says or, if that leaves it open, by the path
+// that its servers use by convention.
+func (r *Route) OldTransport() bool {
+	if r.Transport != "auto" {
+		return r.Transport == "sse"
+	}
+	u, err := url.Parse(r.Upstream)
+	return err == nil && path.Base(u.Path) == "sse"
 }
 
 // checkServer checks that there is exactly one server and that no setting is

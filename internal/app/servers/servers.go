@@ -4,21 +4,22 @@ package servers
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
-	"path"
 	"sync"
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/app/secrets"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 	"github.com/portcullis-dev/portcullis/internal/upstream/bridge"
 	"github.com/portcullis-dev/portcullis/internal/upstream/dial"
 	"github.com/portcullis-dev/portcullis/internal/upstream/direct"
+	"github.com/portcullis-dev/portcullis/internal/upstream/inject"
 	"github.com/portcullis-dev/portcullis/internal/upstream/legacysse"
 	"github.com/portcullis-dev/portcullis/internal/upstream/stdio"
 )
@@ -37,11 +38,11 @@ type Server struct {
 }
 
 // Next returns the servers of a configuration, taking over from u.
-func (u Set) Next(cfg *config.Config, version string, log *slog.Logger) (Set, error) {
+func (u Set) Next(cfg *config.Config, kept *secrets.Set, version string, log *slog.Logger) (Set, error) {
 	out := Set{}
 	for i := range cfg.Routes {
 		rt := &cfg.Routes[i]
-		settings, err := upstreamSettings(rt)
+		settings, err := upstreamSettings(rt, kept)
 		if err != nil {
 			return nil, err
 		}
@@ -49,7 +50,7 @@ func (u Set) Next(cfg *config.Config, version string, log *slog.Logger) (Set, er
 			out[rt.Name] = old
 			continue
 		}
-		made, err := newUpstream(rt, version, log.With("route", rt.Name))
+		made, err := newUpstream(rt, kept, version, log.With("route", rt.Name))
 		if err != nil {
 			out.Discard(u)
 			return nil, fmt.Errorf("route %q: %w", rt.Name, err)
@@ -61,25 +62,33 @@ func (u Set) Next(cfg *config.Config, version string, log *slog.Logger) (Set, er
 }
 
 // upstreamSettings is what a route's upstream depends on, for comparison only.
-func upstreamSettings(rt *config.Route) (string, error) {
+func upstreamSettings(rt *config.Route, kept *secrets.Set) (string, error) {
+	var sources any // of the secrets it uses
+	if len(rt.References()) > 0 {
+		sources = kept.Settings()
+	}
 	b, err := json.Marshal(struct {
-		A, B, C, D, E, F, G, H any
-	}{rt.Upstream, rt.Command, rt.Env, rt.PassEnv, rt.Dir, []any{rt.Timeout, rt.IdleTimeout}, []any{rt.MaxChildren, rt.MaxPerCaller}, []any{rt.Transport, rt.ReplyLimits.Bytes}})
+		A, B, C, D, E, F, G, H, I any
+	}{rt.Upstream, rt.Command, rt.Env, rt.PassEnv, rt.Dir, []any{rt.Timeout, rt.IdleTimeout}, []any{rt.MaxChildren, rt.MaxPerCaller}, []any{rt.Transport, rt.ReplyLimits.Bytes}, []any{rt.Credential, rt.Credentials, sources}})
 	if err != nil {
 		return "", fmt.Errorf("comparing settings: %w", err)
 	}
 	return string(b), nil
 }
 
-func newUpstream(rt *config.Route, version string, log *slog.Logger) (*Server, error) {
+func newUpstream(rt *config.Route, kept *secrets.Set, version string, log *slog.Logger) (*Server, error) {
 	switch {
 	case len(rt.Command) > 0:
-		return newCommand(rt, version, log)
-	case usesSSE(rt):
-		return newLegacy(rt, version, log)
+		return newCommand(rt, kept, version, log)
+	case rt.OldTransport():
+		return newLegacy(rt, kept, version, log)
 	}
 	cfg := direct.Default()
 	cfg.URL, cfg.Timeout = rt.Upstream, rt.Timeout
+	var err error
+	if cfg.Credentials, cfg.Certificate, err = credentialsOf(rt, kept); err != nil {
+		return nil, err
+	}
 	client, err := direct.New(cfg)
 	if err != nil {
 		return nil, err
@@ -91,14 +100,17 @@ func newUpstream(rt *config.Route, version string, log *slog.Logger) (*Server, e
 	}, nil
 }
 
-// usesSSE tells the transport of 2024-11-05 by the configuration or, if that
-// leaves it open, by the path that its servers use by convention.
-func usesSSE(rt *config.Route) bool {
-	if rt.Transport != "auto" {
-		return rt.Transport == "sse"
+// certificate gives a client certificate for a handshake.
+type certificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error)
+
+// credentialsOf returns what the upstream of a route gets of the gateway's own.
+func credentialsOf(rt *config.Route, kept *secrets.Set) (inject.Credentials, certificate, error) {
+	credentials, err := kept.Credentials(rt)
+	if err != nil {
+		return nil, nil, err
 	}
-	u, err := url.Parse(rt.Upstream)
-	return err == nil && path.Base(u.Path) == "sse"
+	cert, err := kept.Certificate(rt)
+	return credentials, cert, err
 }
 
 func bridgeConfig(rt *config.Route) bridge.Config {
@@ -109,9 +121,13 @@ func bridgeConfig(rt *config.Route) bridge.Config {
 	return c
 }
 
-func newCommand(rt *config.Route, version string, log *slog.Logger) (*Server, error) {
+func newCommand(rt *config.Route, kept *secrets.Set, version string, log *slog.Logger) (*Server, error) {
 	c := stdio.Default()
-	c.Command, c.Dir, c.Env, c.PassEnv = rt.Command, rt.Dir, rt.Env, rt.PassEnv
+	c.Command, c.Dir, c.PassEnv = rt.Command, rt.Dir, rt.PassEnv
+	var err error
+	if c.Secrets, c.Env, err = kept.Environment(rt); err != nil {
+		return nil, err
+	}
 	c.MaxMessage = int(rt.ReplyLimits.Bytes)
 	launcher, err := stdio.New(c, log)
 	if err != nil {
@@ -121,7 +137,7 @@ func newCommand(rt *config.Route, version string, log *slog.Logger) (*Server, er
 	return newBridge(rt, open, rt.Command[0], version, log)
 }
 
-func newLegacy(rt *config.Route, version string, log *slog.Logger) (*Server, error) {
+func newLegacy(rt *config.Route, kept *secrets.Set, version string, log *slog.Logger) (*Server, error) {
 	c := legacysse.Default()
 	c.URL = rt.Upstream
 	c.MaxMessage = int(rt.ReplyLimits.Bytes)
@@ -130,7 +146,18 @@ func newLegacy(rt *config.Route, version string, log *slog.Logger) (*Server, err
 		DialContext:           dialer.DialContext,
 		ResponseHeaderTimeout: rt.Timeout, MaxIdleConnsPerHost: 64, IdleConnTimeout: 4 * time.Second,
 	}
-	d, err := legacysse.New(c, transport, log)
+	credentials, certificate, err := credentialsOf(rt, kept)
+	if err != nil {
+		return nil, err
+	}
+	var carrier http.RoundTripper = transport
+	if certificate != nil {
+		transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetClientCertificate: certificate}
+	}
+	if credentials != nil {
+		carrier = &inject.Transport{Next: transport, Use: credentials}
+	}
+	d, err := legacysse.New(c, carrier, log)
 	if err != nil {
 		return nil, err
 	}

@@ -24,6 +24,8 @@ var (
 	userinfo = regexp.MustCompile(`(\w://)[^/?#\s]*@`)
 	// loneVariable is a text that is a variable and nothing else.
 	loneVariable = regexp.MustCompile(`^\$\{\w+\}$`)
+	// reference is where a secret is found, and not one.
+	reference = regexp.MustCompile(`^secret://[a-z]+/[\w./:@+=,~-]+(\?version=[\w.~-]+)?(#[\w.~-]+)?$`)
 	// query finds the values of a URL's query.
 	query = regexp.MustCompile(`([?&][^=&#\s]*=)[^&#\s]*`)
 )
@@ -74,7 +76,7 @@ func (w literal) value(v reflect.Value, f tomlstrict.Field, path string) string 
 
 func (w literal) quoted(s string, f tomlstrict.Field) string {
 	switch {
-	case !w.mask:
+	case !w.mask, reference.MatchString(s):
 		return tomlstrict.QuoteValue(s)
 	case f.Secret && s != "":
 		return tomlstrict.Quote(masked)
@@ -115,11 +117,18 @@ func (v View) PlainSecrets() []string {
 		inMap := !strings.HasSuffix(l.path, l.field.Name)
 		key := l.path[strings.LastIndex(l.path, ".")+1:]
 		_, isTemplate := v.Templates[l.path]
+		if isReference(l.value) {
+			continue
+		}
 		if l.field.Secret && !isTemplate && !isEmpty(l.value) && (!inMap || sensitiveName.MatchString(key)) {
 			out = append(out, l.path)
 		}
 	}
 	return out
+}
+
+func isReference(v reflect.Value) bool {
+	return v.Kind() == reflect.String && reference.MatchString(v.String())
 }
 
 // template writes a text that names a variable as it stands in the file. In a

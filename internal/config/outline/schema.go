@@ -61,6 +61,9 @@ func (v View) fieldSchema(def reflect.Value, f tomlstrict.Field) object {
 	s := v.typeSchema(def.Type(), f)
 	if tomlstrict.FormOf(def.Type()) == tomlstrict.FormTable {
 		s = v.tableSchema(def)
+		if f.TextKey != "" {
+			s = object{"anyOf": []any{s, object{"type": "string"}}}
+		}
 	} else if !isEmpty(def) && !f.Secret && !isTable(def.Type()) {
 		s["default"] = scalarJSON(v.text(leaf{field: f, value: def}, false))
 	}

@@ -109,6 +109,9 @@ func (d *decoding) value(n *node, v reflect.Value, f Field, path string) {
 	}
 	switch FormOf(v.Type()) {
 	case FormTable:
+		if n.kind == kindString && f.TextKey != "" {
+			n = &node{kind: kindTable, line: n.line, names: []string{f.TextKey}, fields: map[string]*node{f.TextKey: n}}
+		}
 		d.table(n, v, path)
 	case FormTables, FormList:
 		d.list(n, v, f, path)

@@ -19,6 +19,7 @@ type Field struct {
 	Required bool     // must stand in the file
 	Bytes    bool     // a number of bytes, "1MiB" allowed
 	TextList bool     // one text with commas is allowed in place of a list
+	TextKey  string   // key of a table that a text in place of the table stands for
 }
 
 // Fields returns the keys of a struct type in order of declaration. It reads
@@ -34,6 +35,7 @@ type Field struct {
 //	secret:"true"      mask it; also any type with a method Reveal() string
 //	required:"true"    must be given
 //	unit:"bytes"       an integer that may be written "1MiB"; Size always may
+//	text:"key"         a table that may be written as the text of one key
 //	list:"text"        a list that may be written as one text with commas
 func Fields(t reflect.Type) []Field {
 	var out []Field
@@ -58,6 +60,7 @@ func Fields(t reflect.Type) []Field {
 			Required: sf.Tag.Get("required") == "true",
 			Bytes:    sf.Tag.Get("unit") == "bytes" || sf.Type == reflect.TypeFor[Size](),
 			TextList: sf.Tag.Get("list") == "text",
+			TextKey:  sf.Tag.Get("text"),
 		}
 		if e := sf.Tag.Get("enum"); e != "" {
 			f.Enum = strings.Split(e, "|")

@@ -18,8 +18,10 @@
 //
 // What it promises:
 //
-//   - Nothing that left this process is sent again (requirement: no retry).
-//     In its place stands hygiene: an idle connection is looked at before it is
+//   - Nothing that left this process is sent again (requirement: no retry), but
+//     for a call that the upstream refused with 401 because the gateway's own
+//     credential was replaced in the meantime: once, with the new one.
+//     For all else there is hygiene: an idle connection is looked at before it is
 //     used, and is closed before common servers close theirs. One exception: a
 //     GET on a connection of http.Transport that dies before it is answered.
 //   - Replies with two readings are refused: see parseHead.
@@ -41,6 +43,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/upstream/dial"
+	"github.com/portcullis-dev/portcullis/internal/upstream/inject"
 )
 
 // Client is a [portcullis.Upstream] for one URL. It is safe for concurrent
@@ -48,6 +51,9 @@ import (
 type Client struct {
 	target  target
 	timeout time.Duration
+
+	credentials inject.Credentials // nil = the upstream asks for none
+
 	dialFor time.Duration
 	dialer  *dial.Dialer
 	pool    *pool
@@ -75,7 +81,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	c := &Client{
 		target:  newTarget(u),
-		timeout: cfg.Timeout,
+		timeout: cfg.Timeout, credentials: cfg.Credentials,
 		dialFor: cfg.DialTimeout,
 		dialer:  &dial.Dialer{Policy: cfg.policy(), Timeout: cfg.DialTimeout},
 		pool:    newPool(cfg),
@@ -86,6 +92,10 @@ func New(cfg Config) (*Client, error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	if cfg.Certificate != nil {
+		// A resumed session would show the certificate that it began with.
+		tlsConfig.GetClientCertificate, tlsConfig.ClientSessionCache = cfg.Certificate, nil
 	}
 	tlsConfig.NextProtos = []string{"h2", "http/1.1"}
 	c.dialer.TLS = tlsConfig
@@ -116,20 +126,31 @@ func (c *Client) Forward(ctx context.Context, call *portcullis.Call) (*portculli
 	if err != nil {
 		return nil, err
 	}
+	if c.credentials != nil {
+		return c.authorized(ctx, call, &req)
+	}
+	return c.send(ctx, &req)
+}
+
+// send sends a request and returns when the headers of the reply are known.
+func (c *Client) send(ctx context.Context, req *request) (*portcullis.Reply, error) {
+	if err := req.checkCredential(); err != nil {
+		return nil, err
+	}
 	if c.proxied || c.indirect.Load() {
-		return c.viaTransport(ctx, &req)
+		return c.viaTransport(ctx, req)
 	}
 	now := time.Now()
 	deadline := now.Add(c.timeout)
 	for {
 		cn, err := c.connect(ctx, now, deadline)
 		if errors.Is(err, errHTTP2) {
-			return c.viaTransport(ctx, &req)
+			return c.viaTransport(ctx, req)
 		}
 		if err != nil {
 			return nil, failure(ctx, "connecting to upstream", err)
 		}
-		reply, sent, err := c.exchange(ctx, cn, &req, deadline)
+		reply, sent, err := c.exchange(ctx, cn, req, deadline)
 		if err == nil {
 			return reply, nil
 		}

@@ -1,6 +1,7 @@
 package direct
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis/internal/upstream/dial"
+	"github.com/portcullis-dev/portcullis/internal/upstream/inject"
 )
 
 // Config describes one HTTP upstream.
@@ -27,6 +29,12 @@ type Config struct {
 	ServerName string `toml:"server_name"` // name to verify instead of the URL's host
 	ClientCert string `toml:"client_cert"` // PEM file of the client certificate
 	ClientKey  string `toml:"client_key"`  // PEM file of its key
+
+	// Credentials are what the upstream asks of the gateway; nil is none.
+	Credentials inject.Credentials
+	// Certificate gives a client certificate for each handshake, in place of
+	// ClientCert.
+	Certificate func(*tls.CertificateRequestInfo) (*tls.Certificate, error)
 
 	// Proxy is the URL of an HTTP proxy, or "env" for the proxy that
 	// HTTP_PROXY, HTTPS_PROXY and NO_PROXY name; "" dials directly. Behind a
@@ -83,6 +91,9 @@ func (c Config) Validate() error {
 	}
 	if (c.ClientCert == "") != (c.ClientKey == "") {
 		return errors.New("client_cert: certificate and client_key go together")
+	}
+	if u.Scheme == "http" && c.Certificate != nil {
+		return errors.New("certificate: url is not https")
 	}
 	if u.Scheme == "http" {
 		for _, f := range []struct{ name, value string }{

@@ -48,7 +48,7 @@ func (c *Client) viaTransport(ctx context.Context, r *request) (*portcullis.Repl
 	inner, cancel := context.WithCancelCause(ctx)
 	timer := time.AfterFunc(c.timeout, func() { cancel(errHeadTime) })
 	req := &http.Request{
-		Method: r.method, URL: c.target.url, Host: c.target.url.Host, Header: r.header(),
+		Method: r.method, URL: c.target.with(r.query), Host: c.target.url.Host, Header: r.header(),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}
 	if len(r.body) > 0 {

@@ -185,7 +185,7 @@ func TestTarget(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := newTarget(u); got.addr != want[0] || got.after != want[1] {
+		if got := newTarget(u); got.addr != want[0] || got.path+got.after != want[1] {
 			t.Errorf("%s: got %q %q", raw, got.addr, got.after)
 		}
 	}

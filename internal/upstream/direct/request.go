@@ -16,6 +16,9 @@ type request struct {
 	named  []string // canonical names that a Connection field of the call listed
 	body   []byte
 	sized  bool // has a Content-Length: the message shapes have, even when empty
+
+	own   []portcullis.Field // of the upstream's credential
+	query string             // of the upstream's credential
 }
 
 // newRequest reads the call. It refuses what could become a second request or
@@ -50,7 +53,7 @@ func newRequest(call *portcullis.Call) (request, error) {
 
 // sends reports whether the field of that canonical name goes to the upstream.
 func (r *request) sends(name string) bool {
-	if ownRequestField(name) {
+	if ownRequestField(name) || r.owned(name) {
 		return false
 	}
 	for _, n := range r.named {
@@ -65,7 +68,8 @@ func (r *request) sends(name string) bool {
 type target struct {
 	url    *url.URL
 	addr   string // host:port to dial
-	after  string // what follows the method: " /path?query HTTP/1.1\r\nHost: …\r\nAccept-Encoding: identity\r\n"
+	path   string // what follows the method: " /path?query"
+	after  string // what follows that: " HTTP/1.1\r\nHost: …\r\nAccept-Encoding: identity\r\n"
 	secure bool
 }
 
@@ -84,7 +88,8 @@ func newTarget(u *url.URL) target {
 	return target{
 		url:    u,
 		addr:   host + ":" + port,
-		after:  " " + u.RequestURI() + " HTTP/1.1\r\nHost: " + u.Host + "\r\nAccept-Encoding: identity\r\n",
+		path:   " " + u.RequestURI(),
+		after:  " HTTP/1.1\r\nHost: " + u.Host + "\r\nAccept-Encoding: identity\r\n",
 		secure: u.Scheme == "https",
 	}
 }
@@ -93,11 +98,22 @@ func newTarget(u *url.URL) target {
 // line.
 func (t *target) appendHead(b []byte, r *request) []byte {
 	b = append(b, r.method...)
+	b = append(b, t.path...)
+	if r.query != "" {
+		b = append(b, t.joint())
+		b = append(b, r.query...)
+	}
 	b = append(b, t.after...)
 	for _, f := range r.fields {
 		if !r.sends(canonical(f.Name)) {
 			continue
 		}
+		b = append(b, f.Name...)
+		b = append(b, ": "...)
+		b = append(b, f.Value...)
+		b = append(b, "\r\n"...)
+	}
+	for _, f := range r.own {
 		b = append(b, f.Name...)
 		b = append(b, ": "...)
 		b = append(b, f.Value...)
@@ -111,6 +127,27 @@ func (t *target) appendHead(b []byte, r *request) []byte {
 	return append(b, "\r\n"...)
 }
 
+// joint is what stands between the URL and a further parameter.
+func (t *target) joint() byte {
+	if t.url.RawQuery != "" {
+		return '&'
+	}
+	return '?'
+}
+
+// with returns the URL with a further parameter.
+func (t *target) with(query string) *url.URL {
+	if query == "" {
+		return t.url
+	}
+	u := *t.url
+	if u.RawQuery != "" {
+		u.RawQuery += "&"
+	}
+	u.RawQuery += query
+	return &u
+}
+
 // header returns the fields as net/http wants them.
 func (r *request) header() http.Header {
 	h := make(http.Header, len(r.fields)+2)
@@ -118,6 +155,9 @@ func (r *request) header() http.Header {
 		if name := canonical(f.Name); r.sends(name) {
 			h[name] = append(h[name], f.Value)
 		}
+	}
+	for _, f := range r.own {
+		h.Add(f.Name, f.Value)
 	}
 	h["Accept-Encoding"] = []string{"identity"}
 	if _, ok := h["User-Agent"]; !ok {

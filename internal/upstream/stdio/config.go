@@ -8,15 +8,16 @@ import (
 
 // Config says how a server is run.
 type Config struct {
-	Command    []string          `toml:"command"`     // program and arguments
-	Dir        string            `toml:"dir"`         // working folder; "" = the gateway's
-	Env        map[string]string `toml:"env"`         // variables set for the child
-	PassEnv    []string          `toml:"pass_env"`    // variables of the gateway passed on, if set
-	Grace      time.Duration     `toml:"grace"`       // wait after closing stdin, and again after SIGTERM
-	MaxMessage int               `toml:"max_message"` // longest line from the child, bytes
-	WriteLimit time.Duration     `toml:"write_limit"` // longest time the child may take to read a message
-	Stderr     LogLimit          `toml:"stderr"`      // what of stderr, and of stray lines on stdout, is logged
-	MaxStray   int               `toml:"max_stray"`   // lines on stdout that are not JSON before the child is ended
+	Command    []string                          `toml:"command"` // program and arguments
+	Dir        string                            `toml:"dir"`     // working folder; "" = the gateway's
+	Env        map[string]string                 `toml:"env"`     // variables set for the child
+	Secrets    func() (map[string]string, error) // further variables of Env, read at each start; nil = none
+	PassEnv    []string                          `toml:"pass_env"`    // variables of the gateway passed on, if set
+	Grace      time.Duration                     `toml:"grace"`       // wait after closing stdin, and again after SIGTERM
+	MaxMessage int                               `toml:"max_message"` // longest line from the child, bytes
+	WriteLimit time.Duration                     `toml:"write_limit"` // longest time the child may take to read a message
+	Stderr     LogLimit                          `toml:"stderr"`      // what of stderr, and of stray lines on stdout, is logged
+	MaxStray   int                               `toml:"max_stray"`   // lines on stdout that are not JSON before the child is ended
 }
 
 // LogLimit bounds what a child can write to the log.
@@ -85,14 +86,27 @@ func validName(name string) bool {
 func basics() []string { return []string{"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR"} }
 
 // environ builds the child's whole environment from what look finds. A name in
-// Env wins over the same name passed on.
-func (c Config) environ(look func(string) (string, bool)) []string {
+// Env wins over the same name passed on, a secret over both. Without one of its
+// secrets no child starts.
+func (c Config) environ(look func(string) (string, bool)) ([]string, error) {
 	var env []string
 	seen := make(map[string]bool)
 	add := func(name, value string) {
 		if !seen[name] {
 			seen[name] = true
 			env = append(env, name+"="+value)
+		}
+	}
+	if c.Secrets != nil {
+		secrets, err := c.Secrets()
+		if err != nil {
+			return nil, fmt.Errorf("reading the environment of the command: %w", err)
+		}
+		for name, value := range secrets {
+			if strings.ContainsRune(value, 0) {
+				return nil, fmt.Errorf("env.%s: NUL byte in the secret", name)
+			}
+			add(name, value)
 		}
 	}
 	for name, value := range c.Env {
@@ -105,5 +119,5 @@ func (c Config) environ(look func(string) (string, bool)) []string {
 			}
 		}
 	}
-	return env
+	return env, nil
 }

@@ -80,7 +80,11 @@ func (l *Launcher) Start(ctx context.Context) (*Process, error) {
 	p.sending <- struct{}{}
 	p.cmd = exec.Command(l.cfg.Command[0], l.cfg.Command[1:]...)
 	p.cmd.Dir = l.cfg.Dir
-	p.cmd.Env = l.cfg.environ(os.LookupEnv)
+	env, err := l.cfg.environ(os.LookupEnv)
+	if err != nil {
+		return nil, err
+	}
+	p.cmd.Env = env
 	if err := ownGroup(p.cmd); err != nil {
 		return nil, err
 	}

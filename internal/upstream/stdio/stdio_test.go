@@ -331,7 +331,20 @@ func TestEnvironment(t *testing.T) {
 
 func TestEnviron(t *testing.T) {
 	c := Config{PassEnv: []string{"PATH", "A"}, Env: map[string]string{"A": "1"}}
-	got := c.environ(func(name string) (string, bool) { return "x", name == "PATH" || name == "A" || name == "SECRET" })
+	c.Secrets = func() (map[string]string, error) { return map[string]string{"KEY": "hidden"}, nil }
+	got, err := c.environ(func(name string) (string, bool) { return "x", name == "PATH" || name == "A" || name == "SECRET" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if i := slices.Index(got, "KEY=hidden"); i < 0 {
+		t.Errorf("no secret in %q", got)
+	} else {
+		got = slices.Delete(got, i, i+1)
+	}
+	c.Secrets = func() (map[string]string, error) { return nil, errors.New("gone") }
+	if env, err := c.environ(os.LookupEnv); err == nil {
+		t.Errorf("a child would start without its secret: %q", env)
+	}
 	slices.Sort(got)
 	if !slices.Equal(got, []string{"A=1", "PATH=x"}) {
 		t.Errorf("got %q", got)
