@@ -69,7 +69,7 @@ func (s *Service) Check(ctx context.Context, a Attempt) (portcullis.Principal, e
 	}
 	// Whoever sends the same at the same time from the same place waits for the
 	// one answer: a client that opens ten calls at once makes one attempt.
-	return s.flights.do(r.tag, func() (portcullis.Principal, error) { return s.decide(ctx, r, now) })
+	return s.flights.do(flightKey{r.tag, s.verified.generation()}, func() (portcullis.Principal, error) { return s.decide(ctx, r, now) })
 }
 
 // decide computes one hash and looks at the stored user, whatever is wrong.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -243,6 +244,54 @@ func TestTogether(t *testing.T) {
 	wg.Wait()
 	if kinds[refused] != 5 || kinds[locked] != 95 {
 		t.Errorf("%v", kinds)
+	}
+}
+
+// TestNoOldAnswer: an attempt that comes after a user was changed does not get
+// the answer to the same attempt that was under way before.
+func TestNoOldAnswer(t *testing.T) {
+	for name, change := range map[string]func(*world) error{
+		"password": func(w *world) error {
+			_, err := w.SetPassword(t.Context(), "alice", "another good password", portcullis.Actor{})
+			return err
+		},
+		"disabled": func(w *world) error {
+			_, err := w.SetDisabled(t.Context(), "alice", true, "", portcullis.Actor{})
+			return err
+		},
+		"removed": func(w *world) error { return w.Remove(t.Context(), "alice", "", portcullis.Actor{}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, cheap())
+			w.add("alice")
+			var first atomic.Bool
+			has, goOn := make(chan struct{}), make(chan struct{})
+			w.store.read = func() {
+				if first.CompareAndSwap(false, true) {
+					close(has)
+					<-goOn
+				}
+			}
+			var early sync.WaitGroup
+			early.Go(func() { w.want(accepted, "alice", good, home()) }) // it began before the change
+			<-has
+			if err := change(w); err != nil {
+				t.Error(err)
+			}
+			var late sync.WaitGroup
+			late.Go(func() { w.want(refused, "alice", good, home()) })
+			waited := make(chan struct{})
+			go func() { late.Wait(); close(waited) }()
+			select {
+			case <-waited:
+			case <-time.After(5 * time.Second):
+				t.Error("an attempt waits for one that began before the change")
+			}
+			close(goOn)
+			early.Wait()
+			late.Wait()
+			w.want(refused, "alice", good, home())
+		})
 	}
 }
 
