@@ -105,7 +105,7 @@ func (c verbs) list() *cobra.Command {
 					}
 					rows[i] = []string{u.Name, u.ID, state, strings.Join(u.Roles, " "), strings.Join(u.Scopes, " "), u.PasswordChangedAt.UTC().Format(time.RFC3339)}
 				}
-				return c.Table([]string{"NAME", "ID", "STATE", "ROLES", "SCOPES", "PASSWORD OF"}, rows)
+				return c.Table([]string{"NAME", "ID", "STATE", "ROLES", "SCOPES", "PASSWORD SINCE"}, rows)
 			})
 		},
 	}
