@@ -147,7 +147,7 @@ func (c verbs) issue() *cobra.Command {
 		Use: "issue", Short: "Issue an access token and show it, this once", Args: frame.None,
 		Long: `Issue an access token without a login. It is accepted on routes that list "jwt"
 under auth, cannot be refreshed, and is short-lived: 15 minutes, or up to
-identity.session.issue_ttl_max.`,
+identity.session.issue_ttl_max. The administration takes API keys only.`,
 		Example: `  portcullis token issue --subject ci --scopes tools:search --ttl 5m
   portcullis token issue --subject nightly --scopes "tools:*" --roles editor --output json`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -177,7 +177,7 @@ identity.session.issue_ttl_max.`,
 	f := cmd.Flags()
 	f.StringVar(&req.Subject, "subject", "", "principal it speaks for")
 	f.StringVar(&req.Name, "name", "", "name, for people")
-	f.StringSliceVar(&req.Scopes, "scopes", nil, "what it may do, repeatable or comma-separated: tools:NAME, tools:*, prompts:…, resources:…, manage")
+	f.StringSliceVar(&req.Scopes, "scopes", nil, "what it may do, repeatable or comma-separated: tools:NAME, tools:*, prompts:…, resources:…")
 	f.StringSliceVar(&req.Roles, "roles", nil, "roles it has, repeatable or comma-separated")
 	f.DurationVar(&life, "ttl", 0, "life, such as 5m (default 15m, or the configured bound)")
 	return cmd
