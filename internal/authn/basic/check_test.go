@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/authn/basic/lockout"
 	"github.com/portcullis-dev/portcullis/internal/authn/basic/password"
 )
 
@@ -145,6 +146,41 @@ func TestLockIsNoDenial(t *testing.T) {
 	w.want(accepted, "alice", good, home())
 	w.pass(15 * time.Minute)
 	w.want(accepted, "alice", good, elsewhere(250))
+}
+
+// TestFullTableIsNoDenial: whoever fills the table of failures with names that
+// nobody has locks out no user at an address where they have logged in, and a
+// login is not counted against those who share what room is left.
+func TestFullTableIsNoDenial(t *testing.T) {
+	w := newWorld(t, cheap())
+	w.add("alice")
+	w.add("bob")
+	lock := lockout.Config{After: w.cfg.LockAfter, First: w.cfg.LockFirst, Max: w.cfg.LockMax, Size: 8}
+	var err error
+	if w.pairs, err = lockout.New(lock); err != nil {
+		t.Fatal(err)
+	}
+	w.want(accepted, "alice", good, home())
+	fill := func(n int) {
+		for i := range n {
+			_, _ = w.try(fmt.Sprint("nobody", i), evil, elsewhere(byte(i)))
+		}
+	}
+	fill(lock.Size)
+	for range 3 * lock.After { // good logins from new places while there is no room
+		w.want(accepted, "bob", good, elsewhere(200))
+		w.familiar.drop("bob")
+		w.verified.drop("bob")
+	}
+	fill(10 * lock.Size)
+	w.want(locked, "bob", good, elsewhere(201)) // strangers share a lock
+	w.want(accepted, "alice", good, home())
+	w.verified.drop("alice")
+	w.want(accepted, "alice", good, home())
+	for range lock.After { // at home guesses are counted as ever
+		w.want(refused, "alice", evil, home())
+	}
+	w.want(locked, "alice", good, home())
 }
 
 // TestLockedCacheIsNoOracle: while a name is locked for an address, a password
