@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/access"
 	"github.com/portcullis-dev/portcullis/gateway/refusal"
 	"github.com/portcullis-dev/portcullis/internal/authn/challenge"
 	"github.com/portcullis-dev/portcullis/internal/authn/mtls"
@@ -153,7 +154,7 @@ func (p *pipeline) authorize(ctx context.Context, m readMessage) (permittedCall,
 		}
 	}
 	x.phase, x.guard = "authz", ""
-	d, guard, err := decide(ctx, p.authz, x.who, x.action)
+	d, guard, err := access.Decide(ctx, p.authz, x.who, x.action)
 	x.guard = guard
 	if err != nil {
 		return permittedCall{}, err
@@ -166,7 +167,7 @@ func (p *pipeline) authorize(ctx context.Context, m readMessage) (permittedCall,
 			Route: x.conn.Route, Method: "resources/read", Target: portcullis.Target{Kind: portcullis.TargetResource, Name: uri},
 			Client: x.conn.Client, Secure: x.conn.Secure,
 		}
-		if d, x.guard, err = decide(ctx, p.authz, x.who, also); err != nil {
+		if d, x.guard, err = access.Decide(ctx, p.authz, x.who, also); err != nil {
 			return permittedCall{}, err
 		}
 		if !d.Allowed() {
@@ -174,19 +175,6 @@ func (p *pipeline) authorize(ctx context.Context, m readMessage) (permittedCall,
 		}
 	}
 	return permittedCall{x}, nil
-}
-
-// decide asks every authorizer; the first that does not allow has decided.
-// With nobody to ask the answer is deny.
-func decide(ctx context.Context, authz []portcullis.Authorizer, who portcullis.Principal, a portcullis.Action) (portcullis.Decision, string, error) {
-	var d portcullis.Decision
-	for _, g := range authz {
-		var err error
-		if d, err = g.Authorize(ctx, who, a); err != nil || !d.Allowed() {
-			return d, g.Name(), err
-		}
-	}
-	return d, "", nil
 }
 
 // forbidden is the same whether the thing exists or not. Scopes that would
