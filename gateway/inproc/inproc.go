@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/obs"
 )
 
 // Upstream makes h an upstream. The handler sees the method, path, query and
@@ -35,7 +36,7 @@ func (u handlerUpstream) Forward(ctx context.Context, call *portcullis.Call) (*p
 	if call.Conn.Client.IsValid() {
 		r.RemoteAddr = netip.AddrPortFrom(call.Conn.Client, 0).String() // as trusted proxies report it
 	}
-	r = r.WithContext(context.WithValue(r.Context(), principalKey{}, call.Principal))
+	r = r.WithContext(obs.WithRequestID(context.WithValue(r.Context(), principalKey{}, call.Principal), call.Conn.RequestID))
 	pr, pw := io.Pipe()
 	w := &pipeWriter{header: make(http.Header), body: pw, ready: make(chan struct{})}
 	go w.serve(u.h, r)

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/obs"
 )
 
 func forward(t *testing.T, ctx context.Context, h http.HandlerFunc) (*portcullis.Reply, error) {
@@ -18,7 +19,7 @@ func forward(t *testing.T, ctx context.Context, h http.HandlerFunc) (*portcullis
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/x?y=1", nil)
 	r.Header.Set("Authorization", "Bearer secret")
 	return Upstream(h).Forward(ctx, &portcullis.Call{
-		Conn:      &portcullis.Conn{HTTP: r, Client: netip.MustParseAddr("192.0.2.7")},
+		Conn:      &portcullis.Conn{HTTP: r, Client: netip.MustParseAddr("192.0.2.7"), RequestID: "call-1"},
 		Principal: portcullis.Principal{ID: "alice"},
 		Message:   &portcullis.Message{Raw: []byte("body")},
 		Header:    []portcullis.Field{{Name: "Accept", Value: "a/b"}},
@@ -29,7 +30,7 @@ func TestHandlerSeesTheCall(t *testing.T) {
 	reply, err := forward(t, t.Context(), func(w http.ResponseWriter, r *http.Request) {
 		b, err := io.ReadAll(r.Body)
 		if err != nil || string(b) != "body" || r.URL.RequestURI() != "/x?y=1" || r.Header.Get("Accept") != "a/b" ||
-			r.Header.Get("Authorization") != "" || r.RemoteAddr != "192.0.2.7:0" || PrincipalFrom(r.Context()).ID != "alice" {
+			r.Header.Get("Authorization") != "" || r.RemoteAddr != "192.0.2.7:0" || PrincipalFrom(r.Context()).ID != "alice" || obs.RequestID(r.Context()) != "call-1" {
 			t.Errorf("%q, %v, %+v", b, err, r)
 		}
 		w.WriteHeader(http.StatusTeapot)

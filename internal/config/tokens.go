@@ -111,6 +111,21 @@ func (c *Config) checkTokens(i int) error {
 	return errors.Join(errs...)
 }
 
+// checkOwnIssuer keeps another issuer from having the name of the gateway's own
+// tokens: it would be asked about them, and refuse them all.
+func (c *Config) checkOwnIssuer() error {
+	if !c.SessionsOn() {
+		return nil
+	}
+	own := c.Sessions(c.Server.Listen).Issuer
+	for _, method := range [...]string{jwt.MethodJWT, jwt.MethodOIDC} {
+		if c.tokens(method).Issuer == own {
+			return fmt.Errorf("issuer: %q: is that of identity.%s too: want another name for the gateway's own tokens", own, method)
+		}
+	}
+	return nil
+}
+
 func (c *Config) checkIssuers() error {
 	j, o := &c.Identity.JWT, &c.Identity.OIDC
 	switch {

@@ -30,7 +30,7 @@ type Sessions interface {
 type IssueToken struct {
 	Subject string   `json:"subject" minLength:"1" maxLength:"255" doc:"Principal the token speaks for"`
 	Name    string   `json:"name,omitempty" maxLength:"255" doc:"For people"`
-	Scopes  []string `json:"scopes,omitempty" maxItems:"256" doc:"tools:NAME, tools:*, prompts:…, resources:…, manage"`
+	Scopes  []string `json:"scopes,omitempty" maxItems:"256" doc:"tools:NAME, tools:*, prompts:…, resources:…"`
 	Roles   []string `json:"roles,omitempty" maxItems:"256"`
 	TTL     string   `json:"ttl,omitempty" doc:"Life such as 10m; empty = 15m, or identity.session.issue_ttl_max if that is less"`
 }

@@ -142,7 +142,7 @@ func (j *Journal) recordDamage(d *auditlog.CorruptError) error {
 }
 
 // Record writes e and returns when it is as durable as configured. An empty
-// ID, Time, Environment or Service is filled in, in e too. Record waits while
+// ID, Time, RequestID, Environment or Service is filled in, in e too. Record waits while
 // more than Config.MaxPending bytes wait for the disk, until ctx ends; a write
 // that has begun is not given up.
 //
@@ -150,7 +150,7 @@ func (j *Journal) recordDamage(d *auditlog.CorruptError) error {
 // OnFailure "allow" it is logged and counted instead of returned, except
 // [ErrClosed].
 func (j *Journal) Record(ctx context.Context, e *portcullis.Event) error {
-	j.fill(e)
+	j.fill(ctx, e)
 	line := j.lines.Get().(*[]byte)
 	*line = auditlog.AppendRecord((*line)[:0], e)
 	err := j.record(ctx, *line, e.Security(), inSecurityLog(e))
@@ -169,12 +169,15 @@ func (j *Journal) Record(ctx context.Context, e *portcullis.Event) error {
 	return fmt.Errorf("recording audit event: %w", err)
 }
 
-func (j *Journal) fill(e *portcullis.Event) {
+func (j *Journal) fill(ctx context.Context, e *portcullis.Event) {
 	if e.ID == "" {
 		e.ID = obs.NewID()
 	}
 	if e.Time.IsZero() {
 		e.Time = time.Now()
+	}
+	if e.RequestID == "" {
+		e.RequestID = obs.RequestID(ctx)
 	}
 	if e.Environment == "" {
 		e.Environment = j.opts.Environment

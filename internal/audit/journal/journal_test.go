@@ -90,11 +90,21 @@ func TestRecordFillsIn(t *testing.T) {
 	dir := t.TempDir()
 	j := openTest(t, dir, Default(), Options{Environment: "production", Service: "portcullis"})
 	e := mustRecord(t, j, portcullis.Event{Type: portcullis.EventGatewayStarted})
+	if e.RequestID != "" {
+		t.Errorf("request id %q out of nothing", e.RequestID)
+	}
+	ofCall := obs.WithRequestID(t.Context(), "call-1")
+	for given, want := range map[string]string{"": "call-1", "its-own": "its-own"} {
+		e := portcullis.Event{Type: portcullis.EventSessionOpened, RequestID: given}
+		if err := j.Record(ofCall, &e); err != nil || e.RequestID != want {
+			t.Errorf("request id %q of an event with %q, %v", e.RequestID, given, err)
+		}
+	}
 	closeTest(t, j)
 	if len(e.ID) != 36 || e.ID[14] != '7' || e.Time.IsZero() || e.Environment != "production" || e.Service != "portcullis" {
 		t.Errorf("not filled in: %+v", e)
 	}
-	if got := contents(t, dir); len(got) != 1 || got[0] != e.ID {
+	if got := contents(t, dir); len(got) != 3 || got[0] != e.ID {
 		t.Errorf("journal holds %q, want %q", got, e.ID)
 	}
 }

@@ -162,7 +162,15 @@ func (s *suspects) of(name lockout.Key) string {
 // value is ready.
 type flights struct {
 	mu sync.Mutex
-	m  map[[32]byte]*flight
+	m  map[flightKey]*flight
+}
+
+// flightKey is an attempt and the generation that it begins in: nobody waits for
+// an answer that was under way before a user was changed, and may be about what
+// the user had before.
+type flightKey struct {
+	tag [32]byte
+	gen uint64
 }
 
 type flight struct {
@@ -171,22 +179,22 @@ type flight struct {
 	err  error
 }
 
-func (f *flights) do(tag [32]byte, fn func() (portcullis.Principal, error)) (portcullis.Principal, error) {
+func (f *flights) do(key flightKey, fn func() (portcullis.Principal, error)) (portcullis.Principal, error) {
 	f.mu.Lock()
-	if other := f.m[tag]; other != nil {
+	if other := f.m[key]; other != nil {
 		f.mu.Unlock()
 		<-other.done // bounded by hashTimeout
 		return other.who, other.err
 	}
 	if f.m == nil {
-		f.m = map[[32]byte]*flight{}
+		f.m = map[flightKey]*flight{}
 	}
 	mine := &flight{done: make(chan struct{}), err: unavailable(errPanicked)}
-	f.m[tag] = mine
+	f.m[key] = mine
 	f.mu.Unlock()
 	defer func() {
 		f.mu.Lock()
-		delete(f.m, tag)
+		delete(f.m, key)
 		f.mu.Unlock()
 		close(mine.done)
 	}()

@@ -25,6 +25,7 @@ type reading struct {
 	password string
 	client   netip.Addr
 	pair     lockout.Key // of name and address
+	familiar bool        // the user has logged in at the address
 	nameKey  lockout.Key
 	tag      [32]byte // of name, password and address
 }
@@ -56,7 +57,8 @@ func (s *Service) read(a Attempt) reading {
 // counted as a failure before the hash is computed.
 func (s *Service) Check(ctx context.Context, a Attempt) (portcullis.Principal, error) {
 	r, now := s.read(a), s.clock()
-	if wait := s.pairs.Wait(r.pair, now); wait > 0 {
+	r.familiar = s.familiar.knows(r.pair, now)
+	if wait := s.locks(r).Wait(r.pair, now); wait > 0 {
 		return portcullis.Principal{}, s.locked(r, wait, "locked for the address")
 	}
 	if who, ok := s.verified.get(r.tag, now); ok {
@@ -69,7 +71,17 @@ func (s *Service) Check(ctx context.Context, a Attempt) (portcullis.Principal, e
 	}
 	// Whoever sends the same at the same time from the same place waits for the
 	// one answer: a client that opens ten calls at once makes one attempt.
-	return s.flights.do(r.tag, func() (portcullis.Principal, error) { return s.decide(ctx, r, now) })
+	return s.flights.do(flightKey{r.tag, s.verified.generation()}, func() (portcullis.Principal, error) { return s.decide(ctx, r, now) })
+}
+
+// locks is the table that counts failures for an address. Those of familiar
+// addresses are apart: whoever fills the other one with made-up names, so that
+// all without room of their own share one count, locks no user out at home.
+func (s *Service) locks(r reading) *lockout.Table {
+	if r.familiar {
+		return s.homes
+	}
+	return s.pairs
 }
 
 // decide computes one hash and looks at the stored user, whatever is wrong.
@@ -82,7 +94,7 @@ func (s *Service) decide(ctx context.Context, r reading, now time.Time) (portcul
 		return portcullis.Principal{}, refusal
 	}
 	undecided := func(err error) (portcullis.Principal, error) {
-		s.pairs.Refund(charges[0])
+		s.locks(r).Refund(charges[0])
 		s.names.Refund(charges[1])
 		return portcullis.Principal{}, unavailable(err)
 	}
@@ -104,7 +116,8 @@ func (s *Service) decide(ctx context.Context, r reading, now time.Time) (portcul
 	if !match {
 		return portcullis.Principal{}, s.failed(r, rec, known, charges[0].Failures)
 	}
-	s.pairs.Forget(r.pair)
+	s.locks(r).Refund(charges[0]) // it may be on the count that many share
+	s.locks(r).Forget(r.pair)
 	s.names.Refund(charges[1])
 	s.familiar.add(r.pair, rec.Name, now)
 	who := rec.principal()
@@ -119,15 +132,15 @@ func (s *Service) decide(ctx context.Context, r reading, now time.Time) (portcul
 // one of them is locked.
 func (s *Service) charge(r reading, now time.Time) (charges [2]lockout.Charge, refusal error) {
 	var wait time.Duration
-	if charges[0], wait = s.pairs.Try(r.pair, now); wait > 0 {
+	if charges[0], wait = s.locks(r).Try(r.pair, now); wait > 0 {
 		return charges, s.locked(r, wait, "locked for the address")
 	}
-	if s.familiar.knows(r.pair, now) {
+	if r.familiar {
 		charges[1] = s.names.Charge(r.nameKey, now)
 		return charges, nil
 	}
 	if charges[1], wait = s.names.Try(r.nameKey, now); wait > 0 {
-		s.pairs.Refund(charges[0])
+		s.locks(r).Refund(charges[0])
 		return charges, s.locked(r, wait, "locked for addresses not seen before")
 	}
 	return charges, nil

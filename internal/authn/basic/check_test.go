@@ -7,12 +7,14 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/authn/basic/lockout"
 	"github.com/portcullis-dev/portcullis/internal/authn/basic/password"
 )
 
@@ -146,6 +148,41 @@ func TestLockIsNoDenial(t *testing.T) {
 	w.want(accepted, "alice", good, elsewhere(250))
 }
 
+// TestFullTableIsNoDenial: whoever fills the table of failures with names that
+// nobody has locks out no user at an address where they have logged in, and a
+// login is not counted against those who share what room is left.
+func TestFullTableIsNoDenial(t *testing.T) {
+	w := newWorld(t, cheap())
+	w.add("alice")
+	w.add("bob")
+	lock := lockout.Config{After: w.cfg.LockAfter, First: w.cfg.LockFirst, Max: w.cfg.LockMax, Size: 8}
+	var err error
+	if w.pairs, err = lockout.New(lock); err != nil {
+		t.Fatal(err)
+	}
+	w.want(accepted, "alice", good, home())
+	fill := func(n int) {
+		for i := range n {
+			_, _ = w.try(fmt.Sprint("nobody", i), evil, elsewhere(byte(i)))
+		}
+	}
+	fill(lock.Size)
+	for range 3 * lock.After { // good logins from new places while there is no room
+		w.want(accepted, "bob", good, elsewhere(200))
+		w.familiar.drop("bob")
+		w.verified.drop("bob")
+	}
+	fill(10 * lock.Size)
+	w.want(locked, "bob", good, elsewhere(201)) // strangers share a lock
+	w.want(accepted, "alice", good, home())
+	w.verified.drop("alice")
+	w.want(accepted, "alice", good, home())
+	for range lock.After { // at home guesses are counted as ever
+		w.want(refused, "alice", evil, home())
+	}
+	w.want(locked, "alice", good, home())
+}
+
 // TestLockedCacheIsNoOracle: while a name is locked for an address, a password
 // that was verified there a moment ago opens nothing either: a guesser behind
 // the same address would learn of it.
@@ -243,6 +280,54 @@ func TestTogether(t *testing.T) {
 	wg.Wait()
 	if kinds[refused] != 5 || kinds[locked] != 95 {
 		t.Errorf("%v", kinds)
+	}
+}
+
+// TestNoOldAnswer: an attempt that comes after a user was changed does not get
+// the answer to the same attempt that was under way before.
+func TestNoOldAnswer(t *testing.T) {
+	for name, change := range map[string]func(*world) error{
+		"password": func(w *world) error {
+			_, err := w.SetPassword(t.Context(), "alice", "another good password", portcullis.Actor{})
+			return err
+		},
+		"disabled": func(w *world) error {
+			_, err := w.SetDisabled(t.Context(), "alice", true, "", portcullis.Actor{})
+			return err
+		},
+		"removed": func(w *world) error { return w.Remove(t.Context(), "alice", "", portcullis.Actor{}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, cheap())
+			w.add("alice")
+			var first atomic.Bool
+			has, goOn := make(chan struct{}), make(chan struct{})
+			w.store.read = func() {
+				if first.CompareAndSwap(false, true) {
+					close(has)
+					<-goOn
+				}
+			}
+			var early sync.WaitGroup
+			early.Go(func() { w.want(accepted, "alice", good, home()) }) // it began before the change
+			<-has
+			if err := change(w); err != nil {
+				t.Error(err)
+			}
+			var late sync.WaitGroup
+			late.Go(func() { w.want(refused, "alice", good, home()) })
+			waited := make(chan struct{})
+			go func() { late.Wait(); close(waited) }()
+			select {
+			case <-waited:
+			case <-time.After(5 * time.Second):
+				t.Error("an attempt waits for one that began before the change")
+			}
+			close(goOn)
+			early.Wait()
+			late.Wait()
+			w.want(refused, "alice", good, home())
+		})
 	}
 }
 

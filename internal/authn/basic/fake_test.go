@@ -26,9 +26,18 @@ type memory struct {
 	m    map[string]Record
 	err  error
 	gets int
+	read func() // called before Get returns what it has read
 }
 
-func (m *memory) Get(_ context.Context, name string) (Record, error) {
+func (m *memory) Get(ctx context.Context, name string) (Record, error) {
+	r, err := m.get(ctx, name)
+	if m.read != nil {
+		m.read()
+	}
+	return r, err
+}
+
+func (m *memory) get(_ context.Context, name string) (Record, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.gets++

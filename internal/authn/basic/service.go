@@ -68,6 +68,7 @@ type Service struct {
 	pseudo   func(parts ...string) [32]byte // keyed hash that is the same after a restart
 	tag      func(parts ...string) [32]byte // keyed hash of this process
 	pairs    *lockout.Table                 // name and address
+	homes    *lockout.Table                 // the same, where the user has logged in: no stranger can fill it
 	names    *lockout.Table                 // name, from strange addresses
 	familiar *familiar
 	verified *verified
@@ -107,6 +108,10 @@ func newService(o Options) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("users: %w", err)
 	}
+	homes, err := lockout.New(lock)
+	if err != nil {
+		return nil, fmt.Errorf("users: %w", err)
+	}
 	lock.After *= nameFactor
 	names, err := lockout.New(lock)
 	if err != nil {
@@ -117,7 +122,7 @@ func newService(o Options) (*Service, error) {
 	s := &Service{
 		cfg: c, store: o.Store, recorder: o.Recorder, validateScope: o.ValidateScope,
 		sessions: o.Sessions, throttle: o.Throttle, clock: o.Clock, log: o.Log,
-		hasher: hasher, pseudo: keyed(slices.Clone(o.Key)), tag: keyed(process), pairs: pairs, names: names,
+		hasher: hasher, pseudo: keyed(slices.Clone(o.Key)), tag: keyed(process), pairs: pairs, homes: homes, names: names,
 		familiar: newFamiliar(), verified: newVerified(o.CacheTTL),
 	}
 	if s.clock == nil {

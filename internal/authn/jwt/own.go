@@ -92,6 +92,11 @@ func (s *Service) Forget(session string) {
 	s.cache.drop(func(v *verified) bool { return v.principal.KeyID == session })
 }
 
+// ForgetSubject is [Service.Forget] of all sessions of a subject; "" = of all.
+func (s *Service) ForgetSubject(subject string) {
+	s.cache.drop(func(v *verified) bool { return subject == "" || v.principal.ID == subject })
+}
+
 // admits reports whether a route that lists methods takes the token: any of an
 // issuer, and of the gateway's own those opened by one of the methods.
 func (s *Service) admits(v *verified, methods []string) bool {

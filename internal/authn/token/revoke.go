@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 
 	"github.com/portcullis-dev/portcullis"
@@ -20,17 +19,24 @@ func (s *Service) end(ctx context.Context, id, reason string) (bool, error) {
 	return ended, err
 }
 
-// forget makes sure that no token of a session is taken from a cache. The
-// epoch comes first: see jwt.Service.
+// forget makes sure that no token of a session is taken from a cache.
 func (s *Service) forget(ids ...string) {
-	s.epoch.Add(1)
-	s.mu.Lock()
-	verifiers := slices.Clone(s.verifiers)
-	s.mu.Unlock()
-	for _, v := range verifiers {
+	s.eachVerifier(func(v *jwt.Service) {
 		for _, id := range ids {
 			v.Forget(id)
 		}
+	})
+}
+
+// eachVerifier tells every verifier that sessions ended. The epoch comes first:
+// see jwt.Service.
+func (s *Service) eachVerifier(tell func(*jwt.Service)) {
+	s.epoch.Add(1)
+	s.mu.Lock()
+	verifiers := s.verifiers.living()
+	s.mu.Unlock()
+	for _, v := range verifiers {
+		tell(v)
 	}
 }
 
@@ -111,7 +117,8 @@ func (s *Service) RevokeAll(ctx context.Context, reason string, by portcullis.Ac
 
 func (s *Service) revokeAll(ctx context.Context, subject, reason string, by portcullis.Actor) (int, error) {
 	ids, err := s.store.EndAll(ctx, subject, reason, stored(s.now()))
-	if err != nil {
+	if err != nil { // it may have happened all the same, and nobody would be told which ended: all of them ask again
+		s.eachVerifier(func(v *jwt.Service) { v.ForgetSubject(subject) })
 		return 0, fmt.Errorf("ending sessions: %w", err)
 	}
 	return len(ids), s.told(ctx, ids, subject, by, portcullis.SeverityWarn, reason)
@@ -167,10 +174,7 @@ func (s *Service) Follow(ctx context.Context, issuer *jwt.Service) error {
 			return err
 		}
 	}
-	if len(s.foreign) == keptVerifiers {
-		s.foreign = slices.Delete(s.foreign, 0, 1)
-	}
-	s.foreign = append(s.foreign, issuer)
+	s.foreign = s.foreign.with(issuer)
 	return nil
 }
 
@@ -179,11 +183,12 @@ func (s *Service) Follow(ctx context.Context, issuer *jwt.Service) error {
 func (s *Service) revokeForeign(ctx context.Context, id, reason string, by portcullis.Actor) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.foreign) == 0 {
+	issuers := s.foreign.living()
+	if len(issuers) == 0 {
 		return ErrNotFound
 	}
 	r := RevokedToken{ID: jwt.TokenID(id), RevokedAt: stored(s.now()), Reason: reason}
-	for _, issuer := range s.foreign {
+	for _, issuer := range issuers {
 		if err := issuer.InvalidateSince(r.ID, r.RevokedAt); err != nil { // stored, it would be too many at the next start
 			return err
 		}

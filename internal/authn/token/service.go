@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"weak"
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/authn/jwt"
@@ -42,8 +43,8 @@ type Service struct {
 	epoch atomic.Uint64
 
 	mu        sync.Mutex
-	verifiers []*jwt.Service // of own tokens; the last one is for the newest settings
-	foreign   []*jwt.Service // of other issuers' tokens
+	verifiers followers // of own tokens
+	foreign   followers // of other issuers' tokens
 }
 
 // New returns a service.
@@ -69,9 +70,32 @@ func New(o Options) (*Service, error) {
 	return s, nil
 }
 
-// keptVerifiers bounds how many verifiers of settings past are told of
-// revocations: calls that began under them may still run.
-const keptVerifiers = 16
+// followers are verifiers that hear of revocations for as long as anybody uses them:
+// those in force, and those of settings past under which calls still run. None
+// is dropped for their number, or a revoked token would go on working.
+type followers []weak.Pointer[jwt.Service]
+
+// living returns those that somebody still uses.
+func (f followers) living() []*jwt.Service {
+	var out []*jwt.Service
+	for _, p := range f {
+		if v := p.Value(); v != nil {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// with returns the living and another one.
+func (f followers) with(v *jwt.Service) followers {
+	out := make(followers, 0, len(f)+1)
+	for _, p := range f {
+		if p.Value() != nil {
+			out = append(out, p)
+		}
+	}
+	return append(out, weak.Make(v))
+}
 
 // Verifier returns what checks access tokens under given settings; it is the
 // one before if nothing changed that concerns it. It is not in force before
@@ -79,7 +103,7 @@ const keptVerifiers = 16
 func (s *Service) Verifier(c Config) (*jwt.Service, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, v := range s.verifiers {
+	for _, v := range s.verifiers.living() {
 		if have := v.Config(); have.Issuer == c.Issuer && slices.Equal(have.Audience, c.Audience) {
 			return v, nil
 		}
@@ -88,10 +112,7 @@ func (s *Service) Verifier(c Config) (*jwt.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(s.verifiers) == keptVerifiers {
-		s.verifiers = slices.Delete(s.verifiers, 0, 1)
-	}
-	s.verifiers = append(s.verifiers, v)
+	s.verifiers = s.verifiers.with(v)
 	return v, nil
 }
 

@@ -3,11 +3,13 @@ package token_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math"
 	"net/http"
 	"reflect"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -346,6 +348,58 @@ func TestRevokeUnderLoad(t *testing.T) {
 	}
 }
 
+// TestRevokeUnsure: a revocation whose answer was lost holds all the same, also
+// for tokens that were taken a moment ago.
+func TestRevokeUnsure(t *testing.T) {
+	for _, subject := range []string{"alice", ""} {
+		w := newWorld(t)
+		g := w.login()
+		w.accepted("before", g.AccessToken)
+		w.unsure.Store(true)
+		revoke := func() (int, error) {
+			if subject == "" {
+				return w.RevokeAll(t.Context(), "incident", portcullis.Actor{})
+			}
+			return w.RevokeSubject(t.Context(), subject, "left", portcullis.Actor{})
+		}
+		if _, err := revoke(); err == nil {
+			t.Fatal("a lost answer is no error")
+		}
+		w.refused("after the answer was lost", g.AccessToken, "revoked")
+		w.unsure.Store(false)
+		if n, err := revoke(); n != 0 || err != nil {
+			t.Errorf("again: %d, %v", n, err)
+		}
+		w.refused("after that", g.AccessToken, "revoked")
+	}
+}
+
+// TestEveryVerifierHears: however often the settings change, what is in force
+// is told of revocations.
+func TestEveryVerifierHears(t *testing.T) {
+	w := newWorld(t)
+	g, issuer := w.login(), w.cfg.Issuer
+	w.accepted("before", g.AccessToken)
+	first, others := w.verifier, []*jwt.Service(nil)
+	for i := range 40 { // each a reload that comes to nothing
+		c := w.cfg
+		c.Issuer = fmt.Sprintf("%s/%d", issuer, i)
+		v, err := w.Verifier(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		others = append(others, v)
+	}
+	if v, err := w.Verifier(w.cfg); err != nil || v != first {
+		t.Errorf("the verifier in force was forgotten: %v", err)
+	}
+	if _, err := w.Revoke(t.Context(), g.SessionID, "", portcullis.Actor{}); err != nil {
+		t.Fatal(err)
+	}
+	w.refused("after a revocation", g.AccessToken, "revoked")
+	runtime.KeepAlive(others)
+}
+
 // TestOldVerifiersHear: calls that began under settings past are refused too.
 func TestOldVerifiersHear(t *testing.T) {
 	w := newWorld(t)
@@ -508,8 +562,11 @@ func TestForeignTokens(t *testing.T) {
 		return s
 	}
 	now := w.clock.now().Unix()
-	text := hs256(t, []byte(cfg.Secret), map[string]any{"alg": "HS256", "typ": "at+jwt"},
-		map[string]any{"iss": cfg.Issuer, "aud": "api", "sub": "bob", "iat": now, "exp": now + 3600, "jti": "job-7", "sid": "x", "amr": []string{"basic"}})
+	foreign := func(jti string) string {
+		return hs256(t, []byte(cfg.Secret), map[string]any{"alg": "HS256", "typ": "at+jwt"},
+			map[string]any{"iss": cfg.Issuer, "aud": "api", "sub": "bob", "iat": now, "exp": now + 3600, "jti": jti, "sid": "x", "amr": []string{"basic"}})
+	}
+	text := foreign("job-7")
 	call := func(s *jwt.Service) error {
 		_, err := jwt.NewAuthenticator(jwt.Options{Services: []*jwt.Service{s, w.verifier}, Name: "jwt", Methods: []string{"jwt"}}).Authenticate(t.Context(), bearer(text))
 		return err
@@ -529,8 +586,19 @@ func TestForeignTokens(t *testing.T) {
 	if call(s) == nil {
 		t.Error("accepted on the next call")
 	}
-	if call(service()) == nil {
+	var others []*jwt.Service
+	for range 40 { // as many reloads that change another issuer
+		others = append(others, service())
+	}
+	if call(others[0]) == nil {
 		t.Error("accepted by a new service")
+	}
+	if _, err := w.Revoke(t.Context(), "job-8", "leaked", portcullis.Actor{ID: "ops"}); err != nil {
+		t.Fatal(err)
+	}
+	text = foreign("job-8")
+	if call(s) == nil || call(others[0]) == nil {
+		t.Error("a service that is in use was not told")
 	}
 	w.restart()
 	if call(service()) == nil {

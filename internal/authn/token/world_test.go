@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -71,6 +72,21 @@ type world struct {
 	ring   *signing.Ring
 	*token.Service
 	verifier *jwt.Service
+	unsure   atomic.Bool // the store ends sessions and says that it failed
+}
+
+// unsureStore is a store whose answer gets lost.
+type unsureStore struct {
+	token.Store
+	on *atomic.Bool
+}
+
+func (s unsureStore) EndAll(ctx context.Context, subject, reason string, at time.Time) ([]string, error) {
+	ids, err := s.Store.EndAll(ctx, subject, reason, at)
+	if err == nil && s.on.Load() {
+		return nil, errors.New("the answer was lost")
+	}
+	return ids, err
 }
 
 func key(b byte) []byte { return []byte(strings.Repeat(string(rune(b)), 32)) }
@@ -98,7 +114,7 @@ func (w *world) open() {
 		w.t.Fatal(err)
 	}
 	w.Service, err = token.New(token.Options{
-		Store: w.db.Sessions(), Recorder: w.events, Ring: w.ring, Pepper: key('p'), ValidateScope: scope.Validate, Clock: w.clock.now,
+		Store: unsureStore{w.db.Sessions(), &w.unsure}, Recorder: w.events, Ring: w.ring, Pepper: key('p'), ValidateScope: scope.Validate, Clock: w.clock.now,
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -20,7 +20,7 @@ type Challenge struct {
 
 // Errors of a store of challenges.
 var (
-	ErrTooMany = errors.New("too many challenges wait for this user")
+	ErrTooMany = errors.New("too many challenges wait for this user or of this network")
 	ErrFull    = errors.New("too many challenges wait")
 )
 
@@ -41,6 +41,9 @@ type Challenges interface {
 const (
 	MaxWaiting        = 1 << 16 // challenges in all, about 20 MB
 	MaxWaitingPerUser = 64
+
+	// MaxWaitingPerNetwork keeps a few networks from taking all room.
+	MaxWaitingPerNetwork = 1024
 )
 
 // Memory keeps challenges in this process. They are lost when it ends: callers
@@ -50,6 +53,7 @@ type Memory struct {
 	clock  func() time.Time
 	byID   map[string]*waiting
 	byUser map[string][]*waiting // oldest first
+	byNet  map[netip.Prefix]int
 	byEnd  ending
 }
 
@@ -66,7 +70,7 @@ func NewMemory(clock func() time.Time) *Memory {
 	if clock == nil {
 		clock = time.Now
 	}
-	return &Memory{clock: clock, byID: map[string]*waiting{}, byUser: map[string][]*waiting{}}
+	return &Memory{clock: clock, byID: map[string]*waiting{}, byUser: map[string][]*waiting{}, byNet: map[netip.Prefix]int{}}
 }
 
 // Put implements [Challenges].
@@ -78,6 +82,9 @@ func (m *Memory) Put(_ context.Context, c Challenge, from netip.Addr) error {
 	if _, there := m.byID[c.ID]; there || len(m.byID) >= MaxWaiting {
 		return ErrFull
 	}
+	if m.byNet[w.from] >= MaxWaitingPerNetwork {
+		return ErrTooMany
+	}
 	if len(m.byUser[c.UserID]) >= MaxWaitingPerUser {
 		surplus := m.surplus(c.UserID, w.from)
 		if surplus == nil {
@@ -86,6 +93,7 @@ func (m *Memory) Put(_ context.Context, c Challenge, from netip.Addr) error {
 		m.drop(surplus)
 	}
 	m.byID[c.ID] = w
+	m.byNet[w.from]++
 	m.byUser[c.UserID] = append(m.byUser[c.UserID], w)
 	heap.Push(&m.byEnd, w)
 	return nil
@@ -142,6 +150,9 @@ func (m *Memory) forgetExpired() {
 func (m *Memory) drop(w *waiting) {
 	heap.Remove(&m.byEnd, w.at)
 	delete(m.byID, w.ID)
+	if m.byNet[w.from]--; m.byNet[w.from] == 0 {
+		delete(m.byNet, w.from)
+	}
 	all := m.byUser[w.UserID]
 	kept := make([]*waiting, 0, len(all)-1)
 	for _, other := range all {
@@ -156,12 +167,13 @@ func (m *Memory) drop(w *waiting) {
 	m.byUser[w.UserID] = kept
 }
 
-// network is what counts as one address: for IPv6 a /64, which one subscriber
-// has whole.
+// network is what counts as one address: for IPv6 a /48, the most that one
+// subscriber is given. With a /64 whoever has 64 of them, as every home may,
+// could fill a user's room and keep it full.
 func network(a netip.Addr) netip.Prefix {
 	bits := 32
 	if a.Is6() && !a.Is4In6() {
-		bits = 64
+		bits = 48
 	}
 	p, err := a.Unmap().WithZone("").Prefix(bits)
 	if err != nil {

@@ -126,11 +126,46 @@ func TestFloodLeavesRoom(t *testing.T) {
 	if _, ok, _ := m.Take(t.Context(), "hers", "alice", "x"); !ok {
 		t.Error("her challenge is gone")
 	}
-	// One IPv6 subscriber has a whole /64.
-	one, two := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::ffff:1:2:3")
-	if network(one) != network(two) || network(one) == network(netip.MustParseAddr("2001:db8:0:1::1")) ||
+	// One IPv6 subscriber may have a whole /48.
+	one, two := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8:0:ffff:1:2:3:4")
+	if network(one) != network(two) || network(one) == network(netip.MustParseAddr("2001:db8:1::1")) ||
 		network(netip.MustParseAddr("::ffff:10.0.0.1")) != network(addr(1)) || network(netip.Addr{}).IsValid() {
 		t.Error("networks")
+	}
+}
+
+// TestSubscriberLeavesRoom: one subscriber with all its IPv6 networks fills
+// neither a user's room nor all of it.
+func TestSubscriberLeavesRoom(t *testing.T) {
+	c := &clock{now: time.Unix(1_000_000, 0)}
+	m := NewMemory(c.time)
+	ends := c.time().Add(time.Minute)
+	from := func(i int) netip.Addr {
+		return netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 0, 0, byte(i >> 8), byte(i), 15: 1})
+	}
+	for i := range 2 * MaxWaitingPerUser {
+		err := m.Put(t.Context(), Challenge{ID: fmt.Sprint("a", i), UserID: "alice", Expires: ends}, from(i))
+		if (err != nil) != (i >= MaxWaitingPerUser) {
+			t.Fatalf("%d: %v", i, err)
+		}
+	}
+	if err := m.Put(t.Context(), Challenge{ID: "hers", UserID: "alice", Expires: ends}, addr(1)); err != nil {
+		t.Errorf("alice, from elsewhere: %v", err)
+	}
+	for i := range MaxWaiting {
+		err := m.Put(t.Context(), Challenge{ID: fmt.Sprint("n", i), UserID: fmt.Sprint("user", i), Expires: ends}, from(i))
+		if err != nil && err != ErrTooMany {
+			t.Fatalf("%d: %v", i, err)
+		}
+	}
+	if n := m.Len(); n > MaxWaitingPerNetwork+1 {
+		t.Errorf("%d challenges of one subscriber", n)
+	}
+	if err := m.Put(t.Context(), Challenge{ID: "his", UserID: "bob", Expires: ends}, addr(2)); err != nil {
+		t.Errorf("bob, from elsewhere: %v", err)
+	}
+	if c.move(time.Minute); m.Len() != 0 || len(m.byNet) != 0 {
+		t.Errorf("%d challenges, networks %v after the end", m.Len(), m.byNet)
 	}
 }
 

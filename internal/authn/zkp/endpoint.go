@@ -55,7 +55,7 @@ func (l *Login) ChallengeHandler() http.Handler {
 			e := &portcullis.Error{Kind: portcullis.KindRateLimited, Reason: "rate_limited", Public: "Rate limit exceeded", RetryAfter: l.TTL / MaxWaitingPerUser, Err: err}
 			ev := portcullis.Event{
 				Type: portcullis.EventRateLimitExceeded, Severity: portcullis.SeverityWarn, Outcome: portcullis.OutcomeFailure,
-				Actor: portcullis.Actor{ID: user, Method: Method, IP: origin(r)}, Reason: "challenges_waiting", RequestID: requestID(r), Action: "login",
+				Actor: portcullis.Actor{ID: Enrolment{UserID: user}.Subject(), Method: Method, IP: origin(r)}, Reason: "challenges_waiting", RequestID: requestID(r), Action: "login",
 			}
 			if rerr := l.Registry.Recorder.Record(r.Context(), &ev); rerr != nil {
 				e = unavailable(rerr)

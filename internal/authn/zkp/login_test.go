@@ -90,7 +90,7 @@ func TestTooManyChallenges(t *testing.T) {
 	if rec.Code != http.StatusTooManyRequests || rec.Header().Get("Retry-After") == "" {
 		t.Errorf("%d %v %s", rec.Code, rec.Header(), rec.Body)
 	}
-	if e := w.journal.take(); len(e) != 1 || e[0].Type != portcullis.EventRateLimitExceeded || e[0].RequestID != "req-1" {
+	if e := w.journal.take(); len(e) != 1 || e[0].Type != portcullis.EventRateLimitExceeded || e[0].RequestID != "req-1" || e[0].Actor.ID != "zkp:alice" {
 		t.Errorf("%+v", e)
 	}
 	w.ask("bob")

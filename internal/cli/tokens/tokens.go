@@ -3,6 +3,8 @@ package tokens
 
 import (
 	"cmp"
+	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -27,7 +29,7 @@ func (c verbs) list() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "list", Short: "List sessions and issued tokens that may be used now, oldest first", Args: frame.None,
 		Example: `  portcullis token list
-  portcullis token list --subject alice --output json`,
+  portcullis token list --subject user:29a236948e5cf9bc --output json`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.WithAdmin(cmd.Context(), func(a *admin.Client) error {
 				list, err := tokens.List(cmd.Context(), a, subject)
@@ -48,7 +50,7 @@ func (c verbs) list() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&subject, "subject", "", "only those of this principal")
+	cmd.Flags().StringVar(&subject, "subject", "", "only those of this principal, such as user:29a236948e5cf9bc")
 	return cmd
 }
 
@@ -67,10 +69,14 @@ func (c verbs) revoke() *cobra.Command {
 of a session ('portcullis token list' shows them, and events as key_id) or the
 jti of one of its tokens.
 
+--subject takes the id of a principal as 'portcullis token list' shows it, not a
+name: that of a user is "user:…" ('portcullis user list'), that of who is
+enrolled for proofs "zkp:NAME". API keys and certificates have no sessions.
+
 Another ID revokes the access token of another issuer that has it as jti. The
 form that events show ("jti:…") and the SHA-256 of a token in hexadecimal do too.`,
 		Example: `  portcullis token revoke 5f0c6a3e9d1b4c7f8a2e6d9b0c3f5a71 --reason "laptop lost"
-  portcullis token revoke --subject alice --reason "left the company"
+  portcullis token revoke --subject user:29a236948e5cf9bc --reason "left the company"
   portcullis token revoke --all --reason "incident 7"`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			given := len(args)
@@ -99,7 +105,7 @@ form that events show ("jti:…") and the SHA-256 of a token in hexadecimal do t
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&req.Subject, "subject", "", "every session of this principal")
+	f.StringVar(&req.Subject, "subject", "", "every session of this principal, such as user:29a236948e5cf9bc")
 	f.BoolVar(&req.All, "all", false, "every session of this gateway")
 	f.StringVar(&req.Reason, "reason", "", "why, for the audit log")
 	return cmd
@@ -119,7 +125,19 @@ func (c verbs) showRevoked(done tokens.RevokedTokens) error {
 	case done.ID != "":
 		return c.Printf("revoked session %s\n", frame.Printable(done.ID))
 	}
-	return c.Printf("revoked %d sessions\n", done.Count)
+	if err := c.Printf("revoked %s\n", counted(done.Count)); err != nil || done.Count > 0 || done.Subject == "" {
+		return err
+	}
+	// An operator who gave a name must not go home believing that its sessions are over.
+	_, err := fmt.Fprintf(c.Err, "note: %q has no sessions. Principals are in 'portcullis token list'; a name is not one.\n", done.Subject)
+	return err
+}
+
+func counted(n int) string {
+	if n == 1 {
+		return "1 session"
+	}
+	return strconv.Itoa(n) + " sessions"
 }
 
 func (c verbs) issue() *cobra.Command {
@@ -129,9 +147,9 @@ func (c verbs) issue() *cobra.Command {
 		Use: "issue", Short: "Issue an access token and show it, this once", Args: frame.None,
 		Long: `Issue an access token without a login. It is accepted on routes that list "jwt"
 under auth, cannot be refreshed, and is short-lived: 15 minutes, or up to
-identity.session.issue_ttl_max.`,
+identity.session.issue_ttl_max. The administration takes API keys only.`,
 		Example: `  portcullis token issue --subject ci --scopes tools:search --ttl 5m
-  portcullis token issue --subject alice --scopes "tools:*" --roles editor --output json`,
+  portcullis token issue --subject nightly --scopes "tools:*" --roles editor --output json`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
 			case req.Subject == "":
@@ -159,7 +177,7 @@ identity.session.issue_ttl_max.`,
 	f := cmd.Flags()
 	f.StringVar(&req.Subject, "subject", "", "principal it speaks for")
 	f.StringVar(&req.Name, "name", "", "name, for people")
-	f.StringSliceVar(&req.Scopes, "scopes", nil, "what it may do, repeatable or comma-separated: tools:NAME, tools:*, prompts:…, resources:…, manage")
+	f.StringSliceVar(&req.Scopes, "scopes", nil, "what it may do, repeatable or comma-separated: tools:NAME, tools:*, prompts:…, resources:…")
 	f.StringSliceVar(&req.Roles, "roles", nil, "roles it has, repeatable or comma-separated")
 	f.DurationVar(&life, "ttl", 0, "life, such as 5m (default 15m, or the configured bound)")
 	return cmd

@@ -26,18 +26,18 @@ func (s *source) flags(cmd *cobra.Command) {
 }
 
 // password returns the password to use, "" for one that is to be made.
-func (c verbs) password(verb string, s source) (string, error) {
+func (c verbs) password(s source) (string, error) {
 	switch {
 	case s.generate && s.stdin:
-		return "", frame.Usagef("user %s: --generate and --password-stdin exclude each other", verb)
+		return "", frame.Usagef("--generate and --password-stdin exclude each other")
 	case s.generate:
 		return "", nil
 	case s.stdin:
-		return firstLine(verb, c.In)
+		return firstLine(c.In)
 	}
 	in, ok := c.In.(*os.File)
 	if !ok || !term.IsTerminal(int(in.Fd())) {
-		return "", frame.Usagef("user %s: standard input is no terminal to type a password at, so give --password-stdin or --generate", verb)
+		return "", frame.Usagef("standard input is no terminal to type a password at, so give --password-stdin or --generate")
 	}
 	first, err := c.ask(in, "Password: ")
 	if err != nil {
@@ -49,9 +49,9 @@ func (c verbs) password(verb string, s source) (string, error) {
 	}
 	switch {
 	case first == "":
-		return "", frame.Usagef("user %s: the password is empty: --generate makes one", verb)
+		return "", frame.Usagef("the password is empty: --generate makes one")
 	case first != again:
-		return "", frame.Usagef("user %s: these were two different passwords", verb)
+		return "", frame.Usagef("these were two different passwords")
 	}
 	return first, nil
 }
@@ -73,14 +73,14 @@ func (c verbs) ask(in *os.File, prompt string) (string, error) {
 
 // firstLine reads a line as it is: spaces are part of a password, the end of
 // the line is not.
-func firstLine(verb string, in io.Reader) (string, error) {
+func firstLine(in io.Reader) (string, error) {
 	line, err := bufio.NewReader(io.LimitReader(in, basic.MaxPassword+3)).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return "", fmt.Errorf("reading a password: %w", err)
 	}
 	text := strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
 	if text == "" {
-		return "", frame.Usagef("user %s: no password on standard input", verb)
+		return "", frame.Usagef("no password on standard input")
 	}
 	return text, nil
 }

@@ -29,7 +29,7 @@ func userName(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	if _, err := basic.Canonical(args[0]); err != nil { // not repeated: it may be a password
-		return frame.Usagef("user %s: %w", cmd.Name(), err)
+		return frame.Usagef("%w", err)
 	}
 	return nil
 }
@@ -54,7 +54,7 @@ and administer nothing.`,
 				req.Scopes = keys.DefaultScopes()
 			}
 			var err error
-			if req.Password, err = c.password(cmd.Name(), src); err != nil {
+			if req.Password, err = c.password(src); err != nil {
 				return err
 			}
 			return c.WithAdmin(cmd.Context(), func(a *admin.Client) error {
@@ -105,7 +105,7 @@ func (c verbs) list() *cobra.Command {
 					}
 					rows[i] = []string{u.Name, u.ID, state, strings.Join(u.Roles, " "), strings.Join(u.Scopes, " "), u.PasswordChangedAt.UTC().Format(time.RFC3339)}
 				}
-				return c.Table([]string{"NAME", "ID", "STATE", "ROLES", "SCOPES", "PASSWORD OF"}, rows)
+				return c.Table([]string{"NAME", "ID", "STATE", "ROLES", "SCOPES", "PASSWORD SINCE"}, rows)
 			})
 		},
 	}
@@ -117,7 +117,7 @@ func (c verbs) passwd() *cobra.Command {
 		Use: "passwd NAME", Short: "Give a user another password; sessions end", Args: userName,
 		Example: "  portcullis user passwd alice\n  portcullis user passwd ci --generate",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			text, err := c.password(cmd.Name(), src)
+			text, err := c.password(src)
 			if err != nil {
 				return err
 			}

@@ -48,7 +48,7 @@ enrolled anew only with --replace: the key before and its sessions end.`,
 	f := cmd.Flags()
 	f.StringVar(&req.PublicKey, "public-key", "", "public `key`, a decimal number")
 	f.StringSliceVar(&req.Roles, "roles", nil, "roles, repeatable or comma-separated")
-	f.StringSliceVar(&req.Scopes, "scopes", nil, "what the user may do, repeatable or comma-separated: tools:NAME, tools:*, prompts:…, resources:…, manage")
+	f.StringSliceVar(&req.Scopes, "scopes", nil, "what the user may do, repeatable or comma-separated: tools:NAME, tools:*, prompts:…, resources:…")
 	f.BoolVar(&req.Replace, "replace", false, "the user may be enrolled: end the key before and its sessions")
 	return cmd
 }
