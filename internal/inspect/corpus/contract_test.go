@@ -93,6 +93,7 @@ func TestMaskIsFinal(t *testing.T) {
 var hostile = []string{
 	"<a ", "<!--", "<svg>", "a:", "//", "://", "@", "a@", "password=", "1 ", "1.", "1-", "::", ":1", "ignore ", "ey", "eyJ", "-----BEGIN PRIVATE KEY-----",
 	"\x1b]", "\u202e", "\u200b", "=", "\n=(", "%", "\\", "http://a@", "https://h/?", "](", "a.b@c.d.", "AKIA", "[[", "Bearer ", "javascript:", "0.", "'",
+	"?token=", "a:/", ":/word ", "data:text/html,", "password=postgres://",
 }
 
 // BenchmarkHostile shows that no such text makes the work explode.

@@ -47,6 +47,7 @@ func (d *Detector) Hint() finding.Hint {
 // Find appends the credentials of s.
 func (d *Detector) Find(dst []finding.Finding, s []byte) []finding.Finding {
 	from := 0 // nothing before it may be found again
+	effort := effortPerByte*len(s) + effortAtLeast
 	for i := 0; i < len(s); {
 		c := s[i]
 		set := table[c]
@@ -56,7 +57,7 @@ func (d *Detector) Find(dst []finding.Finding, s []byte) []finding.Finding {
 				i = skipEscape(s, i)
 				continue
 			case '=', ':':
-				if f, ok := d.assigned(s, i, from); ok {
+				if f, ok := d.assigned(s, i, from, &effort); ok {
 					dst = append(dst, f)
 					i, from = f.End, f.End
 					continue
