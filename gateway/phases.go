@@ -205,6 +205,7 @@ func (p *pipeline) forbidden(d portcullis.Decision) *portcullis.Error {
 func (p *pipeline) inspectCall(ctx context.Context, c permittedCall) (inspectedCall, error) {
 	x := c.exchange
 	x.phase, x.guard = "inspect", ""
+	arguments := x.action.Arguments
 	for _, g := range p.inspect {
 		x.guard = g.Name()
 		m, err := g.Inspect(ctx, x.who, x.msg)
@@ -215,8 +216,33 @@ func (p *pipeline) inspectCall(ctx context.Context, c permittedCall) (inspectedC
 		if err := x.recordNotes(ctx, m); err != nil {
 			return inspectedCall{}, unrecorded(err)
 		}
+		if !bytes.Equal(m.Arguments, arguments) {
+			if arguments = m.Arguments; arguments == nil {
+				return inspectedCall{}, &portcullis.Error{Kind: portcullis.KindInternal, Detail: "an inspector took the arguments away"}
+			}
+			if err := p.authorizeAgain(ctx, x); err != nil {
+				return inspectedCall{}, err
+			}
+		}
 	}
 	return inspectedCall{x}, nil
+}
+
+// authorizeAgain decides on the arguments that an inspector made: policies and
+// tools inside tools were asked about those that the caller sent, and what is
+// sent on must be allowed too.
+func (p *pipeline) authorizeAgain(ctx context.Context, x *exchange) error {
+	a := x.action // which keeps what the caller sent: headers that repeat it are compared with it
+	a.Arguments = x.msg.Arguments
+	d, guard, err := decide(ctx, p.authz, x.who, a)
+	if err == nil && d.Allowed() {
+		return nil
+	}
+	x.phase, x.guard = "authz", guard
+	if err != nil {
+		return err
+	}
+	return p.forbidden(d)
 }
 
 func (p *pipeline) recordIntent(ctx context.Context, c inspectedCall) (intendedCall, error) {
