@@ -75,7 +75,7 @@ func TestMaskShowsTheIssuerOnly(t *testing.T) {
 func TestValuesInValues(t *testing.T) {
 	d := secret.New("", nil)
 	value := strings.Repeat("Zk3vQ9tR7wLp2XcV8bNm", 10)
-	text := strings.Repeat("?token=", 3000) + " token=" + value + " end"
+	text := strings.Repeat("?token=", 3000) + " and token=" + value + " end"
 	got := find(d, "", text)
 	if len(got) == 0 || text[got[len(got)-1].Start:got[len(got)-1].End] != value {
 		t.Errorf("found %v, want the whole of the last value", got)
