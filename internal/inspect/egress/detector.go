@@ -41,8 +41,11 @@ func (*Detector) Name() string { return "egress" }
 // Kinds returns every kind that Find reports.
 func (*Detector) Kinds() []string { return []string{KindPrivate, KindMetadata} }
 
-// Hint is met by every string of some length: a bare host has no mark.
-func (*Detector) Hint() finding.Hint { return finding.Hint{MinLen: 2} }
+// Hint asks for what stands in every host inside: a dot, a colon, what spells
+// either in another way, or one of the few names that need none.
+func (*Detector) Hint() finding.Hint {
+	return finding.Hint{MinLen: 2, Bytes: ".:%", Beyond: true, Words: []string{"//", "0x", "localhost", "instance-data"}}
+}
 
 // Find appends the hosts of s, each with its spelling.
 func (d *Detector) Find(dst []finding.Finding, s []byte) []finding.Finding {
