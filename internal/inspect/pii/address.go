@@ -33,7 +33,7 @@ func ipv4(name, s []byte, c *cluster) (finding.Finding, bool) {
 		prev == '=' && (before == '=' || before == '<' || before == '>' || before == '~' || before == '!'):
 		return step, true
 	}
-	about := topics(name, s, i)
+	about := topics(name, s, i, aboutVersion|aboutHost)
 	if about&aboutVersion != 0 && about&aboutHost == 0 || about&aboutVersion != 0 && small {
 		return step, true
 	}
@@ -123,7 +123,7 @@ func date(name, s []byte, c *cluster, from int) (finding.Finding, bool) {
 	if end < 0 || digit(at(s, end)) {
 		return none, false
 	}
-	if topics(name, s, start)&aboutBirth == 0 {
+	if topics(name, s, start, aboutBirth) == 0 {
 		return finding.Finding{Start: start, End: end}, true
 	}
 	return finding.Finding{Start: start, End: end, Kind: KindBirthdate, Score: likely}, true
@@ -154,7 +154,13 @@ func calendar(s []byte, c *cluster) bool {
 
 const months = "jan feb mar apr may jun jul aug sep oct nov dec mai okt dez fev avr jui aou ene abr ago dic mae m\u00e4r ao\u00fb d\u00e9c f\u00e9v mrt mei out set lug giu gen mag ott "
 
+// monthInitials are the letters that months begin with.
+const monthInitials = 1<<('a'-'a') | 1<<('d'-'a') | 1<<('e'-'a') | 1<<('f'-'a') | 1<<('g'-'a') | 1<<('j'-'a') | 1<<('l'-'a') | 1<<('m'-'a') | 1<<('n'-'a') | 1<<('o'-'a') | 1<<('s'-'a')
+
 func month(s []byte) bool {
+	if len(s) == 0 || monthInitials>>(s[0]|0x20-'a')&1 == 0 {
+		return false
+	}
 	for k := 0; k < len(months); {
 		n := 0
 		for months[k+n] != ' ' {
