@@ -152,28 +152,30 @@ func (p *pipeline) authorize(ctx context.Context, m readMessage) (permittedCall,
 			return permittedCall{}, err
 		}
 	}
-	x.phase, x.guard = "authz", ""
-	d, guard, err := decide(ctx, p.authz, x.who, x.action)
-	x.guard = guard
-	if err != nil {
+	if err := p.permit(ctx, x, x.action); err != nil {
 		return permittedCall{}, err
 	}
-	if !d.Allowed() {
-		return permittedCall{}, p.forbidden(d)
-	}
 	for _, uri := range x.msg.Also {
-		also := portcullis.Action{
-			Route: x.conn.Route, Method: "resources/read", Target: portcullis.Target{Kind: portcullis.TargetResource, Name: uri},
-			Client: x.conn.Client, Secure: x.conn.Secure,
-		}
-		if d, x.guard, err = decide(ctx, p.authz, x.who, also); err != nil {
+		also := x.action
+		also.Method, also.Target, also.Arguments = "resources/read", portcullis.Target{Kind: portcullis.TargetResource, Name: uri}, nil
+		if err := p.permit(ctx, x, also); err != nil {
 			return permittedCall{}, err
-		}
-		if !d.Allowed() {
-			return permittedCall{}, p.forbidden(d)
 		}
 	}
 	return permittedCall{x}, nil
+}
+
+// permit refuses what the route's authorizers do not allow.
+func (p *pipeline) permit(ctx context.Context, x *exchange, a portcullis.Action) error {
+	x.phase = "authz"
+	d, guard, err := decide(ctx, p.authz, x.who, a)
+	if x.guard = guard; err != nil {
+		return err
+	}
+	if !d.Allowed() {
+		return p.forbidden(d)
+	}
+	return nil
 }
 
 // decide asks every authorizer; the first that does not allow has decided.
@@ -204,10 +206,9 @@ func (p *pipeline) forbidden(d portcullis.Decision) *portcullis.Error {
 
 func (p *pipeline) inspectCall(ctx context.Context, c permittedCall) (inspectedCall, error) {
 	x := c.exchange
-	x.phase, x.guard = "inspect", ""
-	arguments := x.action.Arguments
+	sent := x.action.Arguments
 	for _, g := range p.inspect {
-		x.guard = g.Name()
+		x.phase, x.guard = "inspect", g.Name()
 		m, err := g.Inspect(ctx, x.who, x.msg)
 		if err != nil {
 			return inspectedCall{}, err
@@ -216,33 +217,14 @@ func (p *pipeline) inspectCall(ctx context.Context, c permittedCall) (inspectedC
 		if err := x.recordNotes(ctx, m); err != nil {
 			return inspectedCall{}, unrecorded(err)
 		}
-		if !bytes.Equal(m.Arguments, arguments) {
-			if arguments = m.Arguments; arguments == nil {
-				return inspectedCall{}, &portcullis.Error{Kind: portcullis.KindInternal, Detail: "an inspector took the arguments away"}
-			}
-			if err := p.authorizeAgain(ctx, x); err != nil {
+		if a := x.action; !bytes.Equal(m.Arguments, sent) { // x.action keeps what the caller sent: headers that repeat it are compared with it
+			sent, a.Arguments = m.Arguments, m.Arguments
+			if err := p.permit(ctx, x, a); err != nil { // policies and tools inside tools were asked about other arguments
 				return inspectedCall{}, err
 			}
 		}
 	}
 	return inspectedCall{x}, nil
-}
-
-// authorizeAgain decides on the arguments that an inspector made: policies and
-// tools inside tools were asked about those that the caller sent, and what is
-// sent on must be allowed too.
-func (p *pipeline) authorizeAgain(ctx context.Context, x *exchange) error {
-	a := x.action // which keeps what the caller sent: headers that repeat it are compared with it
-	a.Arguments = x.msg.Arguments
-	d, guard, err := decide(ctx, p.authz, x.who, a)
-	if err == nil && d.Allowed() {
-		return nil
-	}
-	x.phase, x.guard = "authz", guard
-	if err != nil {
-		return err
-	}
-	return p.forbidden(d)
 }
 
 func (p *pipeline) recordIntent(ctx context.Context, c inspectedCall) (intendedCall, error) {

@@ -333,8 +333,11 @@ func (s *scan) decide(f finding.Finding, d finding.Detector, first bool) bool {
 	return true
 }
 
+// tool is the tool that the message is about. What a server sends unasked is
+// about none, whatever it names.
 func (s *scan) tool() string {
-	if s.msg.Target.Kind == portcullis.TargetTool {
+	unasked := s.msg.Direction == portcullis.ToClient && s.msg.Shape != portcullis.ShapeResult && s.msg.Shape != portcullis.ShapeError
+	if s.msg.Target.Kind == portcullis.TargetTool && !unasked {
 		return s.msg.Target.Name
 	}
 	return ""

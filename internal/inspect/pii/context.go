@@ -98,7 +98,7 @@ func scanTopics(s []byte, boundary bool, want topic) topic {
 		if !begins {
 			continue
 		}
-		of := &initials[c|0x20-'a']
+		of := initials[c|0x20-'a']
 		if of.about&want == 0 {
 			continue
 		}

@@ -49,7 +49,7 @@ func (d *Detector) Hint() finding.Hint {
 	if d.ownPrefix != "" {
 		words = append(words, d.ownPrefix)
 	}
-	for _, f := range &forms {
+	for _, f := range forms {
 		if len(f.prefix)+f.min < numbered {
 			words = append(words, strings.ToLower(f.prefix))
 		}
