@@ -53,6 +53,10 @@ const (
 	EventTokenIssued      EventType = "TOKEN_ISSUED"    // by an operator
 	EventSecretRotated    EventType = "SECRET_ROTATED"
 
+	EventToolChanged     EventType = "TOOL_CHANGED"     // a server shows a tool that is not the approved one
+	EventToolApproved    EventType = "TOOL_APPROVED"    // an operator approved a version of a tool
+	EventToolQuarantined EventType = "TOOL_QUARANTINED" // an operator holds a tool
+
 	EventMaintenanceOn  EventType = "MAINTENANCE_ON"
 	EventMaintenanceOff EventType = "MAINTENANCE_OFF"
 	EventCallRefused    EventType = "CALL_REFUSED" // refusals that no other type names
@@ -61,6 +65,8 @@ const (
 	EventApprovalGranted   EventType = "APPROVAL_GRANTED"
 	EventApprovalDenied    EventType = "APPROVAL_DENIED"
 	EventApprovalUsed      EventType = "APPROVAL_USED"
+
+	EventTaintLifted EventType = "TAINT_LIFTED" // what a caller read does not count any more: an operator said so
 
 	EventGatewayStarted EventType = "GATEWAY_STARTED"
 	EventGatewayStopped EventType = "GATEWAY_STOPPED"

@@ -13,8 +13,11 @@ import (
 	"github.com/portcullis-dev/portcullis/gateway/certs"
 	"github.com/portcullis-dev/portcullis/gateway/content"
 	"github.com/portcullis-dev/portcullis/gateway/entrance"
+	"github.com/portcullis-dev/portcullis/gateway/headers"
+	"github.com/portcullis-dev/portcullis/gateway/pins"
 	"github.com/portcullis-dev/portcullis/gateway/schemas"
 	"github.com/portcullis-dev/portcullis/gateway/tokens"
+	"github.com/portcullis-dev/portcullis/gateway/use"
 	"github.com/portcullis-dev/portcullis/internal/authn/anonymous"
 	"github.com/portcullis-dev/portcullis/internal/authn/basic"
 	"github.com/portcullis-dev/portcullis/internal/authn/challenge"
@@ -27,6 +30,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/edge"
 	"github.com/portcullis-dev/portcullis/internal/inspect/finding"
 	"github.com/portcullis-dev/portcullis/internal/inspect/handle"
+	"github.com/portcullis-dev/portcullis/internal/inspect/toolpin"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
 	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
@@ -53,6 +57,8 @@ type Deps struct {
 	Upstream func(route string) portcullis.Upstream
 	Probes   http.Handler // /health and /ready
 	Approval *approval.Service
+	Pins     *toolpin.Book // nil = each route keeps its own, in memory
+	Use      use.Ledgers
 	Own      []Endpoint // paths that this process answers itself
 	Listen   []string   // addresses the listener really has
 }
@@ -82,11 +88,11 @@ func Build(cfg *config.Config, d Deps, prev *Table) (*Table, error) {
 	if b.access, err = access.New(cfg, d.Log, nil); err != nil {
 		return nil, err
 	}
-	headers, err := edge.NewHeaders(edge.DefaultHeaders())
+	secure, err := edge.NewHeaders(edge.DefaultHeaders())
 	if err != nil {
 		return nil, err
 	}
-	t := &Table{routes: map[string]*route{}, client: b.entrance.Client, cert: b.entrance.Cert, headers: headers.Apply, fixed: map[string]http.Handler{}}
+	t := &Table{routes: map[string]*route{}, client: b.entrance.Client, cert: b.entrance.Cert, headers: secure.Apply, fixed: map[string]http.Handler{}}
 	for _, p := range probePaths {
 		if d.Probes != nil {
 			t.fixed[p] = d.Probes
@@ -158,20 +164,25 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	if err != nil {
 		return nil, err
 	}
-	authz, err := b.access.Route(rc)
+	pinned, err := pins.Guard(context.Background(), b.Pins, b.Recorder, rc)
 	if err != nil {
 		return nil, err
 	}
+	authz, err := b.access.Route(rc, pinned.Inner())
+	if err != nil {
+		return nil, err
+	}
+	authz = append(authz, pinned) // behind the others: only who may use a tool asks about it
 	resource, err := b.Tokens.Resource(b.cfg, rc, b.listen)
 	if err != nil {
 		return nil, err
 	}
-	headers, err := edge.NewHeaders(edge.HeadersConfig{Profile: rc.Headers.Profile, Set: rc.Headers.Overrides})
+	secure, err := edge.NewHeaders(edge.HeadersConfig{Profile: rc.Headers.Profile, Set: rc.Headers.Overrides})
 	if err != nil {
 		return nil, fmt.Errorf("headers: %w", err)
 	}
 	rt := b.newRoute(rc.Name, rc.Path, limitsOf(rc.Limits, jsonrpc.DefaultLimits()))
-	rt.speaksMCP, rt.rate, rt.rateRules, rt.headers = true, rate, rc.Rate, headers.Apply
+	rt.speaksMCP, rt.rate, rt.rateRules, rt.headers = true, rate, rc.Rate, secure.Apply
 	rt.replyLimits, rt.maxStream = limitsOf(rc.ReplyLimits, jsonrpc.DefaultReplyLimits()), int64(rc.StreamBytes)
 	if rt.schemas, err = schemas.New(rc, b.schemasOf(rc, prev)); err != nil {
 		return nil, err
@@ -186,20 +197,18 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	rt.pipe = &pipeline{
 		edge: guards, authn: b.authenticators(rc, resource), resource: resource, authz: authz, record: b.Recorder,
 		decode:  mcp.NewDecoder(rt.limits, b.Sealer, params),
-		inspect: rt.schemas.Behind(append([]portcullis.Inspector{handles}, content.Inspectors(rules, portcullis.ToServer)...)...), // handles first: they compare with what callers sent before; schemas are about what is sent on
-		review:  append(rt.schemas.Behind(), &paramLearner{params}, &listFilter{rc.Name, authz}, handles),                         // schemas of all tools are learnt, whoever asks
+		inspect: rt.schemas.Behind(append([]portcullis.Inspector{handles}, content.Inspectors(rules, portcullis.ToServer)...)...),               // handles first: they compare with what callers sent before; schemas are about what is sent on
+		review:  append(rt.schemas.Behind(pinned), &headers.Learner{Params: params}, &access.ListFilter{Route: rc.Name, Authz: authz}, handles), // schemas of all tools that are not held are learnt, whoever asks
 	}
 	rt.pipe.review = append(rt.pipe.review, content.Inspectors(rules, portcullis.ToClient)...) // what is cut from a list is not searched
 	if slices.Contains(rc.Auth, basic.Method) {
 		rt.pipe.offers = []string{challenge.Basic}
 	}
-	if len(rc.Approval.Tools) > 0 { // behind all that rewrites: what is approved is what is sent
-		g, err := approval.NewGuard(b.Approval, rc.Name, rc.Approval.Tools, rc.Tools.MetaTools(), rc.Approval.Guard())
-		if err != nil {
-			return nil, fmt.Errorf("approval: %w", err)
-		}
-		rt.pipe.inspect = append(rt.pipe.inspect, g)
+	if rt.pipe.use, err = use.New(rc, b.Use, b.Approval); err != nil {
+		return nil, err
 	}
+	rt.pipe.inspect = append(rt.pipe.inspect, rt.pipe.use.Inspect()...) // behind all that rewrites: what is approved is what is sent
+	rt.pipe.review = append(rt.pipe.review, rt.pipe.use.Review()...)
 	if g := rate.Caller(); g != nil {
 		rt.pipe.admit = append(rt.pipe.admit, g)
 	}

@@ -42,7 +42,7 @@ func (p *pipeline) describe() []Phase {
 		{"decode", []string{p.decode.Name()}, "400 404 405 408 413"},
 		{"admit", names(p.admit), "429"},
 		{"authz", names(p.authz), "403"},
-		{"inspect", names(p.inspect), "400 403"},
+		{"inspect", names(p.inspect), p.use.Refuses("400 403")},
 		{"record", []string{"journal"}, "503"},
 		{"forward", []string{"upstream"}, "502 503 504"},
 		{"review", append([]string{"reply", "error_mask"}, names(p.review)...), "400 403 404 405 406 413 415 429 502"},

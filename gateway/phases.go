@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/access"
 	"github.com/portcullis-dev/portcullis/gateway/refusal"
 	"github.com/portcullis-dev/portcullis/internal/authn/challenge"
 	"github.com/portcullis-dev/portcullis/internal/authn/mtls"
@@ -168,7 +169,7 @@ func (p *pipeline) authorize(ctx context.Context, m readMessage) (permittedCall,
 // permit refuses what the route's authorizers do not allow.
 func (p *pipeline) permit(ctx context.Context, x *exchange, a portcullis.Action) error {
 	x.phase = "authz"
-	d, guard, err := decide(ctx, p.authz, x.who, a)
+	d, guard, err := access.Decide(ctx, p.authz, x.who, a)
 	if x.guard = guard; err != nil {
 		return err
 	}
@@ -176,19 +177,6 @@ func (p *pipeline) permit(ctx context.Context, x *exchange, a portcullis.Action)
 		return p.forbidden(d)
 	}
 	return nil
-}
-
-// decide asks every authorizer; the first that does not allow has decided.
-// With nobody to ask the answer is deny.
-func decide(ctx context.Context, authz []portcullis.Authorizer, who portcullis.Principal, a portcullis.Action) (portcullis.Decision, string, error) {
-	var d portcullis.Decision
-	for _, g := range authz {
-		var err error
-		if d, err = g.Authorize(ctx, who, a); err != nil || !d.Allowed() {
-			return d, g.Name(), err
-		}
-	}
-	return d, "", nil
 }
 
 // forbidden is the same whether the thing exists or not. Scopes that would

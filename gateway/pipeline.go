@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/use"
 	"github.com/portcullis-dev/portcullis/internal/authn/challenge"
 )
 
@@ -20,6 +21,7 @@ type pipeline struct {
 	inspect []portcullis.Inspector     // what the call carries in
 	forward portcullis.Upstream        // the caller's credentials are gone by now
 	review  []portcullis.Inspector     // what the reply carries out, message by message
+	use     *use.Guards                // told of what is sent before it is: what a caller has read, and how much
 	record  portcullis.Recorder        // not recorded, not done
 	own     bool                       // the reply is this process's own: its status is for the caller
 

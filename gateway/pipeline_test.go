@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/access"
 	"github.com/portcullis-dev/portcullis/internal/edge"
 )
 
@@ -69,6 +70,13 @@ meta = [{ tool = "read_tool", name = "/name" }]
 deny = ["hidden"]
 [route.resources]
 deny = ["file:///secret*"]
+[route.approval]
+tools = ["write_*"]
+[route.taint]
+confidential = ["read_*"]
+outbound = ["write_*"]
+[route.use]
+calls_per_session = 100
 [route.cors]
 origins = ["https://app.example.com"]
 [route.headers]
@@ -153,7 +161,7 @@ func (d denying) Authorize(_ context.Context, _ portcullis.Principal, a portcull
 }
 
 func TestListFilter(t *testing.T) {
-	f := &listFilter{"mcp", []portcullis.Authorizer{denying("bad")}}
+	f := &access.ListFilter{Route: "mcp", Authz: []portcullis.Authorizer{denying("bad")}}
 	for name, tc := range map[string]struct {
 		method, raw, want string
 	}{

@@ -101,7 +101,7 @@ func (x *exchange) recordRefusal(ctx context.Context, e *portcullis.Error) error
 // forbidsReply tells what a rule found in a message of the server from what
 // went wrong with it.
 func forbidsReply(e *portcullis.Error) bool {
-	return e.Kind == portcullis.KindForbidden && e.Event != ""
+	return (e.Kind == portcullis.KindForbidden || e.Kind == portcullis.KindRateLimited) && e.Event != ""
 }
 
 // recordForbidden writes the event of a refusal.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/access"
 )
 
 // Not recorded, not done: whatever the journal cannot take, the answer is 503,
@@ -114,7 +115,7 @@ func TestNobodyIsRefused(t *testing.T) {
 }
 
 func TestNobodyToAskDenies(t *testing.T) {
-	d, guard, err := decide(t.Context(), nil, portcullis.Principal{ID: "a", Scopes: []string{"tools:*"}}, portcullis.Action{Method: "tools/call"})
+	d, guard, err := access.Decide(t.Context(), nil, portcullis.Principal{ID: "a", Scopes: []string{"tools:*"}}, portcullis.Action{Method: "tools/call"})
 	if d.Allowed() || guard != "" || err != nil {
 		t.Errorf("%+v, %q, %v", d, guard, err)
 	}

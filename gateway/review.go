@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/access"
 	"github.com/portcullis-dev/portcullis/gateway/headers"
 	"github.com/portcullis-dev/portcullis/gateway/refusal"
 	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
@@ -101,6 +102,9 @@ func (p *pipeline) deliverWhole(ctx context.Context, x *exchange) error {
 		return refusal.Rejected("the reply answers another request")
 	}
 	x.out = m.Raw
+	if err := p.mayDeliver(ctx, x, m, len(x.out)); err != nil {
+		return err
+	}
 	return p.write(ctx, x)
 }
 
@@ -137,8 +141,8 @@ func (p *pipeline) reviewMessage(ctx context.Context, x *exchange, raw []byte) (
 	var err error
 	for _, g := range p.review {
 		x.guard = g.Name()
-		if f, ok := g.(*listFilter); ok { // what may be called can depend on from where
-			m, err = f.filter(ctx, &x.conn, x.who, m)
+		if f, ok := g.(*access.ListFilter); ok { // what may be called can depend on from where
+			m, err = f.Filter(ctx, &x.conn, x.who, m)
 		} else {
 			m, err = g.Inspect(ctx, x.who, m)
 		}
@@ -151,6 +155,16 @@ func (p *pipeline) reviewMessage(ctx context.Context, x *exchange, raw []byte) (
 	}
 	x.guard = "reply" // what follows is no inspector's doing
 	return m, nil
+}
+
+// mayDeliver tells those who follow what callers are sent, before it is: n
+// bytes that hold m, or no message if m is nil.
+func (p *pipeline) mayDeliver(ctx context.Context, x *exchange, m *portcullis.Message, n int) error {
+	guard, err := p.use.Deliver(ctx, x.who, x.msg, m, n)
+	if err != nil {
+		x.guard = guard
+	}
+	return err
 }
 
 // write records the outcome and sends status, headers and x.out.

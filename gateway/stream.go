@@ -18,6 +18,9 @@ import (
 // written and flushed before the next is read. The outcome is recorded before
 // the event that answers the call is sent.
 func (p *pipeline) deliverStream(ctx context.Context, x *exchange) error {
+	if err := p.mayDeliver(ctx, x, nil, 0); err != nil {
+		return err
+	}
 	rc := http.NewResponseController(x.w)
 	defer clearDeadline(rc.SetWriteDeadline)
 	x.conn.Reply["X-Accel-Buffering"] = noBuffering
@@ -78,7 +81,7 @@ func (p *pipeline) reviewEvent(ctx context.Context, x *exchange, ev *sse.Event) 
 		return nil, err
 	}
 	if len(ev.Data) == 0 { // a comment, or the event that only carries an id to resume from
-		return ev.Raw, nil
+		return ev.Raw, p.mayDeliver(ctx, x, nil, len(ev.Raw))
 	}
 	m, err := p.reviewMessage(ctx, x, ev.Data)
 	if err != nil {
@@ -100,6 +103,9 @@ func (p *pipeline) reviewEvent(ctx context.Context, x *exchange, ev *sse.Event) 
 	if len(m.Raw) != len(ev.Data) || &m.Raw[0] != &ev.Data[0] {
 		x.out = sse.AppendEvent(x.out[:0], &sse.Event{Type: ev.Type, ID: ev.ID, HasID: ev.HasID, Retry: ev.Retry, Data: m.Raw})
 		out = x.out
+	}
+	if err := p.mayDeliver(ctx, x, m, len(out)); err != nil {
+		return nil, err
 	}
 	if answered {
 		x.due = len(out)

@@ -42,6 +42,7 @@ type world struct {
 
 	mu   sync.Mutex
 	seen []string // what reached the upstream
+	list string   // what it answers to tools/list; "" = its own
 }
 
 // process is a command that runs in the background.
@@ -110,6 +111,7 @@ func storyCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"upstream":   cmdUpstream,
 		"release":    cmdRelease,
+		"showtools":  cmdShowTools,
 		"seen":       cmdSeen,
 		"start":      cmdStart,
 		"signal":     cmdSignal,
@@ -151,11 +153,26 @@ func cmdUpstream(ts *testscript.TestScript, _ bool, _ []string) {
 		}
 		w.mu.Lock()
 		w.seen = append(w.seen, fmt.Sprintf("%s %s %s credentials=%v", r.Method, r.URL.Path, body, secrets))
+		list := w.list
 		w.mu.Unlock()
+		if list != "" && bytes.Contains(body, []byte(`"tools/list"`)) {
+			rw.Header().Set("Content-Type", "application/json")
+			fmt.Fprintf(rw, `{"jsonrpc":"2.0","id":1,"result":{"tools":%s}}`, list)
+			return
+		}
 		answer(rw, r, body, w.hold)
 	}))
 	w.upstreams = append(w.upstreams, s)
 	ts.Setenv("UPSTREAM", s.URL+"/mcp")
+}
+
+// cmdShowTools makes the upstream answer tools/list (id 1) with the array in a
+// file: showtools FILE.
+func cmdShowTools(ts *testscript.TestScript, _ bool, args []string) {
+	w, list := worldOf(ts), strings.TrimSpace(ts.ReadFile(args[0]))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.list = list
 }
 
 func answer(rw http.ResponseWriter, r *http.Request, body []byte, hold <-chan struct{}) {

@@ -67,8 +67,9 @@ func (a *Access) Roles() *rbac.Roles { return a.roles }
 
 // Route returns the guards of a route in the order they are asked. All must
 // allow; the first that does not has decided. Lists come first: they are the
-// cheapest and say no most often.
-func (a *Access) Route(rc *config.Route) ([]portcullis.Authorizer, error) {
+// cheapest and say no most often. inner are asked beside them about the tools
+// inside tools.
+func (a *Access) Route(rc *config.Route, inner ...portcullis.Authorizer) ([]portcullis.Authorizer, error) {
 	var out []portcullis.Authorizer
 	if lists := rc.Lists(); !lists.Empty() {
 		g, err := tool.New(lists)
@@ -97,7 +98,7 @@ func (a *Access) Route(rc *config.Route) ([]portcullis.Authorizer, error) {
 	if len(rc.Tools.Meta) == 0 {
 		return out, nil
 	}
-	g, err := metatool.New(rc.Tools.MetaTools(), slices.Clone(out))
+	g, err := metatool.New(rc.Tools.MetaTools(), slices.Concat(out, inner))
 	if err != nil {
 		return nil, fmt.Errorf("tools: %w", err)
 	}

@@ -24,7 +24,10 @@ import (
 	"github.com/portcullis-dev/portcullis/gateway/tokens"
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/admin/approvals"
+	"github.com/portcullis-dev/portcullis/internal/admin/taints"
 	admintokens "github.com/portcullis-dev/portcullis/internal/admin/tokens"
+	"github.com/portcullis-dev/portcullis/internal/admin/tools"
+	"github.com/portcullis-dev/portcullis/internal/admin/usage"
 	"github.com/portcullis-dev/portcullis/internal/admin/users"
 	adminzkp "github.com/portcullis-dev/portcullis/internal/admin/zkp"
 	"github.com/portcullis-dev/portcullis/internal/app/policywatch"
@@ -117,7 +120,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 			err = errors.Join(err, c.close(context.WithoutCancel(ctx)))
 		}
 	}()
-	if err := c.metrics.RateLimitKeys(a.rateLimitKeys); err != nil {
+	if err := errors.Join(c.metrics.RateLimitKeys(a.rateLimitKeys), c.metrics.ToolsHeld(c.pins.Held)); err != nil {
 		return nil, err
 	}
 	if err := a.restoreMaintenance(ctx); err != nil {
@@ -220,7 +223,7 @@ func (a *App) use(cfg *config.Config) error {
 func (a *App) deps(cfg *config.Config, ups servers.Set, issuers tokens.Issuers, addr net.Addr) gateway.Deps {
 	d := gateway.Deps{
 		Log: a.log, Metrics: a.core.metrics, Recorder: a.core.journal, APIKeys: a.core.keys.Authenticator(), Users: a.core.users.Authenticator(), Tokens: issuers,
-		Sealer: a.core.sealer, Swaps: a.core.swaps, Handles: a.core.handles, Switch: &a.core.sw, Budget: a.core.budget, Probes: a.probes(), Own: a.own(cfg, issuers), Approval: a.core.approvals,
+		Sealer: a.core.sealer, Swaps: a.core.swaps, Handles: a.core.handles, Switch: &a.core.sw, Budget: a.core.budget, Probes: a.probes(), Own: a.own(cfg, issuers), Approval: a.core.approvals, Pins: a.core.pins, Use: a.core.use,
 		KeySet:   a.keySet(issuers),
 		Upstream: func(route string) portcullis.Upstream { return ups[route] },
 	}
@@ -242,7 +245,8 @@ func (a *App) rateLimitKeys() int {
 func (a *App) adminHandler() http.Handler {
 	return admin.New(a.opts.Version, a.log, a.core.metrics.Handler(),
 		admin.KeyGroup(a.core.keys, a.core.notices), admin.ProcessGroup(a), approvals.Group(a.core.approvals), admintokens.Group(a.core.tokens), users.Group(a.core.users),
-		adminzkp.Group(a.core.proofs.registry))
+		tools.Group(a.core.pins), adminzkp.Group(a.core.proofs.registry),
+		taints.Group(a.core.use.Taints), usage.Group(a.core.use.Usage))
 }
 
 // Endpoints returns where the gateway listens. The key is there only in the

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/use"
 	"github.com/portcullis-dev/portcullis/internal/audit/journal"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey/notify"
@@ -20,11 +21,14 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/authn/token"
 	"github.com/portcullis-dev/portcullis/internal/authn/token/signing"
 	"github.com/portcullis-dev/portcullis/internal/authz/approval"
+	"github.com/portcullis-dev/portcullis/internal/authz/quota"
 	"github.com/portcullis-dev/portcullis/internal/authz/scope"
+	"github.com/portcullis-dev/portcullis/internal/authz/taint"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
 	"github.com/portcullis-dev/portcullis/internal/inspect/content"
 	"github.com/portcullis-dev/portcullis/internal/inspect/handle"
+	"github.com/portcullis-dev/portcullis/internal/inspect/toolpin"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 	"github.com/portcullis-dev/portcullis/internal/replies"
 	"github.com/portcullis-dev/portcullis/internal/session"
@@ -59,6 +63,8 @@ type core struct {
 	swaps     *content.Tokens
 	handles   *handle.Sealer
 	approvals *approval.Service
+	pins      *toolpin.Book
+	use       use.Ledgers
 	sw        edge.Switch
 	metrics   *obs.Metrics
 	budget    *replies.Budget
@@ -107,6 +113,10 @@ func openCore(ctx context.Context, opts Options) (_ *core, err error) {
 	if c.approvals, err = approval.New(c.db.Approvals(), c.journal, approvalKey, nil); err != nil {
 		return nil, err
 	}
+	if c.pins, err = toolpin.NewBook(ctx, c.db.Pins(), c.journal, nil); err != nil {
+		return nil, err
+	}
+	c.use = use.Ledgers{Taints: taint.NewLedger(c.db.Taints(), c.journal, 0, nil), Usage: quota.NewLedger(c.db.Usage(), 0, nil)}
 	handleKey, err := c.dir.Derive(purposeHandle, handle.KeySize)
 	if err != nil {
 		return nil, err
@@ -164,6 +174,9 @@ func (c *core) close(ctx context.Context) error {
 	var errs []error
 	if c.keys != nil {
 		errs = append(errs, c.keys.Flush(ctx))
+	}
+	if c.use.Usage != nil {
+		errs = append(errs, c.use.Usage.Flush(ctx))
 	}
 	if c.journal != nil {
 		errs = append(errs, c.journal.Close(ctx))

@@ -21,6 +21,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/cli/keys"
 	"github.com/portcullis-dev/portcullis/internal/cli/screen"
 	"github.com/portcullis-dev/portcullis/internal/config"
+	"github.com/portcullis-dev/portcullis/internal/inspect/toolpin"
 )
 
 // demo is the gateway in front of chronicle, with what a newcomer needs to try
@@ -93,6 +94,9 @@ func (d *demo) options(command []string) (app.Options, error) {
 		d.flags.apply(cfg)
 		if err := single(cfg, d.flags.upstream, command); err != nil {
 			return err
+		}
+		if d.other == "" {
+			cfg.Routes[0].Pins.Policy = toolpin.Trust // its tools are this program's own, and change with it
 		}
 		cfg.Routes[0].PassEnv = []string{"XDG_CONFIG_HOME"} // where browsers keep their profiles, beside HOME
 		return nil

@@ -18,7 +18,9 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/cli/frame"
 	"github.com/portcullis-dev/portcullis/internal/cli/keys"
 	"github.com/portcullis-dev/portcullis/internal/cli/policy"
+	"github.com/portcullis-dev/portcullis/internal/cli/taints"
 	"github.com/portcullis-dev/portcullis/internal/cli/tokens"
+	"github.com/portcullis-dev/portcullis/internal/cli/tools"
 	"github.com/portcullis-dev/portcullis/internal/cli/users"
 	"github.com/portcullis-dev/portcullis/internal/cli/zkp"
 )
@@ -70,7 +72,7 @@ authentication, per-tool rules, rate limits, strict validation and an audit log.
 		}
 		return nil
 	}
-	root.AddCommand(c.serve(), c.demo(), c.init(), keys.Command(c.Frame), tokens.Command(c.Frame), users.Command(c.Frame), approvals.Command(c.Frame), zkp.Command(c.Frame), policy.Command(c.Frame), access.Command(c.Frame), c.audit(), c.config(), c.pipeline(), c.incident(), c.chronicle(), c.completion(), c.versionCmd())
+	root.AddCommand(c.serve(), c.demo(), c.init(), keys.Command(c.Frame), tokens.Command(c.Frame), users.Command(c.Frame), approvals.Command(c.Frame), taints.Command(c.Frame), tools.Command(c.Frame), zkp.Command(c.Frame), policy.Command(c.Frame), access.Command(c.Frame), c.audit(), c.config(), c.pipeline(), c.incident(), c.chronicle(), c.completion(), c.versionCmd())
 	c.completeFlags(root)
 	return root
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 
+	"github.com/portcullis-dev/portcullis/internal/config/guardrails"
 	"github.com/portcullis-dev/portcullis/internal/config/tomlstrict"
 )
 
@@ -52,10 +53,14 @@ func validate(v reflect.Value, path string, origin *tomlstrict.Origin) Errors {
 func (c *Config) checkAcross(origin *tomlstrict.Origin) Errors {
 	var errs Errors
 	names, paths := map[string]int{}, map[string]int{}
+	taints := make([]guardrails.Taint, len(c.Routes))
+	for i, r := range c.Routes {
+		taints[i] = r.Taint
+	}
 	for i, r := range c.Routes {
 		errs = append(errs, unique(origin, names, i, "name", r.Name)...)
 		errs = append(errs, unique(origin, paths, i, "path", r.Path)...)
-		errs = append(errs, origin.Locate(fmt.Sprintf("route[%d]", i), errors.Join(c.checkTokens(i), c.checkMTLS(i), c.checkProofs(i)))...)
+		errs = append(errs, origin.Locate(fmt.Sprintf("route[%d]", i), errors.Join(c.checkTokens(i), c.checkMTLS(i), c.checkProofs(i), r.Taint.Effective(taints)))...)
 	}
 	errs = append(errs, c.checkContent(origin)...)
 	errs = append(errs, origin.Locate("identity.oidc", c.checkIssuers())...)

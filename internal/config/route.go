@@ -12,7 +12,9 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/authz/scope"
 	"github.com/portcullis-dev/portcullis/internal/authz/tool"
 	"github.com/portcullis-dev/portcullis/internal/config/field"
+	"github.com/portcullis-dev/portcullis/internal/config/guardrails"
 	"github.com/portcullis-dev/portcullis/internal/edge"
+	"github.com/portcullis-dev/portcullis/internal/inspect/toolpin"
 	"github.com/portcullis-dev/portcullis/internal/ratelimit"
 )
 
@@ -44,6 +46,9 @@ type Route struct {
 	Schemas        []SchemaFile      `toml:"schemas" doc:"Schemas of your own for parts of messages. Repeat the table for each one."`
 	Inspect        ContentRules      `toml:"inspect" doc:"What is done about what messages hold: credentials, personal data, hidden text."`
 	Approval       Approval          `toml:"approval" doc:"Tools whose calls need the word of another person."`
+	Pins           toolpin.Config    `toml:"pins" doc:"What happens when the server shows other tools than before."`
+	Taint          guardrails.Taint  `toml:"taint" doc:"What callers have read, and what they may not use after it."`
+	Use            guardrails.Use    `toml:"use" doc:"How much a caller may use in a session and a day."`
 	CORS           CORS              `toml:"cors" doc:"Calls from web pages of other origins. None are allowed by default."`
 	Headers        Headers           `toml:"headers" doc:"Security headers of every reply."`
 }
@@ -114,6 +119,8 @@ func DefaultRoute() Route {
 		Inspect:     DefaultContentRules(),
 		StreamBytes: 256 << 20,
 		Approval:    defaultApproval(),
+		Pins:        toolpin.Default(),
+		Taint:       guardrails.DefaultTaint(),
 		CORS:        defaultCORS(),
 		Headers:     Headers{Profile: "api"},
 	}

@@ -193,14 +193,16 @@ func commandLine(t *testing.T, program string, args ...string) string {
 type gw struct{ url, addr, key, data string }
 
 // startGateway runs the gateway with one route; route is its TOML below the
-// path. Limits on rate are wide, everything else is as it comes.
+// path. Limits on rate are wide, and tools are not pinned: suites call tools
+// that no list names, and servers under test change theirs. Everything else is
+// as it comes.
 func startGateway(t *testing.T, route string) gw {
 	t.Helper()
 	dir := t.TempDir()
 	g := gw{addr: freePort(t), data: filepath.Join(dir, "data")}
 	g.url = "http://" + g.addr + "/mcp"
 	conf := filepath.Join(dir, "portcullis.toml")
-	text := fmt.Sprintf("[server]\nlisten = %q\nadmin_listen = %q\n\n[[route]]\nname = \"mcp\"\npath = \"/mcp\"\nrate = [\"100000/1m per address\", \"100000/1m per key\"]\n%s\n", g.addr, freePort(t), route)
+	text := fmt.Sprintf("[server]\nlisten = %q\nadmin_listen = %q\n\n[[route]]\nname = \"mcp\"\npath = \"/mcp\"\nrate = [\"100000/1m per address\", \"100000/1m per key\"]\npins = { policy = \"trust\" }\n%s\n", g.addr, freePort(t), route)
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

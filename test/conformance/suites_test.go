@@ -110,7 +110,7 @@ func TestServerSuites(t *testing.T) {
 		{name: "server-everything/2025-11-25", revision: "2025-11-25", minPassed: 40, direct: everything, differ: mends},
 		{name: "go-sdk over stdio/2025-11-25", revision: "2025-11-25", minPassed: 80, direct: sessions, command: goCommand(t)},
 		{name: "go-sdk over stdio/2026-07-28", revision: "2026-07-28", minPassed: 150, direct: stateless, command: goCommand(t), differ: tasks},
-		{name: "server-everything over stdio/2025-11-25", revision: "2025-11-25", minPassed: 40, direct: everything, command: jsCommand(t, "server-everything", "stdio") + "\nmax_children_per_caller = 16", differ: mends},
+		{name: "server-everything over stdio/2025-11-25", revision: "2025-11-25", minPassed: 40, direct: everything, command: jsCommand(t, "server-everything", "stdio") + "\nmax_children = 48\nmax_children_per_caller = 48", differ: mends},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

@@ -35,7 +35,7 @@ func schemas() []attack {
 		unusable("a schema with 100,000 words", `{"properties":{"q":{"enum":[`+strings.Repeat(`1,`, 90_000)+`1]}}}`, "too large"),
 		unusable("a pattern with a million states", `{"properties":{"q":{"pattern":"((a{30}){30}b){30}"}}}`, "pattern"),
 		{
-			name: "one tool with two schemas", calls: []string{listTools, callTool}, event: "INPUT_REJECTED twice",
+			name: "one tool with two schemas", config: `pins.policy = "warn"`, calls: []string{listTools, callTool}, event: "INPUT_REJECTED twice",
 			last: answer{status: http.StatusForbidden, reason: "schema_unusable"},
 			serve: func(w http.ResponseWriter, r request) {
 				result(w, r, `{"tools":[{"name":"search","inputSchema":{"type":"object"}},{"name":"search","inputSchema":{"required":["token"]}}]}`)

@@ -72,7 +72,7 @@ func TestSchemas(t *testing.T) {
 		`,{"name":"file","inputSchema":{"type":"object","$ref":"file:///etc/passwd"}},{"name":"loop","inputSchema":{"$ref":"#"}}` +
 		`,{"name":"bomb","inputSchema":{"$ref":"#/$defs/a","$defs":{"a":{"allOf":[{"$ref":"#/$defs/b"},{"$ref":"#/$defs/b"}]},"b":{"allOf":[{"$ref":"#/$defs/a"},{"$ref":"#/$defs/a"}]}}}}`)
 	up := schemaServer(t, &tools)
-	b := &bench{Gateway: harness.Start(t, route(up, "mcp", plenty)), up: up}
+	b := &bench{Gateway: harness.Start(t, route(up, "mcp", plenty, `pins.policy = "trust"`)), up: up}
 	list(t, b)
 	refused := func(name, arguments string) row {
 		return row{
@@ -109,7 +109,7 @@ func TestSchemas(t *testing.T) {
 	}
 	b.noSecrets(t)
 
-	// A list that says something else counts from then on.
+	// A list that says something else, where it may, counts from then on.
 	tools.Store(strings.Replace(taskTool, `"maxLength":20`, `"maxLength":4`, 1))
 	ok := calling("create_task", `{"title":"12345"}`)
 	if r := harness.Do(t, http.MethodPost, b.URL, []byte(ok), "X-API-Key", b.Key); r.Status != http.StatusOK {

@@ -218,3 +218,20 @@ func (c compiled) inner(a portcullis.Action) (portcullis.Action, bool) {
 	out.Arguments = args
 	return out, true
 }
+
+// Any reports whether has is true of what a message is about: the tool it
+// calls or, if that is one that calls others, one of those inside.
+func (g *Guard) Any(m *portcullis.Message, has func(portcullis.Target) bool) bool {
+	if has(m.Target) {
+		return true
+	}
+	if m.Target.Kind != portcullis.TargetTool || len(g.tools[m.Target.Name]) == 0 {
+		return false
+	}
+	for _, name := range g.Names(portcullis.Action{Target: m.Target, Arguments: m.Arguments})[1:] {
+		if has(portcullis.Target{Kind: portcullis.TargetTool, Name: name}) {
+			return true
+		}
+	}
+	return false
+}

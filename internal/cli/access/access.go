@@ -17,7 +17,10 @@ import (
 	"github.com/portcullis-dev/portcullis/gateway/access"
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
+	"github.com/portcullis-dev/portcullis/internal/authn/basic"
+	"github.com/portcullis-dev/portcullis/internal/authn/jwt"
 	"github.com/portcullis-dev/portcullis/internal/authn/mtls"
+	"github.com/portcullis-dev/portcullis/internal/authn/zkp"
 	"github.com/portcullis-dev/portcullis/internal/authz/scope"
 	"github.com/portcullis-dev/portcullis/internal/cli/frame"
 	"github.com/portcullis-dev/portcullis/internal/config"
@@ -33,7 +36,7 @@ func Command(f *frame.Frame) *cobra.Command {
 
 // entry is one line of the report: what somebody may do on a route.
 type entry struct {
-	Kind      string     `json:"kind"` // "key", "certificate" (a rule), "role" or "anyone"
+	Kind      string     `json:"kind"` // "key", "user", "prover" (of zero-knowledge proofs), "certificate" (a rule), "role" or "anyone"
 	ID        string     `json:"id"`
 	Name      string     `json:"name,omitempty"`
 	Owner     string     `json:"owner,omitempty"`
@@ -54,8 +57,8 @@ func (c verbs) report() *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
 		Use: "report", Short: "List who may do what on which route, with last use", Args: frame.None,
-		Long: `Every key, every rule for client certificates, and every role on routes that take
-tokens is held against the guards of every route. What a grant with a * covers is not spelled out: the known
+		Long: `Every key, every user, every enrolled prover, every rule for client certificates,
+and every role on routes that take tokens is held against the guards of every route. What a grant with a * covers is not spelled out: the known
 things are those that the configuration and the scopes of keys name, and those
 given by --tools. Policies are asked as of now, for a call from 127.0.0.1 over
 TLS; what some arguments would allow counts as allowed.`,
@@ -70,14 +73,15 @@ TLS; what some arguments would allow counts as allowed.`,
 				return frame.UsageError{Err: err}
 			}
 			return c.WithAdmin(cmd.Context(), func(a *admin.Client) error {
-				keys, err := a.Keys(cmd.Context())
+				h, err := ask(cmd.Context(), a)
 				if err != nil {
 					return err
 				}
 				if !all {
-					keys = slices.DeleteFunc(keys, func(k apikey.View) bool { return k.Expired || k.Status == apikey.StatusRevoked })
+					h.keys = slices.DeleteFunc(h.keys, func(k apikey.View) bool { return k.Expired || k.Status == apikey.StatusRevoked })
+					h.users = slices.DeleteFunc(h.users, func(u basic.User) bool { return u.Disabled })
 				}
-				entries, err := review(cmd.Context(), cfg, acc, keys, tools)
+				entries, err := review(cmd.Context(), cfg, acc, h, tools)
 				if err != nil {
 					return err
 				}
@@ -86,12 +90,12 @@ TLS; what some arguments would allow counts as allowed.`,
 		},
 	}
 	cmd.Flags().StringSliceVar(&tools, "tools", nil, "tools to ask about beside those that are known")
-	cmd.Flags().BoolVar(&all, "all", false, "also keys that are revoked or expired")
+	cmd.Flags().BoolVar(&all, "all", false, "also keys that are revoked or expired, and users that are disabled")
 	return cmd
 }
 
 // review makes the report.
-func review(ctx context.Context, cfg *config.Config, acc *access.Access, keys []apikey.View, tools []string) ([]entry, error) {
+func review(ctx context.Context, cfg *config.Config, acc *access.Access, h holders, tools []string) ([]entry, error) {
 	out := []entry{}
 	for i := range cfg.Routes {
 		rt := &cfg.Routes[i]
@@ -99,7 +103,7 @@ func review(ctx context.Context, cfg *config.Config, acc *access.Access, keys []
 		if err != nil {
 			return nil, err
 		}
-		things := known(cfg, rt, keys, tools)
+		things := known(cfg, rt, h, tools)
 		add := func(e entry, p portcullis.Principal) {
 			e.Route, e.Roles = rt.Name, append([]string{}, p.Roles...)
 			e.Grants = append(append([]string{}, p.Scopes...), acc.Roles().Of(p)...)
@@ -109,9 +113,20 @@ func review(ctx context.Context, cfg *config.Config, acc *access.Access, keys []
 			out = append(out, e)
 		}
 		takesKeys := slices.Contains(rt.Auth, apikey.Method)
-		for _, k := range keys {
+		for _, k := range h.keys {
 			if takesKeys && (len(k.Routes) == 0 || slices.Contains(k.Routes, rt.Name)) {
 				add(keyEntry(k), portcullis.Principal{ID: k.Owner, Method: apikey.Method, KeyID: k.ID, Scopes: k.Scopes, Roles: k.Roles})
+			}
+		}
+		if slices.Contains(rt.Auth, basic.Method) {
+			for _, u := range h.users {
+				add(h.userEntry(u), portcullis.Principal{ID: u.ID, Method: basic.Method, Scopes: u.Scopes, Roles: u.Roles})
+			}
+		}
+		if slices.Contains(rt.Auth, zkp.Method) {
+			for _, p := range h.provers {
+				add(entry{Kind: "prover", ID: p.Subject(), Status: "enrolled", LastUsed: h.lastUse(p.Subject())},
+					portcullis.Principal{ID: p.Subject(), Method: zkp.Method, Scopes: p.Scopes, Roles: p.Roles})
 			}
 		}
 		if slices.Contains(rt.Auth, "none") {
@@ -123,7 +138,7 @@ func review(ctx context.Context, cfg *config.Config, acc *access.Access, keys []
 				add(entry{Kind: "certificate", ID: r.Match, Status: "configured"}, portcullis.Principal{ID: "cert:" + r.Match, Method: mtls.Method, Scopes: r.Scopes, Roles: r.Roles})
 			}
 		}
-		if !slices.ContainsFunc(rt.Auth, func(m string) bool { return m != apikey.Method && m != mtls.Method }) {
+		if !slices.ContainsFunc(rt.Auth, func(m string) bool { return m == jwt.MethodJWT || m == jwt.MethodOIDC }) {
 			continue
 		}
 		for _, role := range slices.Sorted(maps.Keys(cfg.Access.Roles)) {
@@ -163,7 +178,7 @@ func (e *entry) weigh(ctx context.Context, guards []portcullis.Authorizer, p por
 }
 
 // known lists what the configuration of a route and the scopes of keys name.
-func known(cfg *config.Config, rt *config.Route, keys []apikey.View, tools []string) []portcullis.Target {
+func known(cfg *config.Config, rt *config.Route, h holders, tools []string) []portcullis.Target {
 	var out []portcullis.Target
 	add := func(kind portcullis.TargetKind, names ...string) {
 		for _, n := range names {
@@ -186,8 +201,14 @@ func known(cfg *config.Config, rt *config.Route, keys []apikey.View, tools []str
 		add(portcullis.TargetResource, r.Resources...)
 	}
 	grants := slices.Concat(slices.Collect(maps.Values(cfg.Access.Roles))...)
-	for _, k := range keys {
+	for _, k := range h.keys {
 		grants = append(grants, k.Scopes...)
+	}
+	for _, u := range h.users {
+		grants = append(grants, u.Scopes...)
+	}
+	for _, p := range h.provers {
+		grants = append(grants, p.Scopes...)
 	}
 	for _, r := range cfg.Identity.MTLS.Rules {
 		grants = append(grants, r.Scopes...)

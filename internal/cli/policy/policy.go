@@ -1,5 +1,6 @@
 // Package policy is the verb group "portcullis policy": what the configuration
-// and its policy files decide, asked without a gateway.
+// and its policy files decide, asked without a gateway, and configuration made
+// of agent manifests.
 package policy
 
 import (
@@ -22,7 +23,7 @@ type verbs struct{ *frame.Frame }
 // Command returns the group of verbs.
 func Command(f *frame.Frame) *cobra.Command {
 	c := verbs{f}
-	return frame.Group("policy", "Test and explain who may do what", c.test(), c.explain())
+	return frame.Group("policy", "Test and explain who may do what, and make rules of agent manifests", c.test(), c.explain(), c.fromOSSA())
 }
 
 // engine decides as the gateway would, at any time of day.

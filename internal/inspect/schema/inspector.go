@@ -201,10 +201,14 @@ func (i *Inspector) call(ctx context.Context, m *portcullis.Message, c call) err
 	if err != nil {
 		return i.unusable(m, err)
 	}
-	if f := i.check(ctx, s, orEmpty(c.arguments), c.inside+"/arguments"); f != nil {
-		return refuse(m, f, i.c.Arguments == Warn)
+	f := i.check(ctx, s, orEmpty(c.arguments), c.inside+"/arguments")
+	if f == nil {
+		return nil
 	}
-	return nil
+	if rest, ok := s.withoutNulls(c.arguments); ok && i.check(ctx, s, rest, c.inside+"/arguments") == nil {
+		return nil
+	}
+	return refuse(m, f, i.c.Arguments == Warn)
 }
 
 func (i *Inspector) unknown(m *portcullis.Message) error {

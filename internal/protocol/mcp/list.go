@@ -46,6 +46,13 @@ func Lists(method string) bool { return lists[method] != nil }
 //
 // The reply must be a message that [Parse] accepted.
 func FilterList(reply []byte, method string, allow func(portcullis.Target) bool) ([]byte, bool, error) {
+	return FilterEntries(reply, method, func(t portcullis.Target, _ []byte) bool { return allow(t) })
+}
+
+// FilterEntries is [FilterList] for those that decide by the whole entry, which
+// is a slice of reply. They are asked in order, once about each entry that has
+// one name.
+func FilterEntries(reply []byte, method string, allow func(t portcullis.Target, entry []byte) bool) ([]byte, bool, error) {
 	l := lists[method]
 	if l == nil {
 		return reply, false, nil
@@ -65,8 +72,9 @@ func FilterList(reply []byte, method string, allow func(portcullis.Target) bool)
 		if first < 0 {
 			first = v.Start
 		}
-		switch name, ok := l.nameOf(array[v.Start:v.End]); {
-		case ok && allow(portcullis.Target{Kind: l.kind, Name: name}):
+		entry := array[v.Start:v.End:v.End]
+		switch name, ok := l.nameOf(entry); {
+		case ok && allow(portcullis.Target{Kind: l.kind, Name: name}, entry):
 			if cut {
 				from := behind
 				if kept == 0 {

@@ -3,6 +3,7 @@ package mcp_test
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -68,6 +69,22 @@ func TestFilterList(t *testing.T) {
 	reply := `{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"m"}}`
 	if got, changed, err := mcp.FilterList([]byte(reply), "tools/list", allowing()); string(got) != reply || changed || err != nil {
 		t.Errorf("an error is filtered: %s, %v, %v", got, changed, err)
+	}
+}
+
+func TestFilterEntries(t *testing.T) {
+	reply := `{"jsonrpc":"2.0","id":1,"result":{"tools":[ {"name":"a","x":1} , {"x":2}, {"name":"b", "x":[3]},{"name":"a"}]}}`
+	mustParse(t, reply)
+	var asked []string
+	got, changed, err := mcp.FilterEntries([]byte(reply), "tools/list", func(target portcullis.Target, entry []byte) bool {
+		asked = append(asked, target.Name+" "+string(entry))
+		return len(asked) != 2
+	})
+	if err != nil || !changed || string(got) != `{"jsonrpc":"2.0","id":1,"result":{"tools":[ {"name":"a","x":1},{"name":"a"}]}}` {
+		t.Errorf("got %s, %v, %v", got, changed, err)
+	}
+	if want := []string{`a {"name":"a","x":1}`, `b {"name":"b", "x":[3]}`, `a {"name":"a"}`}; !slices.Equal(asked, want) {
+		t.Errorf("asked about %q", asked)
 	}
 }
 
