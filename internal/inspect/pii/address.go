@@ -1,6 +1,10 @@
 package pii
 
-import "github.com/portcullis-dev/portcullis/internal/inspect/finding"
+import (
+	"strings"
+
+	"github.com/portcullis-dev/portcullis/internal/inspect/finding"
+)
 
 // ipv4 finds an address of four groups. A result without score is a dotted
 // number of another meaning, to be stepped over.
@@ -154,11 +158,19 @@ func calendar(s []byte, c *cluster) bool {
 
 const months = "jan feb mar apr may jun jul aug sep oct nov dec mai okt dez fev avr jui aou ene abr ago dic mae m\u00e4r ao\u00fb d\u00e9c f\u00e9v mrt mei out set lug giu gen mag ott "
 
-// monthInitials are the letters that months begin with.
-const monthInitials = 1<<('a'-'a') | 1<<('d'-'a') | 1<<('e'-'a') | 1<<('f'-'a') | 1<<('g'-'a') | 1<<('j'-'a') | 1<<('l'-'a') | 1<<('m'-'a') | 1<<('n'-'a') | 1<<('o'-'a') | 1<<('s'-'a')
+// monthInitials says which letters begin a month.
+func monthInitials() [256]bool {
+	var t [256]bool
+	for _, m := range strings.Fields(months) {
+		t[m[0]], t[m[0]&^0x20] = true, true
+	}
+	return t
+}
+
+var beginsMonth = monthInitials()
 
 func month(s []byte) bool {
-	if len(s) == 0 || monthInitials>>(s[0]|0x20-'a')&1 == 0 {
+	if len(s) == 0 || !beginsMonth[s[0]] {
 		return false
 	}
 	for k := 0; k < len(months); {
