@@ -193,3 +193,55 @@ func TestBadPolicyFileBuildsNothing(t *testing.T) {
 		t.Errorf("a file that is not there: %v", err)
 	}
 }
+
+// TestRewrittenArgumentsAreDecidedAgain: what a content rule makes of a call is
+// a call that policies and the tools inside tools must allow as well.
+func TestRewrittenArgumentsAreDecidedAgain(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "p.cedar")
+	if err := os.WriteFile(file, []byte(`permit(principal, action, resource);
+@id("no gaps")
+forbid(principal, action, resource) when { context.arguments has to && context.arguments.to like "*redacted*" };
+`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sent := 0
+	r := configuredRig(t, oneRoute+`
+tools.allow = ["get_*", "call_tool"]
+tools.meta = [{ tool = "call_tool", name = "/tool_name", arguments = "/arguments" }]
+inspect.preset = "off"
+[[route.inspect.arguments]]
+detect = ["pattern.inner"]
+action = "redact"
+[[inspect.patterns]]
+name = "inner"
+regex = "get_[0-9]+"
+[access]
+policy_files = "`+file+`"
+`, roleHolder, func(ctx context.Context, c *portcullis.Call) (*portcullis.Reply, error) {
+		sent++
+		return answering(ctx, c)
+	})
+	for _, c := range []struct {
+		body   string
+		status int
+		rule   string
+	}{
+		{callOf("get_user", `{"note":"see get_17"}`), 200, ""}, // rewritten, and allowed still
+		{callOf("get_user", `{"to":"see get_17"}`), 403, "no gaps"},
+		{callOf("call_tool", `{"tool_name":"get_user","arguments":{}}`), 200, ""},
+		{callOf("call_tool", `{"tool_name":"get_17","arguments":{}}`), 403, "inner tool: tool: not in the allow list"},
+		{callOf("call_tool", `{"tool_name":"get_user","arguments":{"to":"get_17"}}`), 403, "no gaps"},
+	} {
+		before := sent
+		w := r.do(post(c.body, "X-Name", "a//tools:*"))
+		if w.Code != c.status || (sent > before) != (c.status == 200) {
+			t.Errorf("%s: %d, sent %v: %s", c.body, w.Code, sent > before, w.Body)
+		}
+		if c.status == 200 {
+			continue
+		}
+		if e := r.journal.last(t, portcullis.EventAuthzDenied); !strings.Contains(fmt.Sprint(e.Details), c.rule) {
+			t.Errorf("%s: %v, want %q", c.body, e.Details, c.rule)
+		}
+	}
+}

@@ -197,7 +197,7 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	rt.pipe = &pipeline{
 		edge: guards, authn: b.authenticators(rc, resource), resource: resource, authz: authz, record: b.Recorder,
 		decode:  mcp.NewDecoder(rt.limits, b.Sealer, params),
-		inspect: append(rt.schemas.Behind(handles), content.Inspectors(rules, portcullis.ToServer)...),                                          // handles first: they compare with what callers sent before
+		inspect: rt.schemas.Behind(append([]portcullis.Inspector{handles}, content.Inspectors(rules, portcullis.ToServer)...)...),               // handles first: they compare with what callers sent before; schemas are about what is sent on
 		review:  append(rt.schemas.Behind(pinned), &headers.Learner{Params: params}, &access.ListFilter{Route: rc.Name, Authz: authz}, handles), // schemas of all tools that are not held are learnt, whoever asks
 	}
 	rt.pipe.review = append(rt.pipe.review, content.Inspectors(rules, portcullis.ToClient)...) // what is cut from a list is not searched

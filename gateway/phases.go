@@ -153,28 +153,30 @@ func (p *pipeline) authorize(ctx context.Context, m readMessage) (permittedCall,
 			return permittedCall{}, err
 		}
 	}
-	x.phase, x.guard = "authz", ""
-	d, guard, err := access.Decide(ctx, p.authz, x.who, x.action)
-	x.guard = guard
-	if err != nil {
+	if err := p.permit(ctx, x, x.action); err != nil {
 		return permittedCall{}, err
 	}
-	if !d.Allowed() {
-		return permittedCall{}, p.forbidden(d)
-	}
 	for _, uri := range x.msg.Also {
-		also := portcullis.Action{
-			Route: x.conn.Route, Method: "resources/read", Target: portcullis.Target{Kind: portcullis.TargetResource, Name: uri},
-			Client: x.conn.Client, Secure: x.conn.Secure,
-		}
-		if d, x.guard, err = access.Decide(ctx, p.authz, x.who, also); err != nil {
+		also := x.action
+		also.Method, also.Target, also.Arguments = "resources/read", portcullis.Target{Kind: portcullis.TargetResource, Name: uri}, nil
+		if err := p.permit(ctx, x, also); err != nil {
 			return permittedCall{}, err
-		}
-		if !d.Allowed() {
-			return permittedCall{}, p.forbidden(d)
 		}
 	}
 	return permittedCall{x}, nil
+}
+
+// permit refuses what the route's authorizers do not allow.
+func (p *pipeline) permit(ctx context.Context, x *exchange, a portcullis.Action) error {
+	x.phase = "authz"
+	d, guard, err := access.Decide(ctx, p.authz, x.who, a)
+	if x.guard = guard; err != nil {
+		return err
+	}
+	if !d.Allowed() {
+		return p.forbidden(d)
+	}
+	return nil
 }
 
 // forbidden is the same whether the thing exists or not. Scopes that would
@@ -192,9 +194,9 @@ func (p *pipeline) forbidden(d portcullis.Decision) *portcullis.Error {
 
 func (p *pipeline) inspectCall(ctx context.Context, c permittedCall) (inspectedCall, error) {
 	x := c.exchange
-	x.phase, x.guard = "inspect", ""
+	sent := x.action.Arguments
 	for _, g := range p.inspect {
-		x.guard = g.Name()
+		x.phase, x.guard = "inspect", g.Name()
 		m, err := g.Inspect(ctx, x.who, x.msg)
 		if err != nil {
 			return inspectedCall{}, err
@@ -202,6 +204,12 @@ func (p *pipeline) inspectCall(ctx context.Context, c permittedCall) (inspectedC
 		x.msg = m
 		if err := x.recordNotes(ctx, m); err != nil {
 			return inspectedCall{}, unrecorded(err)
+		}
+		if a := x.action; !bytes.Equal(m.Arguments, sent) { // x.action keeps what the caller sent: headers that repeat it are compared with it
+			sent, a.Arguments = m.Arguments, m.Arguments
+			if err := p.permit(ctx, x, a); err != nil { // policies and tools inside tools were asked about other arguments
+				return inspectedCall{}, err
+			}
 		}
 	}
 	return inspectedCall{x}, nil

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/portcullis-dev/portcullis"
@@ -160,6 +161,9 @@ func (c *Config) checkContent(origin *tomlstrict.Origin) Errors {
 				compiled, err := rule.rule()
 				if err == nil {
 					err = compiled.Validate(detectors)
+				}
+				if err == nil && side == "arguments" && compiled.Action == content.Tokenize && len(r.Approval.Tools) > 0 {
+					err = errors.New("action: a token is another one in each call, so that no approval would fit the next: redact or mask on routes with approval.tools")
 				}
 				errs = append(errs, origin.Locate(at, err)...)
 			}

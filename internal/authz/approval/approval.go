@@ -45,7 +45,7 @@ type Request struct {
 	Principal string // who wants to call
 	KeyID     string // with which credential
 	Tool      string
-	Sealed    []byte // the parameters, encrypted
+	Sealed    []byte // the parameters, encrypted; empty of a request that is over
 	State     State
 	CreatedAt time.Time
 	ExpiresAt time.Time     // of a pending one: when it is over; of an approved one: until when it can be used; of a denied one: until when it counts
@@ -71,7 +71,8 @@ type Store interface {
 	// OpenApproval stores r, unless a live request (see [Request.Live], at
 	// r.CreatedAt) of the same digest is there: that one is returned in its
 	// place. It returns ErrTooMany if perPrincipal requests of r.Principal, or
-	// total requests, are pending and live. Dead requests may be removed.
+	// total requests, are pending and live. Of dead requests
+	// the parameters are forgotten, and they may be removed.
 	OpenApproval(ctx context.Context, r Request, perPrincipal, total int) (Request, error)
 	// TakeApproval turns the approved, live request of a digest into a used one
 	// and returns it; ErrNotFound if there is none.

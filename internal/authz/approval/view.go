@@ -60,6 +60,9 @@ func (s *Service) Show(ctx context.Context, id string) (View, error) {
 		return View{}, err
 	}
 	v := s.view(r)
+	if len(r.Sealed) == 0 { // it is over
+		return v, nil
+	}
 	if v.Parameters, err = s.aead.Open(nil, nil, r.Sealed, []byte(r.ID)); err != nil {
 		return View{}, fmt.Errorf("reading the parameters of request %s: %w", id, err)
 	}

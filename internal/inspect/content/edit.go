@@ -32,8 +32,8 @@ func appendRedacted(dst []byte, kind string) []byte {
 
 func validText(b []byte) bool { return utf8.Valid(b) }
 
-// ownSpans appends where in a string the rules have been before: redactions of
-// kinds that there are, and tokens that open.
+// ownSpans appends where in a string the rules have been before, in order:
+// redactions of kinds that there are, and tokens that open.
 func (s *scan) ownSpans(dst []span, text []byte) []span {
 	for i := 0; ; {
 		n := bytes.Index(text[i:], []byte(redactedPrefix))
@@ -57,6 +57,7 @@ func (s *scan) ownSpans(dst []span, text []byte) []span {
 			dst = append(dst, t)
 		}
 	}
+	slices.SortFunc(dst, func(a, b span) int { return cmp.Compare(a.start, b.start) }) // they do not overlap: a kind holds no token
 	return dst
 }
 

@@ -326,3 +326,22 @@ func TestNothingToDo(t *testing.T) {
 		t.Errorf("a token without a key: %s, %v", m.Raw, err)
 	}
 }
+
+// TestUnaskedMessagesAreNoTools: a server cannot name a tool in a message of its
+// own to come under its exceptions.
+func TestUnaskedMessagesAreNoTools(t *testing.T) {
+	e, err := New(Options{Route: "r", Detectors: fakes(), Results: []Rule{{Detect: []string{"pii"}, Action: Redact, ExceptTools: []string{"mail_*"}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for shape, kept := range map[portcullis.Shape]bool{portcullis.ShapeResult: true, portcullis.ShapeRequest: false, portcullis.ShapeNotification: false} {
+		m := &portcullis.Message{
+			Direction: portcullis.ToClient, Shape: shape, Target: portcullis.Target{Kind: portcullis.TargetTool, Name: "mail_out"},
+			Raw: []byte(`{"params":{"name":"mail_out","text":"bob@x.org"}}`),
+		}
+		got, err := e.Inspect(t.Context(), portcullis.Principal{}, m)
+		if err != nil || strings.Contains(string(got.Raw), "bob@") != kept {
+			t.Errorf("shape %v: %s, %v, want kept %v", shape, got.Raw, err, kept)
+		}
+	}
+}

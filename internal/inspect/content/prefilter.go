@@ -35,7 +35,14 @@ type prefilter struct {
 	open     set        // detectors without bytes and words
 	minLen   []int
 	digits   []int
+	numbers  []numbers
 	minOpens int // digits that each of open needs at least
+}
+
+// numbers is a detector for which digits can stand in for its bytes and words.
+type numbers struct {
+	of             set
+	digits, minLen int
 }
 
 // stop is the class of what ends a run of plain characters in a JSON string.
@@ -64,6 +71,9 @@ func newPrefilter(detectors []finding.Detector) *prefilter {
 			if w != "" {
 				words = append(words, word{w, bit})
 			}
+		}
+		if h.OrDigits > 0 {
+			p.numbers = append(p.numbers, numbers{bit, h.OrDigits, h.OrLen})
 		}
 		if h.Bytes == "" && !h.Beyond && len(h.Words) == 0 {
 			p.open |= bit
@@ -205,6 +215,11 @@ func (p *prefilter) concerned(n int, sig signals, name set) set {
 	cand := (sig.hits | name) &^ tokenBit
 	if sig.digits >= p.minOpens {
 		cand |= p.open
+	}
+	for _, o := range p.numbers {
+		if sig.digits >= o.digits && n >= o.minLen {
+			cand |= o.of
+		}
 	}
 	for rest := cand; rest != 0; rest &= rest - 1 {
 		if i := bits.TrailingZeros64(uint64(rest)); n < p.minLen[i] || sig.digits < p.digits[i] {

@@ -16,6 +16,7 @@ func TestPrefilter(t *testing.T) {
 	hints := []finding.Hint{
 		{Words: []string{"ab", "abc", "bca"}}, {Words: []string{"c"}}, {Words: []string{"AA", "cab-1"}, Bytes: "@"},
 		{Beyond: true, Digits: 1}, {Digits: 3}, {MinLen: 6}, {}, {Words: []string{"-1a", "b-"}, Digits: 1, MinLen: 4},
+		{Words: []string{"a-"}, OrDigits: 2, OrLen: 5}, {Bytes: "@", OrDigits: 1, MinLen: 3},
 	}
 	var detectors []finding.Detector
 	for i, h := range hints {
@@ -41,6 +42,7 @@ func TestPrefilter(t *testing.T) {
 				anchored = anchored || strings.Contains(strings.ToLower(string(text)), strings.ToLower(w))
 			}
 			digits := bytes.Count(text, []byte("1"))
+			anchored = anchored || h.OrDigits > 0 && digits >= h.OrDigits && len(text) >= h.OrLen
 			if anchored && digits >= h.Digits && len(text) >= h.MinLen {
 				want |= 1 << i
 			}

@@ -2,7 +2,9 @@ package content
 
 import (
 	"bytes"
+	"cmp"
 	"math/bits"
+	"slices"
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/inspect/finding"
@@ -299,13 +301,15 @@ func (s *scan) collect(text, name []byte, cand set, first bool) bool {
 // decide asks the rules about one finding.
 func (s *scan) decide(f finding.Finding, d finding.Detector, first bool) bool {
 	e := edit{span: span{f.Start, f.End}, score: f.Score, detector: d}
-	for _, o := range s.ours {
-		switch {
-		case o.start <= e.start && e.end <= o.end: // what stands in a redaction is harmless
-			return true
-		case e.start < o.end && o.start < e.end: // one that is hit in part goes as a whole
-			e.start, e.end = min(e.start, o.start), max(e.end, o.end)
+	near, _ := slices.BinarySearchFunc(s.ours, f.Start, func(o span, at int) int { return cmp.Compare(o.end, at+1) })
+	for _, o := range s.ours[near:] {
+		if o.start >= e.end {
+			break
 		}
+		if o.start <= e.start && e.end <= o.end { // what stands in a redaction is harmless
+			return true
+		}
+		e.start, e.end = min(e.start, o.start), max(e.end, o.end) // one that is hit in part goes as a whole
 	}
 	kind, rules := s.set.rules(f.Kind, d)
 	for _, r := range rules {
@@ -329,8 +333,11 @@ func (s *scan) decide(f finding.Finding, d finding.Detector, first bool) bool {
 	return true
 }
 
+// tool is the tool that the message is about. What a server sends unasked is
+// about none, whatever it names.
 func (s *scan) tool() string {
-	if s.msg.Target.Kind == portcullis.TargetTool {
+	unasked := s.msg.Direction == portcullis.ToClient && s.msg.Shape != portcullis.ShapeResult && s.msg.Shape != portcullis.ShapeError
+	if s.msg.Target.Kind == portcullis.TargetTool && !unasked {
 		return s.msg.Target.Name
 	}
 	return ""

@@ -41,8 +41,11 @@ func (*Detector) Name() string { return "egress" }
 // Kinds returns every kind that Find reports.
 func (*Detector) Kinds() []string { return []string{KindPrivate, KindMetadata} }
 
-// Hint is met by every string of some length: a bare host has no mark.
-func (*Detector) Hint() finding.Hint { return finding.Hint{MinLen: 2} }
+// Hint asks for what stands in every host inside: a dot, a colon, what spells
+// either in another way, or one of the few names that need none.
+func (*Detector) Hint() finding.Hint {
+	return finding.Hint{MinLen: 2, Bytes: ".:%", Beyond: true, Words: []string{"//", "0x", "localhost", "instance-data"}}
+}
 
 // Find appends the hosts of s, each with its spelling.
 func (d *Detector) Find(dst []finding.Finding, s []byte) []finding.Finding {
@@ -66,21 +69,25 @@ func (d *Detector) Find(dst []finding.Finding, s []byte) []finding.Finding {
 // urls looks at what stands behind "//", and behind `\\` and ":" of schemes.
 func (d *Detector) urls(dst []finding.Finding, s []byte) ([]finding.Finding, bool) {
 	any := false
+	colon, double := -1, -1 // the next of each from i on, looked for only when i has passed it
 	for i := 0; i < len(s); {
-		k := bytes.IndexByte(s[i:], ':')
-		slashes := bytes.Index(s[i:], []byte("//"))
-		if k < 0 && slashes < 0 {
+		if colon < i {
+			colon = next(s, i, ":")
+		}
+		if double < i {
+			double = next(s, i, "//")
+		}
+		at := min(colon, double)
+		if at == len(s) {
 			break
 		}
-		if k < 0 || slashes >= 0 && slashes < k {
-			k = slashes
-		} else if i+k+1 < len(s) && (s[i+k+1] == '/' || s[i+k+1] == '\\') && k > 1 && letter(s[i+k-1]) && letterOrDigit(s[i+k-2]) {
-			k++
-		} else {
-			i += k + 1
-			continue
+		if colon < double {
+			if at+1 == len(s) || s[at+1] != '/' && s[at+1] != '\\' || at-i < 2 || !letter(s[at-1]) || !letterOrDigit(s[at-2]) {
+				i = at + 1
+				continue
+			}
+			at++
 		}
-		at := i + k
 		begin := at
 		for begin < len(s) && (s[begin] == '/' || s[begin] == '\\') {
 			begin++
@@ -104,6 +111,14 @@ func (d *Detector) urls(dst []finding.Finding, s []byte) ([]finding.Finding, boo
 		i = end
 	}
 	return dst, any
+}
+
+// next returns where a mark stands from i on, the length of s if nowhere.
+func next(s []byte, i int, mark string) int {
+	if k := bytes.Index(s[i:], []byte(mark)); k >= 0 {
+		return i + k
+	}
+	return len(s)
 }
 
 func quoteOrSpace(c byte) bool { return c <= ' ' || c == '"' || c == '\'' || c == '(' || c == '=' }

@@ -65,11 +65,14 @@ type Cleaner interface {
 //
 // A string meets the hint if it has MinLen bytes, Digits ASCII digits, and if
 // any of Bytes, Words and Beyond are given, at least one of those. A word in
-// the name under which the string stands counts too.
+// the name under which the string stands counts too. Where OrDigits is given,
+// that many digits in OrLen bytes or more do in place of Bytes, Words and Beyond.
 type Hint struct {
-	MinLen int      // bytes
-	Digits int      // ASCII digits in all, not in a row
-	Bytes  string   // ASCII characters, one of which must occur
-	Words  []string // ASCII texts, one of which must occur, in upper or lower case
-	Beyond bool     // a byte above ASCII
+	MinLen   int      // bytes
+	Digits   int      // ASCII digits in all, not in a row
+	Bytes    string   // ASCII characters, one of which must occur
+	Words    []string // ASCII texts, one of which must occur, in upper or lower case
+	Beyond   bool     // a byte above ASCII
+	OrDigits int
+	OrLen    int
 }

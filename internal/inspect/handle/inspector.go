@@ -50,7 +50,10 @@ func (i *Inspector) Inspect(_ context.Context, who portcullis.Principal, m *port
 	}
 	if len(e.edits) > 0 {
 		m.Raw = jsonrpc.Splice(m.Raw, e.edits)
-		m.Params, m.Arguments = reslice(m.Raw)
+		had := m.Arguments != nil // only calls of tools have arguments that anybody is asked about
+		if m.Params, m.Arguments = reslice(m.Raw); !had {
+			m.Arguments = nil
+		}
 	}
 	return m, nil
 }

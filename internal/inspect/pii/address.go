@@ -1,6 +1,10 @@
 package pii
 
-import "github.com/portcullis-dev/portcullis/internal/inspect/finding"
+import (
+	"strings"
+
+	"github.com/portcullis-dev/portcullis/internal/inspect/finding"
+)
 
 // ipv4 finds an address of four groups. A result without score is a dotted
 // number of another meaning, to be stepped over.
@@ -33,7 +37,7 @@ func ipv4(name, s []byte, c *cluster) (finding.Finding, bool) {
 		prev == '=' && (before == '=' || before == '<' || before == '>' || before == '~' || before == '!'):
 		return step, true
 	}
-	about := topics(name, s, i)
+	about := topics(name, s, i, aboutVersion|aboutHost)
 	if about&aboutVersion != 0 && about&aboutHost == 0 || about&aboutVersion != 0 && small {
 		return step, true
 	}
@@ -123,7 +127,7 @@ func date(name, s []byte, c *cluster, from int) (finding.Finding, bool) {
 	if end < 0 || digit(at(s, end)) {
 		return none, false
 	}
-	if topics(name, s, start)&aboutBirth == 0 {
+	if topics(name, s, start, aboutBirth) == 0 {
 		return finding.Finding{Start: start, End: end}, true
 	}
 	return finding.Finding{Start: start, End: end, Kind: KindBirthdate, Score: likely}, true
@@ -154,7 +158,21 @@ func calendar(s []byte, c *cluster) bool {
 
 const months = "jan feb mar apr may jun jul aug sep oct nov dec mai okt dez fev avr jui aou ene abr ago dic mae m\u00e4r ao\u00fb d\u00e9c f\u00e9v mrt mei out set lug giu gen mag ott "
 
+// monthInitials says which letters begin a month.
+func monthInitials() [256]bool {
+	var t [256]bool
+	for _, m := range strings.Fields(months) {
+		t[m[0]], t[m[0]&^0x20] = true, true
+	}
+	return t
+}
+
+var beginsMonth = monthInitials()
+
 func month(s []byte) bool {
+	if len(s) == 0 || !beginsMonth[s[0]] {
+		return false
+	}
 	for k := 0; k < len(months); {
 		n := 0
 		for months[k+n] != ' ' {

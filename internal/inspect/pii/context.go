@@ -52,11 +52,17 @@ var topicWords = [...]struct {
 	{"annex", aboutVersion}, {"figure", aboutVersion}, {"step", aboutVersion}, {"requirement", aboutVersion},
 }
 
-// byInitial says which of topicWords begin with a letter.
-func byInitial() [26][]int {
-	var t [26][]int
+// initial is a letter and what of topicWords begins with it.
+type initial struct {
+	about topic
+	words []int
+}
+
+func byInitial() [26]initial {
+	var t [26]initial
 	for i, w := range topicWords {
-		t[w.word[0]-'a'] = append(t[w.word[0]-'a'], i)
+		of := &t[w.word[0]-'a']
+		of.words, of.about = append(of.words, i), of.about|w.about
 	}
 	return t
 }
@@ -65,9 +71,9 @@ var initials = byInitial()
 
 const nearby = 48
 
-// topics reads the words before i, and the name of the string. The words are
-// those of the same sentence or line.
-func topics(name, s []byte, i int) topic {
+// topics reads the words before i, and the name of the string, for the topics
+// that are wanted. The words are those of the same line.
+func topics(name, s []byte, i int, want topic) topic {
 	from := max(0, i-nearby)
 	for k := i - 1; k > from; k-- {
 		if s[k] == '\n' {
@@ -75,10 +81,10 @@ func topics(name, s []byte, i int) topic {
 			break
 		}
 	}
-	return scanTopics(s[from:i], from == 0 || !wordByte(at(s, from-1))) | scanTopics(name, true)
+	return scanTopics(s[from:i], from == 0 || !wordByte(at(s, from-1)), want) | scanTopics(name, true, want)
 }
 
-func scanTopics(s []byte, boundary bool) topic {
+func scanTopics(s []byte, boundary bool, want topic) topic {
 	var about topic
 	lastLower := false
 	for i := 0; i < len(s); i++ {
@@ -92,13 +98,17 @@ func scanTopics(s []byte, boundary bool) topic {
 		if !begins {
 			continue
 		}
-		for _, k := range initials[c|0x20-'a'] {
+		of := initials[c|0x20-'a']
+		if of.about&want == 0 {
+			continue
+		}
+		for _, k := range of.words {
 			w := topicWords[k].word
-			if !hasFold(s[i:], w) {
+			if topicWords[k].about&want == 0 || !hasFold(s[i:], w) {
 				continue
 			}
 			if end := i + len(w); len(w) > 3 || end == len(s) || !letter(s[end]) || s[end] < 'a' && s[end-1] >= 'a' {
-				about |= topicWords[k].about
+				about |= topicWords[k].about & want
 			}
 		}
 	}

@@ -80,8 +80,11 @@ func (*Detector) Kinds() []string {
 	}
 }
 
-// Hint asks for a digit, an "@" or a colon.
-func (*Detector) Hint() finding.Hint { return finding.Hint{MinLen: 5, Bytes: "@:0123456789"} }
+// Hint asks for an "@", a colon, or the four digits of "1.1.1.1": every other
+// number has more.
+func (*Detector) Hint() finding.Hint {
+	return finding.Hint{MinLen: 5, Bytes: "@:", OrDigits: 4}
+}
 
 // Find appends the personal data of s.
 func (d *Detector) Find(dst []finding.Finding, s []byte) []finding.Finding {

@@ -13,9 +13,9 @@ func national(d *Detector, name, s []byte, c *cluster) (finding.Finding, bool) {
 		switch {
 		case c.shape('-', 3, 2, 4) && ssn(c.first(2)):
 			return found(2, KindSSN, likely)
-		case c.shape(' ', 3, 2, 4) && ssn(c.first(2)) && topics(name, s, i)&aboutSSN != 0:
+		case c.shape(' ', 3, 2, 4) && ssn(c.first(2)) && topics(name, s, i, aboutSSN) != 0:
 			return found(2, KindSSN, likely)
-		case one == 9 && ssn(c.first(0)) && topics(name, s, i)&aboutSSN != 0:
+		case one == 9 && ssn(c.first(0)) && topics(name, s, i, aboutSSN) != 0:
 			return found(0, KindSSN, likely)
 		}
 	}
@@ -24,7 +24,7 @@ func national(d *Detector, name, s []byte, c *cluster) (finding.Finding, bool) {
 		case c.n >= 4 && c.size(0) == 3 && c.size(1) == 3 && c.size(2) == 3 && c.size(3) == 2 && c.sep[1] == '.' &&
 			c.sep[2] == '.' && c.sep[3] == '-' && cpf(c.first(3)):
 			return found(3, KindCPF, sure)
-		case one == 11 && cpf(c.first(0)) && topics(name, s, i)&aboutCPF != 0:
+		case one == 11 && cpf(c.first(0)) && topics(name, s, i, aboutCPF) != 0:
 			return found(0, KindCPF, likely)
 		}
 	}
@@ -32,7 +32,7 @@ func national(d *Detector, name, s []byte, c *cluster) (finding.Finding, bool) {
 		switch {
 		case (c.shape(' ', 4, 4, 4) || c.shape('-', 4, 4, 4)) && !digit(at(s, i-2)) && aadhaar(c.first(2)) && (c.n == 3 || c.sep[3] != c.sep[2]):
 			return found(2, KindAadhaar, likely)
-		case one == 12 && aadhaar(c.first(0)) && topics(name, s, i)&aboutAadhaar != 0:
+		case one == 12 && aadhaar(c.first(0)) && topics(name, s, i, aboutAadhaar) != 0:
 			return found(0, KindAadhaar, likely)
 		}
 	}
@@ -45,15 +45,15 @@ func national(d *Detector, name, s []byte, c *cluster) (finding.Finding, bool) {
 		switch {
 		case c.shape(' ', 2, 3, 3, 3) && steuerID(c.first(3)):
 			return found(3, KindSteuerID, likely)
-		case one == 11 && steuerID(c.first(0)) && topics(name, s, i)&aboutSteuer != 0:
+		case one == 11 && steuerID(c.first(0)) && topics(name, s, i, aboutSteuer) != 0:
 			return found(0, KindSteuerID, likely)
 		}
 	}
 	if d.packs&nl != 0 {
 		switch {
-		case one == 9 && eleven(c.first(0)) && topics(name, s, i)&aboutBSN != 0:
+		case one == 9 && eleven(c.first(0)) && topics(name, s, i, aboutBSN) != 0:
 			return found(0, KindBSN, likely)
-		case c.shape('.', 4, 2, 3) && eleven(c.first(2)) && topics(name, s, i)&aboutBSN != 0:
+		case c.shape('.', 4, 2, 3) && eleven(c.first(2)) && topics(name, s, i, aboutBSN) != 0:
 			return found(2, KindBSN, likely)
 		}
 	}
@@ -138,7 +138,7 @@ func phone(name, s []byte, c *cluster, from int) (finding.Finding, bool) {
 		}
 		fits := d[0] == '0' && (len(d) <= 12 || double && callingCode(d[2:])) || len(d) == 10 && d[0] >= '2' && d[3] >= '2' || len(d) == 11 && d[0] == '1' && d[1] >= '2' ||
 			len(d) == 10 && d[0] >= '6' || len(d) == 9 && last > 0 && d[0] >= '6'
-		if fits && !same(d) && !zeros(d) && topics(name, s, start)&aboutPhone != 0 {
+		if fits && !same(d) && !zeros(d) && topics(name, s, start, aboutPhone) != 0 {
 			return result(last, likely)
 		}
 	}

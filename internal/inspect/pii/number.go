@@ -272,7 +272,7 @@ func nino(name, s []byte, i int) (finding.Finding, bool) {
 	if k-i >= 12 {
 		score = 70
 	}
-	if topics(name, s, i)&aboutNINO != 0 {
+	if topics(name, s, i, aboutNINO) != 0 {
 		score = sure
 	}
 	return finding.Finding{Start: i, End: k, Kind: KindNINO, Score: score}, true
@@ -288,7 +288,7 @@ func passportAt(name, s []byte, start int) (finding.Finding, bool) {
 		}
 		k++
 	}
-	if n := k - start; n < 6 || n > 9 || digits < 5 || !ends(s, k) || topics(name, s, start)&aboutPassport == 0 {
+	if n := k - start; n < 6 || n > 9 || digits < 5 || !ends(s, k) || topics(name, s, start, aboutPassport) == 0 {
 		return none, false
 	}
 	return finding.Finding{Start: start, End: k, Kind: KindPassport, Score: likely}, true
@@ -332,7 +332,7 @@ func card(name, s []byte, c *cluster) (finding.Finding, bool) {
 		return none, false
 	}
 	score := uint8(sure)
-	if rare && topics(name, s, c.start[0])&aboutCard == 0 {
+	if rare && topics(name, s, c.start[0], aboutCard) == 0 {
 		score = low
 	}
 	return finding.Finding{Start: c.start[0], End: c.end[last], Kind: KindCard, Score: score}, true

@@ -42,7 +42,7 @@ func Default() Config {
 }
 
 // Inspector checks the messages of one route. It must see replies before
-// anything is cut from them or changed, and calls as they were sent. It is
+// anything is cut from them or changed, and calls as they are sent on. It is
 // safe for concurrent use.
 type Inspector struct {
 	c     Config

@@ -36,8 +36,10 @@ var harmless = [...]string{
 	"prev", "start", "end", "eos", "bos", "pad", "unk", "mask", "num", "limit", "total", "cache",
 }
 
-// assigned judges the value behind the "=" or ":" at i.
-func (d *Detector) assigned(s []byte, i, from int) (finding.Finding, bool) {
+// assigned judges the value behind the "=" or ":" at i. effort is how many bytes
+// of values may still be read in full: "token=" may stand in a value again and
+// again, and each reading to the end would take time quadratic in the text.
+func (d *Detector) assigned(s []byte, i, from int, effort *int) (finding.Finding, bool) {
 	none := finding.Finding{}
 	if i+2 < len(s) && s[i] == ':' && s[i+1] == '/' && s[i+2] == '/' {
 		return connection(s, i, from)
@@ -60,7 +62,11 @@ func (d *Detector) assigned(s []byte, i, from int) (finding.Finding, bool) {
 	if what == plain {
 		return none, false
 	}
-	begin, stop, quoted := value(s, i+1)
+	limit := maxTokenLen
+	if *effort <= 0 {
+		limit = cutValue
+	}
+	begin, stop, quoted := value(s, i+1, limit)
 	if begin < 0 {
 		return none, false
 	}
@@ -69,11 +75,23 @@ func (d *Detector) assigned(s []byte, i, from int) (finding.Finding, bool) {
 			return f, true // its own form says more than the name beside it
 		}
 	}
+	*effort -= stop - begin
 	if kind, score := judge(what, s[begin:stop], quoted); score > 0 {
+		if !quoted && stop-begin == limit { // what is found is found whole
+			for stop < len(s) && stop-begin < maxTokenLen && !endsValue(s[stop]) {
+				stop++
+			}
+		}
 		return finding.Finding{Start: begin, End: stop, Kind: kind, Score: score}, true
 	}
 	return none, false
 }
+
+const (
+	effortPerByte = 2
+	effortAtLeast = 16 << 10
+	cutValue      = 64 // bytes of a value that are judged when the effort is spent
+)
 
 // nameEnds says which two letters end a name of a secret.
 func nameEnds() [26]uint32 {
@@ -145,7 +163,8 @@ func nameClass(name []byte) class {
 }
 
 // value returns the value that is assigned at i: quoted, or up to a separator.
-func value(s []byte, i int) (begin, end int, quoted bool) {
+// No more than limit bytes are read of one without quotes.
+func value(s []byte, i, limit int) (begin, end int, quoted bool) {
 	for n := 0; i < len(s) && n < 4 && (s[i] == ' ' || s[i] == '>' || s[i] == '=' || s[i] == '\t'); n++ {
 		i++
 	}
@@ -167,7 +186,7 @@ func value(s []byte, i int) (begin, end int, quoted bool) {
 		return i, i + stop, true
 	}
 	end = i
-	for end < len(s) && end-i < maxTokenLen && !endsValue(s[end]) {
+	for end < len(s) && end-i < limit && !endsValue(s[end]) {
 		end++
 	}
 	for end > i && s[end-1] == '.' {
@@ -382,7 +401,7 @@ func spoken(s []byte, i int) (finding.Finding, bool) {
 	if at < 0 || bytes.ContainsAny(rest[:at], ".:;!?\n") {
 		return none, false
 	}
-	begin, stop, quoted := value(s, end+at+4)
+	begin, stop, quoted := value(s, end+at+4, maxTokenLen)
 	if begin < 0 || stop-begin < 6 || placeholder(s[begin:stop]) || !chosen(s[begin:stop], quoted) {
 		return none, false
 	}

@@ -1,6 +1,10 @@
 package secret
 
-import "github.com/portcullis-dev/portcullis/internal/inspect/finding"
+import (
+	"strings"
+
+	"github.com/portcullis-dev/portcullis/internal/inspect/finding"
+)
 
 // OwnKey reports how many bytes at the start of text are a key of this
 // gateway, 0 if none. It stands for the grammar of keys, which is no business
@@ -34,19 +38,29 @@ func (*Detector) Kinds() []string {
 	}
 }
 
-// Hint asks for what every credential has: a digit, an assignment, or a telling
-// name.
+// numbered is the length, in bytes, from which a credential can have a form that
+// no word begins. Shorter ones are known by how they begin.
+const numbered = 34
+
+// Hint asks for what every credential has: an assignment, a telling name, the
+// beginning of a known form, or length and a digit.
 func (d *Detector) Hint() finding.Hint {
 	words := []string{"pass", "pwd", "secret", "token", "key", "auth", "cred", "bearer", "basic ", "akia", "asia", "abia", "acca", "contrasena", "motdepasse", "jwt", "sig", "session", "cohere"}
 	if d.ownPrefix != "" {
 		words = append(words, d.ownPrefix)
 	}
-	return finding.Hint{MinLen: 6, Bytes: "0123456789=:", Words: words}
+	for _, f := range forms {
+		if len(f.prefix)+f.min < numbered {
+			words = append(words, strings.ToLower(f.prefix))
+		}
+	}
+	return finding.Hint{MinLen: 6, Bytes: "=:", Words: words, OrDigits: 1, OrLen: numbered}
 }
 
 // Find appends the credentials of s.
 func (d *Detector) Find(dst []finding.Finding, s []byte) []finding.Finding {
 	from := 0 // nothing before it may be found again
+	effort := effortPerByte*len(s) + effortAtLeast
 	for i := 0; i < len(s); {
 		c := s[i]
 		set := table[c]
@@ -56,7 +70,7 @@ func (d *Detector) Find(dst []finding.Finding, s []byte) []finding.Finding {
 				i = skipEscape(s, i)
 				continue
 			case '=', ':':
-				if f, ok := d.assigned(s, i, from); ok {
+				if f, ok := d.assigned(s, i, from, &effort); ok {
 					dst = append(dst, f)
 					i, from = f.End, f.End
 					continue

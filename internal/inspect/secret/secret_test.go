@@ -1,6 +1,7 @@
 package secret_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/portcullis-dev/portcullis/internal/inspect/finding"
@@ -66,5 +67,17 @@ func TestMaskShowsTheIssuerOnly(t *testing.T) {
 		if got := string(d.Mask(nil, tt.kind, []byte(tt.value))); got != tt.want {
 			t.Errorf("mask of %q as %s is %q, want %q", tt.value, tt.kind, got, tt.want)
 		}
+	}
+}
+
+// TestValuesInValues: a text that assigns over and over costs no time that is
+// quadratic, and what stands behind it is found as well, whole.
+func TestValuesInValues(t *testing.T) {
+	d := secret.New("", nil)
+	value := strings.Repeat("Zk3vQ9tR7wLp2XcV8bNm", 10)
+	text := strings.Repeat("?token=", 3000) + " and token=" + value + " end"
+	got := find(d, "", text)
+	if len(got) == 0 || text[got[len(got)-1].Start:got[len(got)-1].End] != value {
+		t.Errorf("found %v, want the whole of the last value", got)
 	}
 }

@@ -31,6 +31,10 @@ func (a *Approvals) OpenApproval(ctx context.Context, r approval.Request, perPri
 		if _, err := tx.ExecContext(ctx, "DELETE FROM approvals WHERE expires_at < ?", micros(r.CreatedAt.Add(-keepApprovals))); err != nil {
 			return explain(err)
 		}
+		// Nobody decides on them any more, and they are what takes room.
+		if _, err := tx.ExecContext(ctx, "UPDATE approvals SET sealed = x'' WHERE (expires_at <= ? OR state = ?) AND length(sealed) > 0", now, approval.Used); err != nil {
+			return explain(err)
+		}
 		row := tx.QueryRowContext(ctx, "SELECT "+approvalColumns+" FROM approvals WHERE digest = ? AND state <> ? AND expires_at > ? ORDER BY created_at DESC LIMIT 1",
 			r.Digest[:], approval.Used, now)
 		switch have, err := scanApproval(row.Scan); {

@@ -22,6 +22,7 @@ func Approvals(t *testing.T, open func(t *testing.T) approval.Store) {
 		"bounds":            testApprovalBounds,
 		"denied counts":     testApprovalDenied,
 		"old ones are gone": testApprovalForgotten,
+		"what is over":      testApprovalParametersForgotten,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
@@ -198,5 +199,39 @@ func testApprovalForgotten(t *testing.T, s approval.Store) {
 	openApproval(t, s, late)
 	if got, err := s.Approvals(t.Context(), base(), true); err != nil || len(got) != 1 || got[0].ID != late.ID {
 		t.Errorf("Approvals = %v, %v, want the young one", got, err)
+	}
+}
+
+// testApprovalParametersForgotten: parameters stay as long as somebody may have
+// to read them, or what waits could fill the disk.
+func testApprovalParametersForgotten(t *testing.T, s approval.Store) {
+	for n := range 4 { // expired, denied, used, waiting
+		r := approvalRequest(n + 1)
+		if n > 0 {
+			r.ExpiresAt = base().Add(5 * time.Hour)
+		}
+		openApproval(t, s, r)
+		switch n {
+		case 1:
+			if err := s.DecideApproval(t.Context(), decided(r, approval.Denied, base().Add(time.Minute))); err != nil {
+				t.Fatal(err)
+			}
+		case 2:
+			if err := s.DecideApproval(t.Context(), decided(r, approval.Approved, base().Add(time.Minute))); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.TakeApproval(t.Context(), r.Digest, base().Add(time.Minute)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	late := approvalRequest(9)
+	late.CreatedAt = base().Add(2 * time.Hour)
+	late.ExpiresAt = late.CreatedAt.Add(time.Hour)
+	openApproval(t, s, late)
+	for n, kept := range []bool{false, true, false, true} {
+		if got, err := s.Approval(t.Context(), id(n+1)); err != nil || (len(got.Sealed) > 0) != kept {
+			t.Errorf("request %d: parameters %v, %v, want kept %v", n+1, got.Sealed, err, kept)
+		}
 	}
 }
