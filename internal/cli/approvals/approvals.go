@@ -38,6 +38,9 @@ func (c verbs) list() *cobra.Command {
 				if c.JSON() {
 					return c.PrintJSON(list)
 				}
+				if len(list) == 0 {
+					return c.Printf("nothing waits for approval\n")
+				}
 				rows := make([][]string, len(list))
 				for i, v := range list {
 					rows[i] = []string{v.ID, v.State, v.Principal, v.Route, v.Tool, frame.When(&v.ExpiresAt, "-"), cmp.Or(v.DecidedBy, "-")}
