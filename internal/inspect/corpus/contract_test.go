@@ -33,7 +33,8 @@ func holds(t *testing.T, d finding.Detector, name, s []byte) {
 		}
 		value := s[f.Start:f.End]
 		if m, ok := d.(finding.Masker); ok {
-			if mask := m.Mask(nil, f.Kind, value); len(mask) == 0 || len(value) > 4 && bytes.Contains(mask, value) {
+			// A value may happen to be a part of the word that stands for all.
+			if mask := m.Mask(nil, f.Kind, value); len(mask) == 0 || len(value) > 4 && bytes.Contains(mask, value) && string(mask) != "REDACTED" {
 				t.Fatalf("%s: mask of %q is %q", d.Name(), value, mask)
 			}
 		}

@@ -66,7 +66,8 @@ func (d Detector) Find(dst []finding.Finding, s []byte) []finding.Finding {
 		}
 		f, found := judge(s, t, &gone)
 		if !found && t.open {
-			break // nothing closes it, so the rest is no markup
+			from = i // what stands before has been looked at
+			break    // nothing closes it, so the rest is no markup
 		}
 		if !found {
 			from = i + 1
