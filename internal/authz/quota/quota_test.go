@@ -14,6 +14,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/authz/metatool"
+	"github.com/portcullis-dev/portcullis/internal/authz/book"
 	"github.com/portcullis-dev/portcullis/internal/authz/quota"
 )
 
@@ -314,7 +315,8 @@ func TestAClockThatWasAhead(t *testing.T) {
 
 // TestNeverOverAdmits drives a ledger with little room with random callers,
 // times and restarts against a model, one call after the other: what passes is
-// exactly what the limits allow.
+// exactly what the limits allow, but for callers turned away because the few
+// entries are taken by what is not stored yet.
 func TestNeverOverAdmits(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		store, c := newMemory(), newClock()
@@ -347,6 +349,9 @@ func TestNeverOverAdmits(t *testing.T) {
 				}
 				want := d.bytes < 50 && d.spent+cost <= 7 && (session == "" && d.calls < 5 || session != "" && s.calls < 5)
 				_, err := g.Inspect(t.Context(), caller(who), callOf(tool, session))
+				if errors.Is(err, book.ErrFull) {
+					return
+				}
 				if (err == nil) != want {
 					rt.Fatalf("%s %q %s passed = %v, want %t: %+v %+v", who, session, tool, err, want, d, s)
 				}
@@ -364,6 +369,9 @@ func TestNeverOverAdmits(t *testing.T) {
 				who, n := few.Draw(rt, "who"), int64(rapid.IntRange(1, 30).Draw(rt, "bytes"))
 				d := of(who)
 				err := g.Deliver(t.Context(), caller(who), int(n))
+				if errors.Is(err, book.ErrFull) {
+					return
+				}
 				if want := d.bytes+n <= 50; (err == nil) != want {
 					rt.Fatalf("%s %d bytes passed = %v, want %t: %+v", who, n, err, want, d)
 				}

@@ -464,11 +464,14 @@ func TestNeverForgottenInTheWindow(t *testing.T) {
 // then on, whatever others do at the same time.
 func TestConcurrentReadersAndSenders(t *testing.T) {
 	store := newMemory()
-	g := guard(t, taint.NewLedger(store, store, 1, newClock().read), "files", config(taint.RuleConfidential, taint.Block))
+	const workers = 8
+	// Room for fewer callers than there are, so that entries are dropped, but for
+	// as many in one part of the book as there are workers: none is turned away.
+	g := guard(t, taint.NewLedger(store, store, 64*workers/2, newClock().read), "files", config(taint.RuleConfidential, taint.Block))
 	var all sync.WaitGroup
-	for worker := range 8 {
+	for worker := range workers {
 		all.Go(func() {
-			for i := range 300 {
+			for i := range 900 {
 				who := caller(fmt.Sprint("caller", i))
 				_, _ = g.Inspect(t.Context(), who, callOf("send_a")) // fills the entry, before or after it was marked
 				if worker%2 == 0 {
