@@ -198,7 +198,7 @@ env = { TOKEN = "secret://file%[8]s" }
 	// Where a secret belongs: it was set there by hand, or is what the child is for.
 	belongs := map[string]string{
 		"environment": "environment of the gateway", "token of metrics": "environment of the gateway", "issuer's shared secret": "environment of the gateway",
-		"webhook": "environment of the gateway",
+		"webhook":                "environment of the gateway",
 		"environment of a child": "environment of a child",
 	}
 	for place, text := range places {
