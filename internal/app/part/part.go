@@ -24,6 +24,7 @@ type Env struct {
 	Dir     *datadir.Dir
 	DB      *sqlite.DB
 	Journal *journal.Journal
+	Open    func(*portcullis.Event) // opens sealed personal data of an event, for feeds
 	Metrics *obs.Metrics
 	Traces  *trace.Switch
 	Log     *slog.Logger
