@@ -52,7 +52,7 @@ func newBlock() *block {
 func (b *block) full() bool { return b.n == BlockSize }
 
 // add takes one record.
-func (b *block) add(at, next journal.Cursor, e *portcullis.Event, names *Names) {
+func (b *block) add(at, next journal.Cursor, e *portcullis.Event) {
 	ms := e.Time.UnixMilli()
 	if b.n == 0 {
 		b.first, b.since, b.until, b.segments[0] = at.Seq, ms, ms, at.Segment
@@ -68,12 +68,10 @@ func (b *block) add(at, next journal.Cursor, e *portcullis.Event, names *Names) 
 	b.put(dimResource, e.Resource)
 	b.put(dimRoute, e.Route)
 	b.put(dimReason, e.Reason)
-	for _, name := range names.actors(e) {
+	for _, name := range actors(e) {
 		b.put(dimActor, name)
 	}
-	for _, name := range names.addresses(e) {
-		b.put(dimAddress, name)
-	}
+	b.put(dimAddress, address(e))
 	if e.RequestID != "" {
 		b.hashes[hashOf(ofRequest, e.RequestID)] = struct{}{}
 	}

@@ -121,7 +121,7 @@ func (s *search) filters(ctx context.Context, tx *sql.Tx) (out []filter, possibl
 		dim    dimension
 		values []string
 	}{
-		{dimActor, s.match.actors}, {dimAddress, s.match.addresses},
+		{dimActor, s.match.actors},
 		{dimResource, one(q.Resource)}, {dimReason, one(q.Reason)}, {dimRoute, one(q.Route)},
 		{dimType, texting(q.Types)}, {dimOutcome, texting(q.Outcomes)},
 	}
@@ -152,7 +152,7 @@ func (s *search) filters(ctx context.Context, tx *sql.Tx) (out []filter, possibl
 		}
 		out = append(out, f)
 	}
-	if q.Address.IsValid() && s.match.addresses == nil {
+	if q.Address.IsValid() {
 		f, few, err := network(ctx, tx, q.Address)
 		if err != nil || few && len(f) == 0 {
 			return nil, false, err
@@ -179,10 +179,14 @@ func texting[T ~string](list []T) []string {
 	return out
 }
 
-// network returns the terms of the addresses in a network, unless they are
-// many.
+// network returns the terms of the addresses in a network, and the one of
+// addresses that are sealed, unless they are many.
 func network(ctx context.Context, tx *sql.Tx, p netip.Prefix) (f filter, few bool, err error) {
-	rows, err := tx.QueryContext(ctx, "SELECT id, text FROM terms WHERE dim = ?", dimAddress)
+	statement, values := "SELECT id, text FROM terms WHERE dim = ?", []any{dimAddress}
+	if p.IsSingleIP() {
+		statement, values = statement+" AND text IN (?, ?)", append(values, canonical(p.Addr()), sealed)
+	}
+	rows, err := tx.QueryContext(ctx, statement, values...)
 	if err != nil {
 		return nil, false, explain(err)
 	}
@@ -193,7 +197,7 @@ func network(ctx context.Context, tx *sql.Tx, p netip.Prefix) (f filter, few boo
 		if err := rows.Scan(&id, &text); err != nil {
 			return nil, false, explain(err)
 		}
-		if a, err := netip.ParseAddr(text); err != nil || !p.Contains(a) {
+		if a, err := netip.ParseAddr(text); text != sealed && (err != nil || !p.Contains(a)) {
 			continue
 		}
 		if len(f) == maxTerms {

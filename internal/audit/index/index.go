@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/auditlog"
 	"github.com/portcullis-dev/portcullis/internal/audit/journal"
 )
@@ -20,15 +21,19 @@ var ErrBusy = errors.New("another process keeps the audit index up to date")
 
 // Options say how an index behaves. The zero value is of use.
 type Options struct {
-	Log   *slog.Logger // nil discards
-	Names Names
+	Log *slog.Logger // nil discards
+	// Open completes an event whose personal data is sealed. nil = it stays so.
+	Open func(*portcullis.Event)
+	// Subject returns the name by which the log knows a principal whose events
+	// are sealed; nil when that is not known.
+	Subject func(principal string) string
 }
 
 // Index is the index of one audit folder. It is safe for concurrent use.
 type Index struct {
-	dir   string // the audit folder
-	log   *slog.Logger
-	names Names
+	dir  string // the audit folder
+	opts Options
+	log  *slog.Logger
 
 	mu     sync.Mutex
 	reader *sql.DB // nil: there was no file yet
@@ -36,7 +41,7 @@ type Index struct {
 
 // New returns the index of the audit folder dir. It touches nothing.
 func New(dir string, opts Options) *Index {
-	x := &Index{dir: dir, log: opts.Log, names: opts.Names}
+	x := &Index{dir: dir, log: opts.Log, opts: opts}
 	if x.log == nil {
 		x.log = slog.New(slog.DiscardHandler)
 	}
@@ -239,7 +244,7 @@ func (w *writer) catchUp(ctx context.Context, tell func(Progress)) error {
 		if err != nil {
 			continue
 		}
-		w.block.add(line.At, line.Next, &e, &w.x.names)
+		w.block.add(line.At, line.Next, &e)
 		if !w.block.full() {
 			continue
 		}

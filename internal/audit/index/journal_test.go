@@ -51,6 +51,11 @@ func makeEvent(i int) portcullis.Event {
 // fill writes records from to to into the journal below dir, as a journal does.
 func fill(t testing.TB, dir string, from, to, segment int) {
 	t.Helper()
+	fillWith(t, dir, from, to, segment, makeEvent)
+}
+
+func fillWith(t testing.TB, dir string, from, to, segment int, event func(int) portcullis.Event) {
+	t.Helper()
 	folder := filepath.Join(dir, "journal")
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		t.Fatal(err)
@@ -63,7 +68,7 @@ func fill(t testing.TB, dir string, from, to, segment int) {
 		}
 		var buf []byte
 		for end := min(first+segment, to); from < end; from++ {
-			e := makeEvent(from)
+			e := event(from)
 			buf = auditlog.AppendRecord(buf, &e)
 			if len(buf) > 1<<20 {
 				if _, err := f.Write(buf); err != nil {

@@ -33,7 +33,7 @@ type Query struct {
 	Types        []portcullis.EventType // one of these
 	Severity     portcullis.Severity    // this one or worse
 	Outcomes     []portcullis.Outcome   // one of these
-	Actor        string                 // principal id or key id
+	Actor        string                 // principal id, key id, or subject
 	Resource     string
 	Route        string
 	Reason       string
@@ -81,72 +81,47 @@ var severities = []portcullis.Severity{
 
 func severityRank(s portcullis.Severity) int { return slices.Index(severities, s) }
 
-// Names says under which names actors and addresses are found. A log whose
-// personal data is sealed gives the pseudonyms under which it can be searched.
-// Nil functions mean the plain names.
-type Names struct {
-	// Actors returns what an event is found under by Query.Actor, and Addresses
-	// by a Query.Address of one address.
-	Actors    func(*portcullis.Event) []string
-	Addresses func(*portcullis.Event) []string
-	// Actor and Address return the names that a question means.
-	Actor   func(string) []string
-	Address func(netip.Addr) []string
+// sealed stands for the address of an event whose personal data is sealed: only
+// who opens the event knows it. No address is written like that.
+const sealed = "sealed"
+
+// actors returns what an event is found under by Query.Actor.
+func actors(e *portcullis.Event) []string {
+	return []string{e.Actor.ID, e.Actor.KeyID, e.Actor.Subject}
 }
 
-func (n *Names) actors(e *portcullis.Event) []string {
-	if n.Actors != nil {
-		return n.Actors(e)
+// address returns what an event is found under by Query.Address, "" for nothing.
+func address(e *portcullis.Event) string {
+	switch {
+	case e.Actor.IP.IsValid():
+		return canonical(e.Actor.IP)
+	case e.Actor.Sealed != "":
+		return sealed
 	}
-	return []string{e.Actor.ID, e.Actor.KeyID}
+	return ""
 }
 
-func (n *Names) addresses(e *portcullis.Event) []string {
-	if n.Addresses != nil {
-		return n.Addresses(e)
-	}
-	if !e.Actor.IP.IsValid() {
-		return nil
-	}
-	return []string{address(e.Actor.IP)}
-}
-
-func (n *Names) actor(s string) []string {
-	if n.Actor != nil {
-		return n.Actor(s)
-	}
-	return []string{s}
-}
-
-func (n *Names) address(a netip.Addr) []string {
-	if n.Address != nil {
-		return n.Address(a)
-	}
-	return []string{address(a)}
-}
-
-// address is the one way to write an address.
-func address(a netip.Addr) string { return a.Unmap().WithZone("").String() }
+// canonical is the one way to write an address.
+func canonical(a netip.Addr) string { return a.Unmap().WithZone("").String() }
 
 // matcher is a Query made ready to judge many events.
 type matcher struct {
-	q         *Query
-	names     *Names
-	actors    []string
-	addresses []string // nil: the prefix is compared
-	words     []string
-	found     []bool
-	hashes    []uint64 // of what stands in the filters of blocks
-	needle    []byte   // stands in every entry that matches; nil: nothing does
+	q      *Query
+	open   func(*portcullis.Event) // nil: nothing can be opened
+	actors []string                // names of Query.Actor
+	words  []string
+	found  []bool
+	hashes []uint64 // of what stands in the filters of blocks
+	needle []byte   // stands in every entry that matches; nil: nothing does
 }
 
-func newMatcher(q *Query, names *Names) *matcher {
-	m := &matcher{q: q, names: names, words: words(q.Text)}
+func newMatcher(q *Query, opts *Options) *matcher {
+	m := &matcher{q: q, open: opts.Open, words: words(q.Text)}
 	if q.Actor != "" {
-		m.actors = names.actor(q.Actor)
-	}
-	if q.Address.IsValid() && q.Address.IsSingleIP() {
-		m.addresses = names.address(q.Address.Addr())
+		m.actors = []string{q.Actor}
+		if opts.Subject != nil {
+			m.actors = append(m.actors, opts.Subject(q.Actor))
+		}
 	}
 	m.found = make([]bool, len(m.words))
 	if q.RequestID != "" {
@@ -166,8 +141,8 @@ func (m *matcher) worth(entry []byte) bool {
 	return m.needle == nil || bytes.Contains(entry, m.needle)
 }
 
-// match reports whether e is wanted. This is what a question means; the index
-// only saves reading.
+// match reports whether e, as it is in the journal, is wanted. This is what a
+// question means; the index only saves reading. It opens e if it must.
 func (m *matcher) match(e *portcullis.Event) bool {
 	q := m.q
 	switch {
@@ -180,16 +155,15 @@ func (m *matcher) match(e *portcullis.Event) bool {
 		q.Route != "" && q.Route != e.Route,
 		q.Reason != "" && q.Reason != e.Reason,
 		q.RequestID != "" && q.RequestID != e.RequestID,
-		q.Actor != "" && !overlap(m.actors, m.names.actors(e)),
-		q.Address.IsValid() && !m.from(e):
+		q.Actor != "" && !overlap(m.actors, actors(e)):
 		return false
 	}
-	return m.says(e)
+	return m.says(e) && (!q.Address.IsValid() || m.from(e))
 }
 
 func (m *matcher) from(e *portcullis.Event) bool {
-	if m.addresses != nil {
-		return overlap(m.addresses, m.names.addresses(e))
+	if e.Actor.Sealed != "" && m.open != nil {
+		m.open(e)
 	}
 	return e.Actor.IP.IsValid() && m.q.Address.Contains(e.Actor.IP.Unmap().WithZone(""))
 }

@@ -64,12 +64,12 @@ func TestMatch(t *testing.T) {
 		"part of a word": {Query{Text: "forbid"}, false},
 		"caller's name":  {Query{Text: "user"}, false},
 	} {
-		if got := newMatcher(&tt.q, &Names{}).match(&e); got != tt.want {
+		if got := newMatcher(&tt.q, &Options{}).match(&e); got != tt.want {
 			t.Errorf("%s: %t", name, got)
 		}
 	}
 	var nobody portcullis.Event
-	if newMatcher(&Query{Actor: "x"}, &Names{Actor: func(string) []string { return []string{""} }}).match(&nobody) {
+	if newMatcher(&Query{Actor: "x"}, &Options{Subject: func(string) string { return "" }}).match(&nobody) {
 		t.Error("an empty name matches events of nobody")
 	}
 }
@@ -144,10 +144,10 @@ func FuzzHostileFilters(f *testing.F) {
 				}
 				continue
 			}
-			m := newMatcher(&q, &x.names)
+			m := newMatcher(&q, &x.opts)
 			for _, found := range r.Events {
 				if !m.match(&found.Event) {
-					t.Errorf("%+v: found %s", q, found.Entry)
+					t.Errorf("%+v: found %+v", q, found.Event)
 				}
 			}
 		}

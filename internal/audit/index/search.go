@@ -17,9 +17,8 @@ const DefaultLimit = 50
 
 // Found is one event that a search found.
 type Found struct {
-	Seq   uint64 // number of the record
-	Entry []byte // as it is in the journal
-	Event portcullis.Event
+	Seq   uint64           // number of the record
+	Event portcullis.Event // opened, where that is possible
 }
 
 // Result is an answer.
@@ -43,7 +42,7 @@ func (x *Index) Search(ctx context.Context, q Query) (Result, error) {
 	if q.Limit == 0 {
 		q.Limit = DefaultLimit
 	}
-	s := &search{x: x, q: q, match: newMatcher(&q, &x.names), reader: nil}
+	s := &search{x: x, q: q, match: newMatcher(&q, &x.opts)}
 	defer s.closeReader()
 	err := s.run(ctx)
 	if errors.Is(err, errDamaged) { // it is made again; the journal answers
@@ -148,7 +147,10 @@ func (s *search) judge(line journal.Line) (Found, bool) {
 	if err != nil || !s.match.match(&e) {
 		return Found{}, false
 	}
-	return Found{Seq: line.Seq, Entry: slices.Clone(line.Entry), Event: e}, true
+	if e.Actor.Sealed != "" && s.x.opts.Open != nil {
+		s.x.opts.Open(&e)
+	}
+	return Found{Seq: line.Seq, Event: e}, true
 }
 
 // read returns the record at a place; false when it is not there any more.
