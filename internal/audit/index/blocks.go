@@ -47,6 +47,10 @@ func (s *search) blocks(ctx context.Context, tx *sql.Tx) error {
 	if err != nil {
 		return err
 	}
+	if s.columns, err = tx.PrepareContext(ctx, askColumn); err != nil {
+		return explain(err)
+	}
+	defer s.columns.Close() //nolint:errcheck // it ends with the transaction
 	for size := firstBatch; len(all) > 0; size = min(2*size, mostBatch) {
 		batch := all[:min(size, len(all))]
 		all = all[len(batch):]
@@ -58,7 +62,7 @@ func (s *search) blocks(ctx context.Context, tx *sql.Tx) error {
 			if sets[i].empty() {
 				continue
 			}
-			if err := s.block(ctx, tx, batch[i], &sets[i]); err != nil {
+			if err := s.block(ctx, batch[i], &sets[i]); err != nil {
 				return s.late(ctx, err, batch[i])
 			}
 			if s.missing() <= 0 {
@@ -254,11 +258,11 @@ func unite(ctx context.Context, tx *sql.Tx, id, from, to int64, batch []stored, 
 }
 
 // block reads the records of one block that may match.
-func (s *search) block(ctx context.Context, tx *sql.Tx, b stored, may *set) error {
+func (s *search) block(ctx context.Context, b stored, may *set) error {
 	exact := true
 	if hashes := s.match.hashes; len(hashes) > 0 || len(s.match.words) > 0 {
 		exact = false
-		bloom, err := column(ctx, tx, b.id, columnBloom)
+		bloom, err := s.column(ctx, b.id, columnBloom)
 		if err != nil {
 			return err
 		}
@@ -268,10 +272,10 @@ func (s *search) block(ctx context.Context, tx *sql.Tx, b stored, may *set) erro
 			}
 		}
 	}
-	if err := s.within(ctx, tx, b, may); err != nil || may.empty() {
+	if err := s.within(ctx, b, may); err != nil || may.empty() {
 		return err
 	}
-	data, err := column(ctx, tx, b.id, columnRefs)
+	data, err := s.column(ctx, b.id, columnRefs)
 	if err != nil {
 		return err
 	}
@@ -328,12 +332,12 @@ func (s *search) pick(ctx context.Context, picked []journal.Cursor) error {
 }
 
 // within takes the records out of may whose time is not asked for.
-func (s *search) within(ctx context.Context, tx *sql.Tx, b stored, may *set) error {
+func (s *search) within(ctx context.Context, b stored, may *set) error {
 	since, until := s.q.Since, s.q.Until
 	if (since.IsZero() || !time.UnixMilli(b.since).Before(since)) && (until.IsZero() || time.UnixMilli(b.until).Before(until)) {
 		return nil
 	}
-	data, err := column(ctx, tx, b.id, columnTimes)
+	data, err := s.column(ctx, b.id, columnTimes)
 	if err != nil {
 		return err
 	}
@@ -357,9 +361,16 @@ type asker interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-func column(ctx context.Context, db asker, block, which int64) ([]byte, error) {
+const askColumn = "SELECT data FROM columns WHERE id = ?"
+
+// column returns one column of a block.
+func (s *search) column(ctx context.Context, block, which int64) ([]byte, error) {
+	return columnOf(s.columns.QueryRowContext(ctx, block*columnsPerBlock+which))
+}
+
+func columnOf(row *sql.Row) ([]byte, error) {
 	var data []byte
-	err := db.QueryRowContext(ctx, "SELECT data FROM columns WHERE id = ?", block*columnsPerBlock+which).Scan(&data)
+	err := row.Scan(&data)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, errDamaged
 	}

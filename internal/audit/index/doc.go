@@ -15,7 +15,7 @@
 // have it. What is different in nearly each record, such as request ids and the
 // words of details, stands in one Bloom filter per block: it tells which blocks
 // are worth reading. So a question about many fields costs the intersection of
-// short lists, and about ten bytes per record are stored (docs/performance.md).
+// short lists, and about twenty bytes per record are stored (docs/performance.md).
 //
 // Records that do not fill a block are not indexed: a search reads the newest
 // of them from the journal itself, and so misses nothing that was written

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/auditlog"
@@ -35,6 +37,8 @@ type Index struct {
 	opts Options
 	log  *slog.Logger
 
+	updated atomic.Int64 // ms since 1970
+
 	mu     sync.Mutex
 	reader *sql.DB // nil: there was no file yet
 }
@@ -49,6 +53,10 @@ func New(dir string, opts Options) *Index {
 }
 
 func (x *Index) path() string { return filepath.Join(x.dir, FileName) }
+
+// Updated returns when the index last had all records that fill a block, as
+// far as this process made it.
+func (x *Index) Updated() time.Time { return time.UnixMilli(x.updated.Load()) }
 
 // Close ends reading. The index may be used again.
 func (x *Index) Close() error { return x.forget() }
@@ -192,7 +200,7 @@ func (w *writer) begin(ctx context.Context) (journal.Cursor, error) {
 	if err != nil {
 		return end, explain(err)
 	}
-	refs, err := column(ctx, w.db, id, columnRefs)
+	refs, err := columnOf(w.db.QueryRowContext(ctx, askColumn, id*columnsPerBlock+columnRefs))
 	if err != nil {
 		return end, err
 	}
@@ -234,6 +242,7 @@ func (w *writer) catchUp(ctx context.Context, tell func(Progress)) error {
 		line, err := w.reader.Next()
 		switch {
 		case errors.Is(err, io.EOF):
+			w.x.updated.Store(time.Now().UnixMilli())
 			return nil
 		case err != nil && journal.IsDamage(err):
 			continue // what cannot be read is never found

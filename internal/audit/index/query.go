@@ -106,13 +106,15 @@ func canonical(a netip.Addr) string { return a.Unmap().WithZone("").String() }
 
 // matcher is a Query made ready to judge many events.
 type matcher struct {
-	q      *Query
-	open   func(*portcullis.Event) // nil: nothing can be opened
-	actors []string                // names of Query.Actor
-	words  []string
-	found  []bool
-	hashes []uint64 // of what stands in the filters of blocks
-	needle []byte   // stands in every entry that matches; nil: nothing does
+	q       *Query
+	open    func(*portcullis.Event) // nil: nothing can be opened
+	actors  []string                // names of Query.Actor
+	words   []string
+	found   []bool
+	hashes  []uint64   // of what stands in the filters of blocks
+	needles [][][]byte // of each list one stands in every entry that matches
+	plain   [][]byte   // words that stand in every entry that matches and is ASCII
+	lower   []byte     // an entry in small letters
 }
 
 func newMatcher(q *Query, opts *Options) *matcher {
@@ -126,11 +128,24 @@ func newMatcher(q *Query, opts *Options) *matcher {
 	m.found = make([]bool, len(m.words))
 	if q.RequestID != "" {
 		m.hashes = append(m.hashes, hashOf(ofRequest, q.RequestID))
-		m.needle = auditlog.AppendString(nil, q.RequestID)
 	}
 	for _, w := range m.words {
 		if telling(w) {
 			m.hashes = append(m.hashes, hashOf(ofWord, w))
+		}
+		if isASCII([]byte(w)) {
+			m.plain = append(m.plain, []byte(w))
+		}
+	}
+	for _, values := range [][]string{
+		one(q.RequestID), m.actors, one(q.Resource), one(q.Route), one(q.Reason), texting(q.Types), texting(q.Outcomes),
+	} {
+		var list [][]byte
+		for _, v := range values {
+			list = append(list, auditlog.AppendString(nil, v))
+		}
+		if len(list) > 0 && len(list) <= 4 {
+			m.needles = append(m.needles, list)
 		}
 	}
 	return m
@@ -138,7 +153,35 @@ func newMatcher(q *Query, opts *Options) *matcher {
 
 // worth reports whether an entry can match. It is much faster than reading it.
 func (m *matcher) worth(entry []byte) bool {
-	return m.needle == nil || bytes.Contains(entry, m.needle)
+	for _, list := range m.needles {
+		if !slices.ContainsFunc(list, func(n []byte) bool { return bytes.Contains(entry, n) }) {
+			return false
+		}
+	}
+	if len(m.plain) == 0 || !isASCII(entry) { // some letters have ASCII ones as their small ones
+		return true
+	}
+	m.lower = append(m.lower[:0], entry...)
+	for i, c := range m.lower {
+		if c >= 'A' && c <= 'Z' {
+			m.lower[i] = c | 0x20
+		}
+	}
+	for _, w := range m.plain {
+		if !bytes.Contains(m.lower, w) {
+			return false
+		}
+	}
+	return true
+}
+
+func isASCII(b []byte) bool {
+	for _, c := range b {
+		if c >= 0x80 {
+			return false
+		}
+	}
+	return true
 }
 
 // match reports whether e, as it is in the journal, is wanted. This is what a
@@ -225,16 +268,27 @@ func attrs(list []slog.Attr, yield func(string)) {
 		switch v := list[i].Value; v.Kind() {
 		case slog.KindGroup:
 			attrs(v.Group(), yield)
-		case slog.KindAny:
-			if many, ok := v.Any().([]string); ok {
-				for _, s := range many {
-					yield(s)
-				}
-				continue
+		case slog.KindAny: // a list, or null
+			many, _ := v.Any().([]string)
+			for _, s := range many {
+				yield(s)
 			}
-			yield(v.String())
+		case slog.KindFloat64: // as it stands in the entry
+			yield(string(auditlog.AppendDetails(nil, list[i:i+1])))
 		default:
 			yield(v.String())
 		}
 	}
+}
+
+// ParseAddress reads an address or a network, such as 192.0.2.7 or 192.0.2.0/24.
+func ParseAddress(s string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(s); err == nil && a.Zone() == "" {
+		a = a.Unmap()
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	if p, err := netip.ParsePrefix(s); err == nil {
+		return p.Masked(), nil
+	}
+	return netip.Prefix{}, fmt.Errorf("address %q: want an address or a network, such as 192.0.2.7 or 192.0.2.0/24", s)
 }

@@ -61,7 +61,8 @@ type search struct {
 	q     Query
 	match *matcher
 
-	found     []Found // newest first, at most one more than asked for
+	columns   *sql.Stmt // asks for a column
+	found     []Found   // newest first, at most one more than asked for
 	unindexed int
 	stopped   uint64 // where time ran out
 	reader    *journal.Reader
@@ -104,38 +105,73 @@ func (s *search) run(ctx context.Context) error {
 	return s.blocks(ctx, tx)
 }
 
-// tail looks through the records that are not in the index.
+// window is how many records of the tail are read at once.
+const window = 1024
+
+// tail looks through the records that are not in the index, the newest window
+// first. Walking over records is much cheaper than reading them.
 func (s *search) tail(ctx context.Context, from journal.Cursor) error {
+	marks, err := s.walk(ctx, from)
+	if err != nil {
+		return err
+	}
+	for i := len(marks) - 2; i >= 0 && s.missing() > 0; i-- {
+		if err := s.span(ctx, marks[i], marks[i+1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// walk returns where the windows of the tail begin, and where the last ends.
+func (s *search) walk(ctx context.Context, from journal.Cursor) ([]journal.Cursor, error) {
+	r := journal.NewReader(s.x.dir, from)
+	defer func() { _ = r.Close() }() // it was only read
+	marks := []journal.Cursor{from}
+	for {
+		line, err := r.Next()
+		switch {
+		case errors.Is(err, io.EOF), err == nil && s.q.Before > 0 && line.Seq >= s.q.Before:
+			if err == nil {
+				return append(marks, line.At), nil
+			}
+			return append(marks, r.Cursor()), nil
+		case err != nil && !journal.IsDamage(err):
+			return nil, err
+		case err == nil:
+			s.unindexed++
+			if s.unindexed%window == 0 {
+				marks = append(marks, line.Next)
+				if ctx.Err() != nil {
+					return nil, ctx.Err()
+				}
+			}
+		}
+	}
+}
+
+// span takes what matches between two places.
+func (s *search) span(ctx context.Context, from, to journal.Cursor) error {
 	r := journal.NewReader(s.x.dir, from)
 	defer func() { _ = r.Close() }() // it was only read
 	var found []Found                // oldest first
-	for {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
+	for ctx.Err() == nil {
 		line, err := r.Next()
-		switch {
-		case errors.Is(err, io.EOF):
+		if errors.Is(err, io.EOF) || err == nil && line.Seq >= to.Seq {
 			slices.Reverse(found)
-			s.found = append(s.found, found...)
+			s.found = append(s.found, found[:min(len(found), s.missing())]...)
 			return nil
-		case err != nil && journal.IsDamage(err):
-			continue
-		case err != nil:
+		}
+		if err != nil && !journal.IsDamage(err) {
 			return err
-		case s.q.Before > 0 && line.Seq >= s.q.Before:
-			continue
 		}
-		s.unindexed++
-		f, ok := s.judge(line)
-		if !ok {
-			continue
+		if err == nil {
+			if f, ok := s.judge(line); ok {
+				found = append(found, f)
+			}
 		}
-		if len(found) == s.missing() {
-			found = append(found[:0], found[1:]...)
-		}
-		found = append(found, f)
 	}
+	return ctx.Err()
 }
 
 // judge compares one record with the question.
