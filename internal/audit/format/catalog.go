@@ -191,7 +191,7 @@ func classOf(uid int64) class {
 // Near returns the event type that a name was perhaps meant to be, "" when none
 // is near.
 func Near(t portcullis.EventType) portcullis.EventType {
-	best, least := portcullis.EventType(""), 1+max(2, len(t)/4)
+	best, least := portcullis.EventType(""), 1+max(2, len(t)/3)
 	for i := range meanings {
 		if d := distance(string(t), string(meanings[i].Type)); d < least {
 			best, least = meanings[i].Type, d

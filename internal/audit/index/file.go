@@ -51,7 +51,11 @@ var errDamaged = errors.New("audit index is damaged, or of another version")
 
 // open opens the file with some number of connections. It does not make it.
 func open(path string, conns int, extra string) (*sql.DB, error) {
-	dsn := (&url.URL{Scheme: "file", Path: path}).String() + "?_pragma=busy_timeout(5000)&" + extra
+	abs, err := filepath.Abs(path) // in a URI a relative path would begin with a host
+	if err != nil {
+		return nil, fmt.Errorf("opening the audit index: %w", err)
+	}
+	dsn := (&url.URL{Scheme: "file", Path: abs}).String() + "?_pragma=busy_timeout(5000)&" + extra
 	pool, err := sql.Open("sqlite", dsn)
 	if err != nil {
 		return nil, fmt.Errorf("opening the audit index: %w", err)

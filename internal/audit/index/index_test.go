@@ -364,6 +364,20 @@ func TestOneWrites(t *testing.T) {
 	}
 }
 
+func TestRelativeFolder(t *testing.T) {
+	t.Chdir(t.TempDir())
+	fill(t, "odd ?#%20folder", 0, 10, testSegment)
+	x := New("odd ?#%20folder", Options{})
+	t.Cleanup(func() { _ = x.Close() })
+	update(t, x)
+	if r := ask(t, x, Query{}); len(r.Events) != 10 {
+		t.Errorf("%d events", len(r.Events))
+	}
+	if fi, err := os.Stat("odd ?#%20folder/" + FileName); err != nil || fi.Size() == 0 {
+		t.Errorf("the index is elsewhere: %v", err)
+	}
+}
+
 func TestFollow(t *testing.T) {
 	x, dir := makeLog(t)
 	ctx, cancel := context.WithCancel(t.Context())
