@@ -12,6 +12,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/audit/journal"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/obs"
+	"github.com/portcullis-dev/portcullis/internal/obs/trace"
 	"github.com/portcullis-dev/portcullis/internal/store/datadir"
 	"github.com/portcullis-dev/portcullis/internal/store/sqlite"
 	"github.com/portcullis-dev/portcullis/internal/upstream/inject"
@@ -26,6 +27,7 @@ type Env struct {
 	Open    func(*portcullis.Event) // opens sealed personal data of an event, for feeds
 	Subject func(string) string     // the name of a principal in sealed events; nil = nothing is sealed
 	Metrics *obs.Metrics
+	Traces  *trace.Switch
 	Log     *slog.Logger
 	Getenv  func(string) (string, bool)
 }
