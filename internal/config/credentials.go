@@ -45,6 +45,7 @@ func (c *Config) References() []Needed {
 	for i := range c.Routes {
 		add(fmt.Sprintf("route %q", c.Routes[i].Name), c.Routes[i].References())
 	}
+	add("secrets.rotation", c.Secrets.Rotation.References())
 	return out
 }
 
@@ -80,6 +81,20 @@ func (c *Config) checkCredentials(i int) error {
 	}
 	if len(r.Credentials) > 0 && r.OldTransport() {
 		errs = append(errs, errors.New("credentials: the older SSE transport serves all tools of a caller by one connection: give route.credential"))
+	}
+	return errors.Join(errs...)
+}
+
+// checkRotation checks the references of [secrets.rotation].
+func (c *Config) checkRotation() error {
+	var errs []error
+	for _, ref := range c.Secrets.Rotation.References() {
+		if _, err := source.Parse(ref.Text); err != nil {
+			continue // was told by its own section
+		}
+		if err := c.Secrets.Check(ref.Text); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", ref.Field, err))
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -122,6 +137,14 @@ func (c *Config) warnings(name string, origin *tomlstrict.Origin) []string {
 		}
 		if u, err := url.Parse(r.Upstream); used && err == nil && u.Scheme == "http" && !near(u.Hostname()) {
 			warn(at+".upstream", "its credential travels in clear text: use https")
+		}
+	}
+	for i, e := range c.Secrets.Rotation.Entries {
+		if e.NoVerify {
+			warn(fmt.Sprintf("secrets.rotation.entry[%d].insecure_no_verify", i), "new values are used without asking the provider whether they are good")
+		}
+		if e.Probe.Parameter != "" {
+			warn(fmt.Sprintf("secrets.rotation.entry[%d].probe.parameter", i), "a secret in the URL ends up in the logs of the provider: use a header if it takes one")
 		}
 	}
 	if c.Secrets.File.InsecureWorldReadable {

@@ -82,28 +82,42 @@ type Probe struct {
 	client *http.Client
 }
 
-// New checks what is to be asked, and whom.
-func New(c Config) (*Probe, error) {
+// Validate checks what is to be asked, and whom. It reads no file.
+func (c Config) Validate() error {
+	_, _, err := c.question()
+	return err
+}
+
+func (c Config) question() (kind, string, error) {
 	k, err := c.kind()
 	if err != nil {
-		return nil, err
+		return k, "", err
 	}
 	base := c.URL
 	if base == "" {
 		base = k.base
 	}
 	if base == "" {
-		return nil, fmt.Errorf("url: needed for %q", c.Kind)
+		return k, "", fmt.Errorf("url: needed for %q", c.Kind)
 	}
 	if err := httpapi.CheckURL(base); err != nil {
-		return nil, fmt.Errorf("url: %w", err)
+		return k, "", fmt.Errorf("url: %w", err)
+	}
+	return k, strings.TrimSuffix(base, "/"), nil
+}
+
+// New makes ready to ask.
+func New(c Config) (*Probe, error) {
+	k, base, err := c.question()
+	if err != nil {
+		return nil, err
 	}
 	t, err := httpapi.Transport(c.CA)
 	if err != nil {
 		return nil, err
 	}
 	t.DisableKeepAlives = true // a question in weeks
-	return &Probe{kind: k, base: strings.TrimSuffix(base, "/"), client: &http.Client{
+	return &Probe{kind: k, base: base, client: &http.Client{
 		Transport: t, Timeout: timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
