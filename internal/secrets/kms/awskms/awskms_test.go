@@ -3,63 +3,20 @@ package awskms
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/portcullis-dev/portcullis/internal/secrets/envelope"
+	"github.com/portcullis-dev/portcullis/test/kms"
 )
 
 const arn = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
-// fake is AWS KMS as far as two of its operations go: it keeps to the vendor's
-// protocol, and its ciphertexts hold what they were made for in clear.
 func fake(t *testing.T) string {
 	t.Helper()
-	type text struct {
-		KeyID   string            `json:"KeyId"`
-		Plain   []byte            `json:"Plaintext,omitempty"`
-		Blob    []byte            `json:"CiphertextBlob,omitempty"`
-		Context map[string]string `json:"EncryptionContext,omitempty"`
-	}
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
-		refuse := func(kind string) {
-			w.WriteHeader(http.StatusBadRequest)
-			_ = json.NewEncoder(w).Encode(map[string]string{"__type": kind, "message": "canary"})
-		}
-		var in text
-		if err := json.NewDecoder(r.Body).Decode(&in); err != nil || !strings.Contains(r.Header.Get("Authorization"), "Credential=AKIDEXAMPLE/") || !strings.Contains(r.Header.Get("Authorization"), "/eu-central-1/kms/") {
-			refuse("UnrecognizedClientException")
-			return
-		}
-		if in.KeyID == "alias/denied" {
-			refuse("AccessDeniedException")
-			return
-		}
-		switch r.Header.Get("X-Amz-Target") {
-		case "TrentService.Encrypt":
-			blob, err := json.Marshal(in)
-			if err != nil {
-				t.Error(err)
-			}
-			_ = json.NewEncoder(w).Encode(text{KeyID: in.KeyID, Blob: blob})
-		case "TrentService.Decrypt":
-			var was text
-			if json.Unmarshal(in.Blob, &was) != nil || len(was.Context) != 1 || was.Context[contextName] != in.Context[contextName] {
-				refuse("InvalidCiphertextException")
-				return
-			}
-			if was.KeyID != in.KeyID {
-				refuse("IncorrectKeyException")
-				return
-			}
-			_ = json.NewEncoder(w).Encode(text{KeyID: in.KeyID, Plain: was.Plain})
-		}
-	}))
+	s := httptest.NewServer(kms.AWS("eu-central-1"))
 	t.Cleanup(s.Close)
 	return s.URL
 }

@@ -144,3 +144,24 @@ func TestRefused(t *testing.T) {
 		t.Error("clear text: taken")
 	}
 }
+
+// FuzzParse: of every text there is one reading, and nothing else is asked for.
+func FuzzParse(f *testing.F) {
+	f.Add(prefix + "v7:AAAA:BBBB")
+	f.Add(prefix + "../x:AAAA:BBBB")
+	f.Add("")
+	f.Fuzz(func(t *testing.T, text string) {
+		version, outer, inner, err := parse(text)
+		if err != nil {
+			if !errors.Is(err, envelope.ErrOpen) {
+				t.Fatal(err)
+			}
+			return
+		}
+		b64 := base64.RawURLEncoding
+		again := prefix + version + ":" + b64.EncodeToString(outer) + ":" + b64.EncodeToString(inner)
+		if strings.NewReplacer("\r", "", "\n", "").Replace(text) != again || strings.ContainsAny(version, "/.?#%") {
+			t.Fatalf("%q reads as %q", text, again)
+		}
+	})
+}
