@@ -45,6 +45,7 @@ func (c *Config) References() []Needed {
 	for i := range c.Routes {
 		add(fmt.Sprintf("route %q", c.Routes[i].Name), c.Routes[i].References())
 	}
+	add("telemetry", c.Telemetry.Traces.References())
 	add("secrets.rotation", c.Secrets.Rotation.References())
 	return out
 }
@@ -54,6 +55,21 @@ func prefixed(before string, refs []secrets.Reference) []secrets.Reference {
 		refs[i].Field = before + refs[i].Field
 	}
 	return refs
+}
+
+// checkReferences checks references of a section, which were read before,
+// against the sources that there are.
+func (c *Config) checkReferences(refs []secrets.Reference) error {
+	var errs []error
+	for _, ref := range refs {
+		if _, err := source.Parse(ref.Text); err != nil {
+			continue // the section told
+		}
+		if err := c.Secrets.Check(ref.Text); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", ref.Field, err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // checkCredentials checks what a route says about credentials against the rest
@@ -81,20 +97,6 @@ func (c *Config) checkCredentials(i int) error {
 	}
 	if len(r.Credentials) > 0 && r.OldTransport() {
 		errs = append(errs, errors.New("credentials: the older SSE transport serves all tools of a caller by one connection: give route.credential"))
-	}
-	return errors.Join(errs...)
-}
-
-// checkRotation checks the references of [secrets.rotation].
-func (c *Config) checkRotation() error {
-	var errs []error
-	for _, ref := range c.Secrets.Rotation.References() {
-		if _, err := source.Parse(ref.Text); err != nil {
-			continue // was told by its own section
-		}
-		if err := c.Secrets.Check(ref.Text); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", ref.Field, err))
-		}
 	}
 	return errors.Join(errs...)
 }
