@@ -28,6 +28,7 @@ type New struct {
 	Permissions []string
 	Metadata    map[string]string
 	Expires     *time.Time
+	Default     bool // of its provider, if that has none yet
 }
 
 // Item is an entry with its value, for many at once.
@@ -135,6 +136,7 @@ func (w *Wallet) PutAll(ctx context.Context, items []Item, action string) error 
 			if err := w.give(&r, &r.current, it.Value); err != nil {
 				return nil, err
 			}
+			r.marks.preferred = it.Default && it.Provider != "" && !w.c.hasDefault(it.Provider)
 			w.c.records = slices.Insert(w.c.records, at, r)
 			notes = append(notes, note{event: portcullis.EventSecretWritten, action: action, name: r.name, provider: r.provider, version: r.last})
 		}

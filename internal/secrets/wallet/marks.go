@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/portcullis-dev/portcullis"
@@ -83,6 +84,10 @@ func (r *reader) marks(records []record) {
 		}
 		records[i].marks, last = m, i
 	}
+}
+
+func (c *contents) hasDefault(provider string) bool {
+	return slices.ContainsFunc(c.records, func(r record) bool { return r.provider == provider && r.marks.preferred })
 }
 
 // SetDefault makes an entry the one that stands for its provider.

@@ -36,6 +36,12 @@ func TestProvider(t *testing.T) {
 	must(t, o.Put(ctx, New{Name: "a", Provider: "openai"}, []byte("3")))
 	must(t, o.Put(ctx, New{Name: "other", Provider: "anthropic"}, []byte("4")))
 	want("the oldest", "z-first")
+	must(t, o.PutAll(ctx, []Item{{New{Name: "i1", Provider: "cohere", Default: true}, []byte("5")}, {New{Name: "i2", Provider: "cohere", Default: true}, []byte("6")}, {New{Name: "i3", Default: true}, []byte("7")}}, "wallet.import"))
+	for name, want := range map[string]bool{"i1": true, "i2": false, "i3": false} {
+		if e, err := o.Entry(name); err != nil || e.Default != want {
+			t.Errorf("imported %s: default %v, %v", name, e.Default, err)
+		}
+	}
 	must(t, o.SetDefault(ctx, "other"))
 	must(t, o.SetDefault(ctx, "b"))
 	want("the default", "b")
