@@ -13,6 +13,7 @@ import (
 
 	portcullis "github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/auditlog"
+	"github.com/portcullis-dev/portcullis/internal/audit/feed"
 	"github.com/portcullis-dev/portcullis/internal/audit/journal"
 	"github.com/portcullis-dev/portcullis/internal/audit/sink/deadletter"
 	"github.com/portcullis-dev/portcullis/internal/obs"
@@ -33,9 +34,7 @@ type Options struct {
 	// that are not there any more. nil = its feed.
 	Open func(spec Spec, damaged func(error)) (Source, error)
 
-	// Test events name these.
-	Environment string
-	Service     string
+	Service string // that test events name
 
 	TellAfter time.Duration // how long a server is away before an event says so; 0 = 30 s
 	TellEvery time.Duration // least time between two such events of one sink; 0 = 10 min
@@ -113,9 +112,24 @@ func (s *Set) start(spec Spec, before *worker) {
 	w.turn <- struct{}{}
 	s.workers[spec.Name] = w
 	if s.ctx == nil { // Run starts it
+		s.peek(w)
 		return
 	}
 	s.launch(w, before)
+}
+
+// peek learns how far a sink is that does not run here, as that of a verb which
+// only looks. Callers hold mu.
+func (s *Set) peek(w *worker) {
+	if s.opts.Open != nil {
+		return
+	}
+	from, err := feed.Open(s.opts.Dir, cursorOf(w.spec.Name), feed.Options{Log: s.log})
+	if err != nil {
+		return // told when it runs
+	}
+	w.state.done(from.Committed().Seq)
+	_ = from.Close() // it was not even read
 }
 
 // launch runs a worker. Callers hold mu.
@@ -218,7 +232,7 @@ func (s *Set) Test(ctx context.Context, name string) (id string, err error) {
 func (w *worker) probe() (Item, error) {
 	e := portcullis.Event{
 		ID: obs.NewID(), Time: time.Now(), Type: portcullis.EventSinkTest, Severity: portcullis.SeverityInfo,
-		Outcome: portcullis.OutcomeSuccess, Reason: "test", Environment: w.set.opts.Environment, Service: w.set.opts.Service,
+		Outcome: portcullis.OutcomeSuccess, Reason: "test", Environment: w.spec.Environment, Service: w.set.opts.Service,
 		Details: []slog.Attr{slog.String("sink", w.spec.Name), slog.Bool("test", true)},
 	}
 	item := Item{Event: &e, Entry: auditlog.AppendEntry(nil, &e)}

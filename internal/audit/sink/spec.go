@@ -17,6 +17,8 @@ type Spec struct {
 	Timeout time.Duration // of one Send
 	FromNow bool          // a sink that is new begins behind what the journal holds
 
+	Environment string // that test events name
+
 	Sender Sender
 	Enrich func(*portcullis.Event) // adds to an event before it is encoded; nil = nothing
 }

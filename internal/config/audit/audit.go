@@ -6,7 +6,11 @@ package audit
 type Audit struct {
 	Durability string `toml:"durability" enum:"grouped|strict" doc:"grouped writes a record before the call is forwarded and syncs at least every 100 ms, at once for security events; strict syncs before forwarding."`
 	OnFailure  string `toml:"on_failure" enum:"refuse|allow" doc:"What happens to calls when the journal cannot be written."`
+	Sinks      []Sink `toml:"sinks" doc:"A server or a file that gets the events of the journal. Repeat the table for each one."`
 }
 
 // Default returns the defaults of [audit].
 func Default() Audit { return Audit{Durability: "grouped", OnFailure: "refuse"} }
+
+// Validate checks [audit].
+func (a Audit) Validate() error { return checkSinks(a.Sinks) }
