@@ -122,7 +122,11 @@ func (c *Client) Do(ctx context.Context, r Request) (Answer, error) {
 	req.Header.Set("User-Agent", "portcullis")
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return Answer{}, fmt.Errorf("sending: %w", cause(err))
+		err = fmt.Errorf("sending: %w", cause(err))
+		if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+			return Answer{}, &sink.Error{Fault: sink.Misconfigured, Err: err}
+		}
+		return Answer{}, err
 	}
 	defer func() { _ = resp.Body.Close() }() // it was only read
 	body, err := io.ReadAll(io.LimitReader(resp.Body, MaxAnswer+1))
