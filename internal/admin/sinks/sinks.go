@@ -57,7 +57,7 @@ func Group(set Set) admin.Group {
 				}
 				out := Tested{Sink: in.Name, EventID: id, Sent: err == nil}
 				if err != nil {
-					out.Error = err.Error()
+					out.Error = sink.Explain(err)
 				}
 				return &admin.Body[Tested]{Body: out}, nil
 			})
@@ -69,7 +69,7 @@ func Group(set Set) admin.Group {
 				}
 				out := Retried{Sink: in.Name, Retried: got}
 				if err != nil {
-					out.Error = err.Error()
+					out.Error = sink.Explain(err)
 				}
 				return &admin.Body[Retried]{Body: out}, nil
 			})

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
+	portcullis "github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/audit/journal"
 	"github.com/portcullis-dev/portcullis/internal/audit/sink/deadletter"
 )
@@ -116,14 +118,14 @@ func (w *worker) refuse(hard context.Context, item []Item, why error) ([]Item, e
 		}
 		var each *ItemsError
 		if errors.As(err, &each) || err != nil && faultOf(err).Fault == Refused {
-			return item, &Error{Fault: Misconfigured, Err: fmt.Errorf("every event is refused, also a plain one: %w", why)}
+			return item, &Error{Fault: Misconfigured, Err: fmt.Errorf("every event is refused, also a plain one: %w", why), Said: faultOf(why).Said}
 		}
 		if err != nil {
 			return item, err
 		}
 		w.refused = 0
 	}
-	return w.layAside(item, func(int, Item) string { return why.Error() })
+	return w.layAside(item, func(int, Item) string { return Explain(why) })
 }
 
 // layAside writes the items for which why has a reason into the dead letter
@@ -133,25 +135,35 @@ func (w *worker) refuse(hard context.Context, item []Item, why error) ([]Item, e
 func (w *worker) layAside(items []Item, why func(int, Item) string) ([]Item, error) {
 	var left []Item
 	n, full := 0, 0
-	reason := ""
 	for i, item := range items {
 		text := why(i, item)
 		if text == "" {
 			left = append(left, item)
 			continue
 		}
-		err := w.dead.Add(deadletter.Letter{Time: time.Now().UTC(), Seq: item.Seq, Reason: text, Entry: item.Entry})
+		err := w.dead.Add(deadletter.Letter{Time: time.Now().UTC(), Seq: item.Seq, Reason: impersonal(text, item.Event), Entry: item.Entry})
 		switch {
 		case errors.Is(err, deadletter.ErrFull):
 			full++
 		case err != nil:
-			w.buried(n, full, reason)
+			w.buried(n, full)
 			return append(left, items[i:]...), fmt.Errorf("laying an event aside: %w", err)
 		}
-		n, reason = n+1, text
+		n++
 	}
-	w.buried(n, full, reason)
+	w.buried(n, full)
 	return left, nil
+}
+
+// impersonal takes out of a server's words what the event says of a person: the
+// audit folder names nobody.
+func impersonal(text string, e *portcullis.Event) string {
+	for _, s := range []string{e.Actor.ID, e.Actor.UserAgent, e.Actor.IP.String()} {
+		if s != "" {
+			text = strings.ReplaceAll(text, s, "[personal]")
+		}
+	}
+	return text
 }
 
 func (w *worker) sent(n int, took time.Duration) {
@@ -171,17 +183,17 @@ func (w *worker) failed(fault *Error) {
 		w.log.Warn("audit events do not reach a sink", "sink", w.spec.Name, "kind", w.spec.Kind, "fault", fault.Fault.String(), "error", fault)
 	}
 	if tell {
-		w.set.tellFailing(w.spec, w.state.view())
+		w.set.tellFailing(w.spec, w.state.view(), fault)
 	}
 }
 
-func (w *worker) buried(n, full int, reason string) {
+func (w *worker) buried(n, full int) {
 	if n == 0 {
 		return
 	}
 	w.refused += n
 	if since := w.state.buried(n, w.set.opts.TellEvery); since > 0 {
-		w.log.Warn("a sink refuses audit events", "sink", w.spec.Name, "events", since, "reason", reason, "file_full", full > 0)
+		w.log.Warn("a sink refuses audit events", "sink", w.spec.Name, "events", since, "file_full", full > 0)
 		w.set.tellRefused(w.spec, since, full > 0)
 	}
 }

@@ -295,9 +295,9 @@ func (w *worker) again(ctx context.Context, l deadletter.Letter) (refused string
 	var each *ItemsError
 	switch {
 	case errors.As(err, &each) && each.Refused[0] != "":
-		return each.Refused[0], nil
+		return impersonal(each.Refused[0], &e), nil
 	case err != nil && faultOf(err).Fault == Refused:
-		return err.Error(), nil
+		return impersonal(Explain(err), &e), nil
 	}
 	return "", err
 }

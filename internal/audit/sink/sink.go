@@ -63,10 +63,19 @@ type Error struct {
 	Fault Fault
 	After time.Duration // how long the server asks to be left alone
 	Err   error
+	Said  string // the server's own words, for operators: they can repeat what an event says of somebody
 }
 
-// Error returns what went wrong.
+// Error returns what went wrong, without the server's words.
 func (e *Error) Error() string { return e.Err.Error() }
+
+// Whole returns what went wrong and what the server said.
+func (e *Error) Whole() string {
+	if e.Said == "" {
+		return e.Error()
+	}
+	return e.Error() + ": " + e.Said
+}
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
@@ -88,6 +97,15 @@ func (e *ItemsError) Error() string {
 
 // Unwrap returns what happened to the others.
 func (e *ItemsError) Unwrap() error { return e.Rest }
+
+// Explain returns all that is known of a failure, the words of the server
+// included: for operators, not for logs and events.
+func Explain(err error) string {
+	if known, ok := errors.AsType[*Error](err); ok {
+		return known.Whole()
+	}
+	return err.Error()
+}
 
 // faultOf returns what an error of a Sender means.
 func faultOf(err error) *Error {

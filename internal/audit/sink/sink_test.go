@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -621,4 +622,51 @@ func TestRemovedRecordsAreTold(t *testing.T) {
 	if v.Missed < 1000 || int(v.Missed)+len(slices.DeleteFunc(s.taken(), func(r string) bool { return r == "sink:a" })) != 20_000 {
 		t.Errorf("missed %d, got %d", v.Missed, len(s.taken()))
 	}
+}
+
+// TestNobodyIsNamed: what a server repeats of an event is shown to operators,
+// and stands neither in the dead letter file nor in an event nor in the log.
+func TestNobodyIsNamed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		s := &server{answer: func(call int, items []sink.Item) (int, error) {
+			if call < 10 {
+				return 0, &sink.Error{Fault: sink.Misconfigured, Err: errors.New("answered 403"), Said: "alice from 192.0.2.7 with curl"}
+			}
+			if items[0].Event.Type == portcullis.EventAuthzDenied {
+				return 0, &sink.Error{Fault: sink.Refused, Err: errors.New("answered 400"), Said: "alice from 192.0.2.7 with curl"}
+			}
+			return len(items), nil
+		}}
+		m.add(portcullis.Event{
+			Type: portcullis.EventAuthzDenied, Actor: portcullis.Actor{ID: "alice", IP: netip.MustParseAddr("192.0.2.7"), UserAgent: "curl"},
+		})
+		m.records[0].Entry = []byte(`{"sealed":true}`)
+		dir := t.TempDir()
+		var log strings.Builder
+		set := sink.New(sink.Options{Dir: dir, Open: m.open, End: m.end, Record: m, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		set.Replace([]sink.Spec{{Name: "a", Kind: "test", Sender: s}})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); set.Run(ctx) }()
+		time.Sleep(time.Second * 90)
+		synctest.Wait()
+		if v := set.Views()[0]; !strings.Contains(v.LastError, "alice") {
+			t.Errorf("an operator is told %q", v.LastError)
+		}
+		time.Sleep(time.Hour)
+		cancel()
+		<-done
+		letters, err := os.ReadFile(filepath.Join(dir, "deadletter", "a.jsonl"))
+		if err != nil || !strings.Contains(string(letters), "answered 400: [personal] from [personal] with [personal]") {
+			t.Errorf("%s, %v", letters, err)
+		}
+		text := log.String()
+		for _, r := range m.records[1:] {
+			text += string(r.Entry)
+		}
+		if strings.Contains(text, "alice") || !strings.Contains(text, "SINK_FAILING") || !strings.Contains(text, "SINK_REFUSED") {
+			t.Errorf("%s", text)
+		}
+	})
 }

@@ -83,7 +83,7 @@ func (s *state) failed(fault *Error, after, every time.Duration) (first, tell bo
 	defer s.mu.Unlock()
 	now := time.Now()
 	s.v.Failed++
-	s.v.Status, s.v.LastError = Failing, fault.Error()
+	s.v.Status, s.v.LastError = Failing, fault.Whole()
 	if fault.Fault == Misconfigured {
 		s.v.Status = Mistaken
 		after = 0

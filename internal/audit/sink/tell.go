@@ -15,7 +15,7 @@ const tellWait = 10 * time.Second
 // failing one among them. There is at most one of each type per sink in
 // TellEvery, so they cannot feed on themselves.
 
-func (s *Set) tellFailing(spec Spec, v View) {
+func (s *Set) tellFailing(spec Spec, v View, fault *Error) {
 	severity := portcullis.SeverityWarn
 	reason := "away"
 	if v.Status == Mistaken {
@@ -24,7 +24,7 @@ func (s *Set) tellFailing(spec Spec, v View) {
 	s.tell(&portcullis.Event{
 		Type: portcullis.EventSinkFailing, Severity: severity, Outcome: portcullis.OutcomeFailure, Reason: reason,
 		Details: []slog.Attr{
-			slog.String("error", v.LastError), slog.Float64("failing_for", v.FailingFor), slog.Float64("lag", v.LagSeconds),
+			slog.String("error", fault.Error()), slog.Float64("failing_for", v.FailingFor), slog.Float64("lag", v.LagSeconds),
 		},
 	}, spec)
 }

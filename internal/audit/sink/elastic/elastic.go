@@ -97,7 +97,7 @@ func (s *Sender) Send(ctx context.Context, items []sink.Item) error {
 	}
 	var r result
 	if json.Unmarshal(got.Body, &r) != nil || r.Errors == nil {
-		return &sink.Error{Fault: sink.Misconfigured, Err: errors.New("the answer is not that of the bulk API: " + post.Excerpt(got.Body, secret))}
+		return &sink.Error{Fault: sink.Misconfigured, Err: errors.New("the answer is not that of the bulk API"), Said: post.Excerpt(got.Body, secret)}
 	}
 	if !*r.Errors {
 		return nil
@@ -123,7 +123,7 @@ func judge(r result, secret string) error {
 			text := post.Excerpt([]byte(is.Error.Type+": "+is.Error.Reason), secret)
 			fault := post.Judge(is.Status, nil, text)
 			if fault.Fault == sink.Refused {
-				out.Refused[i] = fault.Error()
+				out.Refused[i] = fault.Whole()
 				continue
 			}
 			if worst, ok := out.Rest.(*sink.Error); !ok || fault.Fault > worst.Fault {

@@ -152,11 +152,7 @@ func (c *Client) Close() error {
 // refusals, those about how it was sent a wrong setting, all others a server
 // that may do better later.
 func Judge(status int, h http.Header, excerpt string) *sink.Error {
-	text := fmt.Sprintf("answered %d", status)
-	if excerpt != "" {
-		text += ": " + excerpt
-	}
-	e := &sink.Error{Err: errors.New(text), After: retryAfter(h)}
+	e := &sink.Error{Err: fmt.Errorf("answered %d", status), Said: excerpt, After: retryAfter(h)}
 	switch status {
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
 		e.Fault = sink.Refused

@@ -100,8 +100,8 @@ func TestAnswersAreBounded(t *testing.T) {
 		t.Error("an endless answer is taken")
 	}
 	_, err := c.Do(t.Context(), post.Request{URL: s.URL + "/bad"})
-	if err == nil || len(err.Error()) > 300 || strings.ContainsAny(err.Error(), "\x1b\n") {
-		t.Errorf("%q", err)
+	if text := sink.Explain(err); len(text) < 100 || len(text) > 300 || strings.ContainsAny(text, "\x1b\n") || err.Error() != "answered 400" {
+		t.Errorf("%q", text)
 	}
 }
 

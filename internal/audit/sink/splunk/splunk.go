@@ -138,10 +138,10 @@ func (s *Sender) Send(ctx context.Context, items []sink.Item) error {
 	}
 	var a answer
 	if json.Unmarshal(got.Body, &a) != nil {
-		return &sink.Error{Fault: sink.Misconfigured, Err: errors.New("the answer is not that of a collector: " + post.Excerpt(got.Body, secret))}
+		return &sink.Error{Fault: sink.Misconfigured, Err: errors.New("the answer is not that of a collector"), Said: post.Excerpt(got.Body, secret)}
 	}
 	if a.Code != 0 {
-		return &sink.Error{Err: fmt.Errorf("the collector answered code %d: %s", a.Code, post.Excerpt([]byte(a.Text), secret))}
+		return &sink.Error{Err: fmt.Errorf("the collector answered code %d", a.Code), Said: post.Excerpt([]byte(a.Text), secret)}
 	}
 	if a.AckID == nil {
 		return nil
@@ -201,12 +201,10 @@ func (s *Sender) ask(ctx context.Context, url string, body []byte) (post.Answer,
 	return got, secret, err
 }
 
-// aboutRequest reports whether a 400 is about the index or the channel. Its
-// body stands in the error.
+// aboutRequest reports whether a 400 is about the index or the channel.
 func aboutRequest(e *sink.Error) bool {
-	_, body, _ := strings.Cut(e.Err.Error(), ": ")
 	var a answer
-	if json.Unmarshal([]byte(body), &a) != nil {
+	if json.Unmarshal([]byte(e.Said), &a) != nil {
 		return false
 	}
 	switch a.Code {
