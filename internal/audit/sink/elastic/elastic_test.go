@@ -178,7 +178,10 @@ func TestAnswers(t *testing.T) {
 
 // TestEndures: a cluster that is busy as a whole and for single documents.
 func TestEndures(t *testing.T) {
-	const total = 20_000
+	total := 20_000
+	if testing.Short() {
+		total = 4_000
+	}
 	c := newCluster(t)
 	rng := rand.New(rand.NewPCG(5, 6))
 	c.fault = func(w http.ResponseWriter) bool {
