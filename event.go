@@ -74,6 +74,12 @@ const (
 
 	EventTaintLifted EventType = "TAINT_LIFTED" // what a caller read does not count any more: an operator said so
 
+	EventSinkFailing   EventType = "SINK_FAILING"   // events do not reach a sink
+	EventSinkRecovered EventType = "SINK_RECOVERED" // they do again
+	EventSinkRefused   EventType = "SINK_REFUSED"   // a sink does not take some events: they are dead letters
+	EventSinkMissed    EventType = "SINK_MISSED"    // records were removed before a sink had sent them
+	EventSinkTest      EventType = "SINK_TEST"      // what 'audit sinks test' sends; never in the journal
+
 	EventGatewayStarted EventType = "GATEWAY_STARTED"
 	EventGatewayStopped EventType = "GATEWAY_STOPPED"
 )

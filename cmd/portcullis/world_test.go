@@ -136,6 +136,7 @@ func storyCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		"background": cmdBackground,
 		"answered":   cmdAnswered,
 		"sample":     cmdSample,
+		"receiver":   cmdReceiver,
 	}
 }
 

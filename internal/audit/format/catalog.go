@@ -161,6 +161,11 @@ var meanings = []Meaning{
 	{"INCIDENT_OPENED", "Incident opened", detection, findCreate, "Create", ecsIntrusion, isInfo},
 	{"INCIDENT_ACTION", "Action on an incident", detection, findUpdate, "Update", ecsIntrusion, isInfo},
 	{"INCIDENT_CLOSED", "Incident closed", detection, findClose, "Close", ecsIntrusion, isInfo},
+	{"SINK_FAILING", "Events do not reach a sink", appLifecycle, actOther, "Fail", ecsProcess, isInfo},
+	{"SINK_RECOVERED", "Events reach a sink again", appLifecycle, actOther, "Recover", ecsProcess, isInfo},
+	{"SINK_REFUSED", "A sink refuses events", appLifecycle, actOther, "Refuse", ecsProcess, isInfo},
+	{"SINK_MISSED", "A sink missed events", appLifecycle, actOther, "Miss", ecsProcess, isInfo},
+	{"SINK_TEST", "Test of a sink", appLifecycle, actOther, "Test", ecsProcess, isInfo},
 	{"AUDIT_LOG_DAMAGED", "Audit log damaged", detection, findCreate, "Create", ecsIntrusion, isInfo},
 }
 
