@@ -77,6 +77,7 @@ var metrics = [...]Metric{
 	{audit, "portcullis_journal_sync_duration_seconds", Histogram, "seconds", "Time that an fsync of the audit journal takes.", nil},
 	{audit, "portcullis_journal_errors_total", Counter, "", "Failed operations of the audit journal.", []Label{{"operation", "`write`, `sync`, `rotate`, `close`"}}},
 	{audit, "portcullis_journal_lost_total", Counter, "", "Events not recorded although their call passed.", nil},
+	{audit, "portcullis_audit_index_updated_seconds", Gauge, "seconds", "When the index of the audit log last had all that fills a block, in seconds since 1970; 0 before the first time.", nil},
 
 	{content, "portcullis_content_findings_total", Counter, "", "What content rules found, by the kind of the finding and what was done about it.",
 		[]Label{route, {"kind", "kinds of detectors"}, {"action", "actions of rules"}}},

@@ -72,6 +72,8 @@ var rows = [...]row{
 		{"Audit failures", "Failed operations, and events that are lost. Both should be 0.", "stat", "short", 8, []query{
 			{"{{operation}}", `sum by (operation) (increase(portcullis_journal_errors_total{` + byJob + `}[$__range]))`},
 			{"lost", `sum(increase(portcullis_journal_lost_total{` + byJob + `}[$__range]))`}}},
+		{"Index of the audit log", "Time since it last had all that fills a block.", "stat", "s", 8, []query{
+			{"{{instance}}", `time() - (portcullis_audit_index_updated_seconds{` + byJob + `} > 0)`}}},
 	}},
 	{"Secrets and certificates", []panel{
 		{"Certificates end in", "", "stat", "s", 6, []query{{"{{certificate}}", `min by (certificate) (portcullis_tls_certificate_expiry_timestamp_seconds{` + byJob + `}) - time()`}}},
