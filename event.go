@@ -70,6 +70,10 @@ const (
 
 	EventTaintLifted EventType = "TAINT_LIFTED" // what a caller read does not count any more: an operator said so
 
+	EventAuditSegmentRemoved EventType = "AUDIT_SEGMENT_REMOVED" // records of the audit log are removed: their time is over
+	EventAuditHoldSet        EventType = "AUDIT_HOLD_SET"        // records are kept although their time may be over
+	EventAuditHoldLifted     EventType = "AUDIT_HOLD_LIFTED"
+
 	EventGatewayStarted EventType = "GATEWAY_STARTED"
 	EventGatewayStopped EventType = "GATEWAY_STOPPED"
 )

@@ -45,6 +45,7 @@ func (c *Config) References() []Needed {
 	for i := range c.Routes {
 		add(fmt.Sprintf("route %q", c.Routes[i].Name), c.Routes[i].References())
 	}
+	add("audit.archive.s3", c.Audit.Archive.S3.References())
 	add("telemetry", c.Telemetry.Traces.References())
 	return out
 }
