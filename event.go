@@ -74,11 +74,14 @@ const (
 
 	EventTaintLifted EventType = "TAINT_LIFTED" // what a caller read does not count any more: an operator said so
 
-	EventSinkFailing   EventType = "SINK_FAILING"   // events do not reach a sink
-	EventSinkRecovered EventType = "SINK_RECOVERED" // they do again
-	EventSinkRefused   EventType = "SINK_REFUSED"   // a sink does not take some events: they are dead letters
-	EventSinkMissed    EventType = "SINK_MISSED"    // records were removed before a sink had sent them
-	EventSinkTest      EventType = "SINK_TEST"      // what 'audit sinks test' sends; never in the journal
+	EventSinkFailing         EventType = "SINK_FAILING"          // events do not reach a sink
+	EventSinkRecovered       EventType = "SINK_RECOVERED"        // they do again
+	EventSinkRefused         EventType = "SINK_REFUSED"          // a sink does not take some events: they are dead letters
+	EventSinkMissed          EventType = "SINK_MISSED"           // records were removed before a sink had sent them
+	EventSinkTest            EventType = "SINK_TEST"             // what 'audit sinks test' sends; never in the journal
+	EventAuditSegmentRemoved EventType = "AUDIT_SEGMENT_REMOVED" // records of the audit log are removed: their time is over
+	EventAuditHoldSet        EventType = "AUDIT_HOLD_SET"        // records are kept although their time may be over
+	EventAuditHoldLifted     EventType = "AUDIT_HOLD_LIFTED"
 
 	EventGatewayStarted EventType = "GATEWAY_STARTED"
 	EventGatewayStopped EventType = "GATEWAY_STOPPED"

@@ -8,6 +8,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/app/auditindex"
 	"github.com/portcullis-dev/portcullis/internal/app/keyrotation"
 	"github.com/portcullis-dev/portcullis/internal/app/part"
+	"github.com/portcullis-dev/portcullis/internal/app/retention"
 	"github.com/portcullis-dev/portcullis/internal/app/sinks"
 	"github.com/portcullis-dev/portcullis/internal/app/telemetry"
 	"github.com/portcullis-dev/portcullis/internal/config"
@@ -19,6 +20,7 @@ func constructors() []func(part.Env) (part.Part, error) {
 	return []func(part.Env) (part.Part, error){
 		auditindex.New,
 		sinks.New,
+		retention.New,
 		telemetry.New,
 		keyrotation.New,
 	}

@@ -48,7 +48,7 @@ func prototypes() []any {
 var reserved = [...]string{
 	"route[].tools.phi", "route[].tools.consent",
 	"access", "store.redis",
-	"audit.retention", "detect", "privacy", "incident", "chronicle",
+	"detect", "privacy", "incident", "chronicle",
 }
 
 const unsupported = "not supported by this version"

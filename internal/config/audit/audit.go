@@ -8,13 +8,21 @@ type Audit struct {
 	OnFailure  string `toml:"on_failure" enum:"refuse|allow" doc:"What happens to calls when the journal cannot be written."`
 	Personal   string `toml:"personal_data" enum:"sealed|insecure_plain" doc:"sealed encrypts what events say of a caller (id, address, user agent) under a key of that caller, so that who asks to be erased is erased from the log, which still verifies; insecure_plain writes it as it is."`
 	Sinks      []Sink `toml:"sinks" doc:"A server or a file that gets the events of the journal. Repeat the table for each one."`
+
+	Retention Retention `toml:"retention" doc:"How long records are kept."`
+	Archive   Archive   `toml:"archive" doc:"Where records go before they are removed."`
 }
 
 // Sealed is the value of personal_data that encrypts it.
 const Sealed = "sealed"
 
 // Default returns the defaults of [audit].
-func Default() Audit { return Audit{Durability: "grouped", OnFailure: "refuse", Personal: Sealed} }
+func Default() Audit {
+	return Audit{
+		Durability: "grouped", OnFailure: "refuse", Personal: Sealed,
+		Retention: DefaultRetention(), Archive: DefaultArchive(),
+	}
+}
 
 // Validate checks [audit].
 func (a Audit) Validate() error { return checkSinks(a.Sinks) }
