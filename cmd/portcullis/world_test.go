@@ -442,7 +442,7 @@ func cmdDamage(ts *testscript.TestScript, _ bool, args []string) {
 			return err
 		}
 		info, err := d.Info()
-		if err == nil && info.Size() > size {
+		if err == nil && strings.HasSuffix(path, ".log") && info.Size() > size {
 			largest, size = path, info.Size()
 		}
 		return err

@@ -192,3 +192,37 @@ func Types() []portcullis.EventType {
 func classOf(uid int64) class {
 	return classes[slices.IndexFunc(classes, func(c class) bool { return c.uid == uid })]
 }
+
+// Near returns the event type that a name was perhaps meant to be, "" when none
+// is near.
+func Near(t portcullis.EventType) portcullis.EventType {
+	best, least := portcullis.EventType(""), 1+max(2, len(t)/3)
+	for i := range meanings {
+		if d := distance(string(t), string(meanings[i].Type)); d < least {
+			best, least = meanings[i].Type, d
+		}
+	}
+	return best
+}
+
+// distance is how many letters must be added, taken away or changed to make b
+// of a.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, diagonal+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -196,6 +197,45 @@ func TestEveryTypeHasItsMeaning(t *testing.T) {
 			t.Errorf("%s: row is doubled or not whole: %+v", name, m)
 		}
 		seen[name] = true
+	}
+}
+
+// TestDocsTable keeps the table in docs/siem-formats.md.
+func TestDocsTable(t *testing.T) {
+	const begin, end = "<!-- types -->\n", "<!-- /types -->"
+	page := filepath.Join("..", "..", "..", "docs", "siem-formats.md")
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, rest, ok := strings.Cut(string(text), begin)
+	have, tail, ok2 := strings.Cut(rest, end)
+	if !ok || !ok2 {
+		t.Fatal("the marks of the table are gone")
+	}
+	want := "| type | tells | OCSF class | activity | ECS category, type |\n|---|---|---|---|---|\n"
+	for _, name := range format.Types() {
+		m, _ := format.Lookup(name)
+		want += fmt.Sprintf("| `%s` | %s | %d | %d %s | %s, %s |\n", name, m.Title, m.Class, m.Activity, m.Does, m.Category[0], strings.Join(m.Kind, " "))
+	}
+	if *update {
+		if err := os.WriteFile(page, []byte(head+begin+want+end+tail), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if have != want {
+		t.Error("docs/siem-formats.md has another table (-update rewrites it)")
+	}
+}
+
+func TestNear(t *testing.T) {
+	for name, want := range map[portcullis.EventType]portcullis.EventType{
+		"AUTHZ_DENID": "AUTHZ_DENIED", "AUTH_FAILED": "AUTH_FAILURE", "RATE_LIMIT": "", "TOOL_APROVED": "TOOL_APPROVED", "": "", "QUITE_DIFFERENT_THING": "",
+	} {
+		if got := format.Near(name); got != want {
+			t.Errorf("nearest to %q is %q, want %q", name, got, want)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package format
 
 import (
 	"cmp"
+	"strings"
 
 	"github.com/portcullis-dev/portcullis"
 )
@@ -85,6 +86,8 @@ func (w *ocsfEvent) activity() (int64, string) {
 	switch {
 	case w.m.Class == apiActivity && w.m.Activity == actOther && readOnly(w.e.Action):
 		return actRead, "Read"
+	case w.m.Class == apiActivity && w.m.Activity == actOther && strings.HasPrefix(w.e.Action, "DELETE "):
+		return actDelete, "Delete"
 	case w.m.Class == apiActivity && w.m.Activity == actOther:
 		return actOther, cmp.Or(w.e.Action, w.m.Does)
 	case w.m.Class == entityManagement && w.e.Action == "remove":
@@ -93,8 +96,12 @@ func (w *ocsfEvent) activity() (int64, string) {
 	return w.m.Activity, w.m.Does
 }
 
-// readOnly reports a method of MCP or A2A that changes nothing by definition.
+// readOnly reports a method of MCP, A2A or HTTP that changes nothing by
+// definition.
 func readOnly(action string) bool {
+	if strings.HasPrefix(action, "GET ") || strings.HasPrefix(action, "HEAD ") {
+		return true
+	}
 	switch action {
 	case "tools/list", "resources/list", "resources/templates/list", "resources/read", "prompts/list", "prompts/get",
 		"completion/complete", "server/discover", "ping", "tasks/get", "tasks/list", "GetTask", "ListTasks":
