@@ -6,6 +6,7 @@ import (
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/app/auditindex"
+	"github.com/portcullis-dev/portcullis/internal/app/keyrotation"
 	"github.com/portcullis-dev/portcullis/internal/app/part"
 	"github.com/portcullis-dev/portcullis/internal/app/sinks"
 	"github.com/portcullis-dev/portcullis/internal/app/telemetry"
@@ -19,6 +20,7 @@ func constructors() []func(part.Env) (part.Part, error) {
 		auditindex.New,
 		sinks.New,
 		telemetry.New,
+		keyrotation.New,
 	}
 }
 
