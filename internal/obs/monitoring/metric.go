@@ -52,6 +52,9 @@ var (
 	origins = Label{"source", "kinds of sources of secrets: `wallet`, `env`, `file`, …"}
 )
 
+// sinkLabels are those of the metrics of sinks.
+var sinkLabels = [...]Label{{"sink", "names of sinks in the configuration"}, {"kind", "`splunk`, `syslog`, `http`, `elastic`, `otlp`, `file`, `webhook`"}}
+
 // metrics is the list. A metric that a gateway registers and that is not here
 // fails a test.
 var metrics = [...]Metric{
@@ -78,6 +81,14 @@ var metrics = [...]Metric{
 	{audit, "portcullis_journal_errors_total", Counter, "", "Failed operations of the audit journal.", []Label{{"operation", "`write`, `sync`, `rotate`, `close`"}}},
 	{audit, "portcullis_journal_lost_total", Counter, "", "Events not recorded although their call passed.", nil},
 	{audit, "portcullis_audit_index_updated_seconds", Gauge, "seconds", "When the index of the audit log last had all that fills a block, in seconds since 1970; 0 before the first time.", nil},
+	{audit, "portcullis_sink_lag_seconds", Gauge, "seconds", "Age of the oldest event that a sink still has to send.", sinkLabels[:]},
+	{audit, "portcullis_sink_lag_records", Gauge, "", "Records of the journal that a sink has still to look at or send.", sinkLabels[:]},
+	{audit, "portcullis_sink_sent_total", Counter, "", "Events that a sink sent and its server took.", sinkLabels[:]},
+	{audit, "portcullis_sink_failed_total", Counter, "", "Attempts to send that failed and are repeated.", sinkLabels[:]},
+	{audit, "portcullis_sink_dead_total", Counter, "", "Events that a server refused and a sink laid aside.", sinkLabels[:]},
+	{audit, "portcullis_sink_missed_total", Counter, "", "Records that were removed before a sink had sent them.", sinkLabels[:]},
+	{audit, "portcullis_sink_dead_letters", Gauge, "", "Events in the dead letter file of a sink.", sinkLabels[:]},
+	{audit, "portcullis_sink_last_success_timestamp_seconds", Gauge, "seconds", "When a server last took events, in seconds since 1970; 0 = not since the start.", sinkLabels[:]},
 
 	{content, "portcullis_content_findings_total", Counter, "", "What content rules found, by the kind of the finding and what was done about it.",
 		[]Label{route, {"kind", "kinds of detectors"}, {"action", "actions of rules"}}},

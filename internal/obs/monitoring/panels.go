@@ -74,6 +74,17 @@ var rows = [...]row{
 			{"lost", `sum(increase(portcullis_journal_lost_total{` + byJob + `}[$__range]))`}}},
 		{"Index of the audit log", "Time since it last had all that fills a block.", "stat", "s", 8, []query{
 			{"{{instance}}", `time() - (portcullis_audit_index_updated_seconds{` + byJob + `} > 0)`}}},
+		{"Sinks: lag", "", "timeseries", "s", 8, []query{
+			{"{{sink}}", `max by (sink) (portcullis_sink_lag_seconds{` + byJob + `})`},
+			{"{{sink}}: records", `max by (sink) (portcullis_sink_lag_records{` + byJob + `})`},
+			{"{{sink}}: since it took events", `time() - max by (sink) (portcullis_sink_last_success_timestamp_seconds{` + byJob + `})`}}},
+		{"Sinks: events", "", "timeseries", "cps", 8, []query{
+			{"{{sink}}: sent", `sum by (sink) (rate(portcullis_sink_sent_total{` + byJob + `}[$__rate_interval]))`},
+			{"{{sink}}: failed attempts", `sum by (sink) (rate(portcullis_sink_failed_total{` + byJob + `}[$__rate_interval]))`}}},
+		{"Sinks: refused and missed", "", "timeseries", "short", 8, []query{
+			{"{{sink}}: dead letters", `max by (sink) (portcullis_sink_dead_letters{` + byJob + `})`},
+			{"{{sink}}: refused", `sum by (sink) (increase(portcullis_sink_dead_total{` + byJob + `}[$__range]))`},
+			{"{{sink}}: missed", `sum by (sink) (increase(portcullis_sink_missed_total{` + byJob + `}[$__range]))`}}},
 	}},
 	{"Secrets and certificates", []panel{
 		{"Certificates end in", "", "stat", "s", 6, []query{{"{{certificate}}", `min by (certificate) (portcullis_tls_certificate_expiry_timestamp_seconds{` + byJob + `}) - time()`}}},
