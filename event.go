@@ -70,6 +70,12 @@ const (
 
 	EventTaintLifted EventType = "TAINT_LIFTED" // what a caller read does not count any more: an operator said so
 
+	EventIncidentOpened EventType = "INCIDENT_OPENED"
+	EventIncidentAction EventType = "INCIDENT_ACTION" // something was contained, or released
+	EventIncidentClosed EventType = "INCIDENT_CLOSED"
+	EventCallContained  EventType = "CONTAINED_CALL_REFUSED" // a caller that is contained called
+	EventAnomaly        EventType = "ANOMALY_DETECTED"
+
 	EventGatewayStarted EventType = "GATEWAY_STARTED"
 	EventGatewayStopped EventType = "GATEWAY_STOPPED"
 )
@@ -102,7 +108,20 @@ type Actor struct {
 	KeyID     string     // id of the credential
 	IP        netip.Addr // client address
 	UserAgent string     // as sent, length-capped
+	Geo       Geo        // where the address is; added behind the journal, for those who read events
 }
+
+// Geo is where an address is, as far as a database knows.
+type Geo struct {
+	Country string // ISO 3166-1 alpha-2
+	Region  string
+	City    string
+	ASN     uint32 // number of the network
+	Org     string // who runs the network
+}
+
+// IsZero reports whether nothing is known.
+func (g Geo) IsZero() bool { return g == Geo{} }
 
 // Event is one audit record. It never holds a credential or content. Details
 // are small scalar facts; a journal encodes them as one JSON object.
