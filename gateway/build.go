@@ -59,6 +59,7 @@ type Deps struct {
 	Approval *approval.Service
 	Pins     *toolpin.Book // nil = each route keeps its own, in memory
 	Use      use.Ledgers
+	Contain  []portcullis.Container
 	Own      []Endpoint // paths that this process answers itself
 	Listen   []string   // addresses the listener really has
 }
@@ -195,7 +196,7 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	rt.params = params
 	handles := handle.New(b.Handles, rc.Name)
 	rt.pipe = &pipeline{
-		edge: guards, authn: b.authenticators(rc, resource), resource: resource, authz: authz, record: b.Recorder,
+		edge: guards, authn: b.authenticators(rc, resource), resource: resource, contain: b.Contain, authz: authz, record: b.Recorder,
 		decode:  mcp.NewDecoder(rt.limits, b.Sealer, params),
 		inspect: rt.schemas.Behind(append([]portcullis.Inspector{handles}, content.Inspectors(rules, portcullis.ToServer)...)...),               // handles first: they compare with what callers sent before; schemas are about what is sent on
 		review:  append(rt.schemas.Behind(pinned), &headers.Learner{Params: params}, &access.ListFilter{Route: rc.Name, Authz: authz}, handles), // schemas of all tools that are not held are learnt, whoever asks

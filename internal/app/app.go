@@ -31,6 +31,8 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/admin/users"
 	adminwallet "github.com/portcullis-dev/portcullis/internal/admin/wallet"
 	adminzkp "github.com/portcullis-dev/portcullis/internal/admin/zkp"
+	"github.com/portcullis-dev/portcullis/internal/app/listen"
+	"github.com/portcullis-dev/portcullis/internal/app/part"
 	"github.com/portcullis-dev/portcullis/internal/app/policywatch"
 	"github.com/portcullis-dev/portcullis/internal/app/secrets"
 	"github.com/portcullis-dev/portcullis/internal/app/servers"
@@ -71,6 +73,7 @@ type App struct {
 	issuers   tokens.Issuers
 	policies  policywatch.State // guarded by applying
 	secrets   *secrets.Keeper
+	parts     parts
 	certs     *edge.Certificates // of the public listener; nil without TLS
 
 	clients *trust.Verifier // of client certificates; nil = none are asked for
@@ -82,7 +85,7 @@ type App struct {
 
 	publicAddr, adminAddr net.Addr
 	servers               []*http.Server
-	unused                unused
+	unused                listen.Unused
 	failed                chan error
 	reload                chan struct{}
 	tasks                 sync.WaitGroup
@@ -129,6 +132,10 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	if a.secrets, err = secrets.New(secrets.Options{Getenv: opts.Getenv, DataDir: opts.DataDir, Log: opts.Log, Recorder: c.journal, Metrics: c.metrics}); err != nil {
 		return nil, err
 	}
+	env := part.Env{Version: opts.Version, Dir: c.dir, DB: c.db, Journal: c.journal, Metrics: c.metrics, Log: opts.Log, Getenv: opts.Getenv}
+	if a.parts, err = newParts(env); err != nil {
+		return nil, err
+	}
 	if err := a.restoreMaintenance(ctx); err != nil {
 		return nil, err
 	}
@@ -166,6 +173,10 @@ var errStopped = errors.New("the gateway is stopping")
 // use builds the data plane of a configuration and puts it into force.
 func (a *App) use(cfg *config.Config) error {
 	kept, err := a.secrets.Next(a.life, cfg) // sources may take their time: nothing is locked
+	if err != nil {
+		return err
+	}
+	useParts, err := a.parts.next(a.life, cfg, kept)
 	if err != nil {
 		return err
 	}
@@ -214,6 +225,7 @@ func (a *App) use(cfg *config.Config) error {
 		return err
 	}
 	a.secrets.Use(kept)
+	useParts()
 	a.public.Use(table)
 	a.admin.Use(adminTable)
 	a.local.Use(localTable)
@@ -235,7 +247,7 @@ func (a *App) deps(cfg *config.Config, ups servers.Set, issuers tokens.Issuers, 
 	d := gateway.Deps{
 		Log: a.log, Metrics: a.core.metrics, Recorder: a.core.journal, APIKeys: a.core.keys.Authenticator(), Users: a.core.users.Authenticator(), Tokens: issuers,
 		Sealer: a.core.sealer, Swaps: a.core.swaps, Handles: a.core.handles, Switch: &a.core.sw, Budget: a.core.budget, Probes: a.probes(), Own: a.own(cfg, issuers), Approval: a.core.approvals, Pins: a.core.pins, Use: a.core.use,
-		KeySet:   a.keySet(issuers),
+		KeySet: a.keySet(issuers), Contain: a.parts.containers(),
 		Upstream: func(route string) portcullis.Upstream { return ups[route] },
 	}
 	if addr != nil {
@@ -254,10 +266,10 @@ func (a *App) rateLimitKeys() int {
 }
 
 func (a *App) adminHandler() http.Handler {
-	return admin.New(a.opts.Version, a.log, a.core.metrics.Handler(),
+	return admin.New(a.opts.Version, a.log, a.core.metrics.Handler(), append(a.parts.groups(),
 		admin.KeyGroup(a.core.keys, a.core.notices), admin.ProcessGroup(a), approvals.Group(a.core.approvals), admintokens.Group(a.core.tokens), users.Group(a.core.users),
 		tools.Group(a.core.pins), adminzkp.Group(a.core.proofs.registry),
-		taints.Group(a.core.use.Taints), usage.Group(a.core.use.Usage), adminwallet.Group(a.core.journal))
+		taints.Group(a.core.use.Taints), usage.Group(a.core.use.Usage), adminwallet.Group(a.core.journal))...)
 }
 
 // Endpoints returns where the gateway listens. The key is there only in the
@@ -389,5 +401,5 @@ func (a *App) readyParts(ctx context.Context) []string {
 	if err := a.core.db.Ping(ctx); err != nil {
 		failing = append(failing, "store")
 	}
-	return failing
+	return append(failing, a.parts.failing(ctx)...)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway"
 	"github.com/portcullis-dev/portcullis/internal/admin"
+	"github.com/portcullis-dev/portcullis/internal/app/listen"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
 	"github.com/portcullis-dev/portcullis/internal/authn/basic"
 	"github.com/portcullis-dev/portcullis/internal/authn/jwt"
@@ -61,7 +62,7 @@ func openLocal(ctx context.Context, opts Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := a.listenSocket()
+	l, err := listen.Socket(a.core.dir.AdminSocket())
 	if err != nil {
 		return nil, errors.Join(err, a.Stop(ctx))
 	}

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,10 +17,10 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway"
+	"github.com/portcullis-dev/portcullis/internal/app/listen"
 	"github.com/portcullis-dev/portcullis/internal/app/policywatch"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
-	"github.com/portcullis-dev/portcullis/internal/ipfilter"
 )
 
 // Start opens all listeners, or none, and serves.
@@ -36,19 +35,20 @@ func (a *App) Start(ctx context.Context) (err error) {
 			err = errors.Join(err, a.Stop(ctx))
 		}
 	}()
-	public, err := a.listenPublic(cfg)
+	public, certs, err := listen.Public(cfg, a.log)
 	if err != nil {
 		return err
 	}
+	a.certs = certs
 	listeners = append(listeners, public)
 	var adminListener net.Listener
 	if cfg.Server.AdminListen != "" {
-		if adminListener, err = listenAdmin(cfg); err != nil {
+		if adminListener, err = listen.Admin(cfg); err != nil {
 			return fmt.Errorf("opening the admin listener: %w", err)
 		}
 		listeners = append(listeners, adminListener)
 	}
-	socket, err := a.listenSocket()
+	socket, err := listen.Socket(a.core.dir.AdminSocket())
 	if err != nil {
 		return err
 	}
@@ -111,76 +111,11 @@ func (a *App) warnOfCommands(cfg *config.Config) {
 	}
 }
 
-func (a *App) listenPublic(cfg *config.Config) (net.Listener, error) {
-	l, err := net.Listen("tcp", cfg.Server.Listen)
-	if err != nil {
-		return nil, fmt.Errorf("opening the listener: %w", err)
-	}
-	proxies, err := ipfilter.ParsePrefixes(cfg.Server.TrustedProxies)
-	if err != nil {
-		return nil, errors.Join(err, l.Close())
-	}
-	limited, err := edge.NewLimitListener(l, limits(cfg), proxies.Contains)
-	if err != nil {
-		return nil, errors.Join(err, l.Close())
-	}
-	if cfg.Server.TLS.Cert == "" {
-		return limited, nil
-	}
-	t := cfg.Server.TLS
-	a.certs, err = edge.NewCertificates(edge.TLSConfig{Cert: t.Cert, Key: t.Key, ClientCA: t.ClientCA, MinVersion: t.MinVersion, Reload: t.Reload}, a.log, nil)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("server.tls: %w", err), l.Close())
-	}
-	return tls.NewListener(limited, a.certs.Config()), nil
-}
-
-// listenAdmin opens the admin listener, with the bounds of the public one.
-func listenAdmin(cfg *config.Config) (net.Listener, error) {
-	l, err := net.Listen("tcp", cfg.Server.AdminListen)
-	if err != nil {
-		return nil, err
-	}
-	limited, err := edge.NewLimitListener(l, limits(cfg), nil)
-	if err != nil {
-		return nil, errors.Join(err, l.Close())
-	}
-	return limited, nil
-}
-
-// listenSocket opens the socket in the data folder. One that is there belongs
-// to a process that is gone: the folder's lock is ours.
-func (a *App) listenSocket() (net.Listener, error) {
-	path := a.core.dir.AdminSocket()
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("replacing the admin socket: %w", err)
-	}
-	old := syscall.Umask(0o177) // the socket is born 0600
-	l, err := net.Listen("unix", path)
-	syscall.Umask(old)
-	if err != nil {
-		return nil, fmt.Errorf("opening the admin socket (a path of over about 100 bytes is too long: name a shorter --data): %w", err)
-	}
-	return l, nil
-}
-
-// limits are those of the listeners.
-func limits(cfg *config.Config) edge.Limits {
-	l, c := edge.DefaultLimits(), cfg.Server.Limits
-	l.ReadHeaderTimeout, l.BodyTimeout, l.IdleTimeout = c.HeaderTimeout, c.BodyTimeout, c.IdleTimeout
-	l.MaxHeaderBytes, l.MaxConns, l.MaxConnsPerAddress = int(c.HeaderBytes), c.MaxConnections, c.MaxConnectionsPerAddress
-	return l
-}
-
 // serve runs one HTTP server until Stop.
 func (a *App) serve(name string, l net.Listener, h *gateway.Gateway) {
-	s := &http.Server{
-		Addr: name, Handler: a.running.count(h),
-		ErrorLog: errorLog(slog.NewLogLogger(a.log.With("listener", name).Handler(), slog.LevelDebug).Writer(), a.core.metrics.HandshakeFailed),
-	}
-	limits(a.opts.Config).Configure(s)
-	s.ConnState = a.unused.track
-	s.RegisterOnShutdown(a.unused.close)
+	s := &http.Server{Addr: name, Handler: a.running.count(h), ErrorLog: listen.ErrorLog(a.log.With("listener", name), a.core.metrics.HandshakeFailed)}
+	listen.Limits(a.opts.Config).Configure(s)
+	a.unused.Follow(s)
 	a.servers = append(a.servers, s)
 	a.tasks.Go(func() {
 		if err := s.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
@@ -210,6 +145,9 @@ func (a *App) background() {
 	a.tasks.Go(func() { a.followMetrics(ctx) })
 	a.tasks.Go(func() { a.secrets.Run(ctx) })
 	a.tasks.Go(func() { policywatch.Run(ctx, a.lookAtPolicies) })
+	for _, p := range a.parts {
+		a.tasks.Go(func() { p.Run(ctx) })
+	}
 	if a.certs != nil {
 		a.tasks.Go(func() {
 			if err := a.certs.Run(ctx); err != nil {

@@ -4,26 +4,28 @@ import (
 	"log/slog"
 	"strings"
 
+	"github.com/portcullis-dev/portcullis/internal/config/audit"
 	"github.com/portcullis-dev/portcullis/internal/config/field"
 	"github.com/portcullis-dev/portcullis/internal/config/identity"
 	"github.com/portcullis-dev/portcullis/internal/config/outline"
 	"github.com/portcullis-dev/portcullis/internal/config/secrets"
+	"github.com/portcullis-dev/portcullis/internal/config/telemetry"
 )
 
 // Config is a whole configuration. Values made by [Load], [Parse] and
 // [Default] share nothing with one another; treat one as read-only once it is
 // in use.
 type Config struct {
-	Server    Server            `toml:"server" doc:"Where the gateway listens and what it accepts before anyone is known."`
-	Routes    []Route           `toml:"route" doc:"A server behind the gateway. Repeat the table for each one."`
-	Identity  identity.Identity `toml:"identity" doc:"Who may call."`
-	Access    Access            `toml:"access" doc:"What callers may do, by role and by policy."`
-	Security  Security          `toml:"security" doc:"Rules for every route."`
-	Inspect   Inspect           `toml:"inspect" doc:"What content rules look for, on every route."`
-	Secrets   secrets.Secrets   `toml:"secrets" doc:"Where secrets come from. A setting that says so takes a reference: secret://SOURCE/PATH?version=V#FIELD."`
-	Store     Store             `toml:"store" doc:"Where keys and other state are kept."`
-	Audit     Audit             `toml:"audit" doc:"How the audit journal is written."`
-	Telemetry Telemetry         `toml:"telemetry" doc:"Metrics of the gateway."`
+	Server    Server              `toml:"server" doc:"Where the gateway listens and what it accepts before anyone is known."`
+	Routes    []Route             `toml:"route" doc:"A server behind the gateway. Repeat the table for each one."`
+	Identity  identity.Identity   `toml:"identity" doc:"Who may call."`
+	Access    Access              `toml:"access" doc:"What callers may do, by role and by policy."`
+	Security  Security            `toml:"security" doc:"Rules for every route."`
+	Inspect   Inspect             `toml:"inspect" doc:"What content rules look for, on every route."`
+	Secrets   secrets.Secrets     `toml:"secrets" doc:"Where secrets come from. A setting that says so takes a reference: secret://SOURCE/PATH?version=V#FIELD."`
+	Store     Store               `toml:"store" doc:"Where keys and other state are kept."`
+	Audit     audit.Audit         `toml:"audit" doc:"How the audit journal is written."`
+	Telemetry telemetry.Telemetry `toml:"telemetry" doc:"Metrics of the gateway."`
 
 	templates map[string]string // values that name an environment variable, as written
 }
@@ -32,7 +34,7 @@ type Config struct {
 func Default() *Config {
 	return &Config{
 		Server: DefaultServer(), Identity: identity.Default(), Access: DefaultAccess(), Security: DefaultSecurity(), Inspect: DefaultInspect(), Secrets: secrets.Default(),
-		Store: DefaultStore(), Audit: DefaultAudit(), Telemetry: DefaultTelemetry(),
+		Store: DefaultStore(), Audit: audit.Default(), Telemetry: telemetry.Default(),
 	}
 }
 

@@ -28,6 +28,26 @@ func (r *Route) References() []secrets.Reference {
 	return out
 }
 
+// Needed is a secret that the configuration needs.
+type Needed struct {
+	Where string // "route \"files\"", or the section
+	secrets.Reference
+}
+
+// References lists the secrets that the configuration needs.
+func (c *Config) References() []Needed {
+	var out []Needed
+	add := func(where string, refs []secrets.Reference) {
+		for _, r := range refs {
+			out = append(out, Needed{where, r})
+		}
+	}
+	for i := range c.Routes {
+		add(fmt.Sprintf("route %q", c.Routes[i].Name), c.Routes[i].References())
+	}
+	return out
+}
+
 func prefixed(before string, refs []secrets.Reference) []secrets.Reference {
 	for i := range refs {
 		refs[i].Field = before + refs[i].Field

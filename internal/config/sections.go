@@ -52,32 +52,3 @@ func (s Store) Validate() error {
 	}
 	return nil
 }
-
-// Audit is [audit].
-type Audit struct {
-	Durability string `toml:"durability" enum:"grouped|strict" doc:"grouped writes a record before the call is forwarded and syncs at least every 100 ms, at once for security events; strict syncs before forwarding."`
-	OnFailure  string `toml:"on_failure" enum:"refuse|allow" doc:"What happens to calls when the journal cannot be written."`
-}
-
-// DefaultAudit returns the defaults of [audit].
-func DefaultAudit() Audit { return Audit{Durability: "grouped", OnFailure: "refuse"} }
-
-// Telemetry is [telemetry].
-type Telemetry struct {
-	MetricsToken Secret `toml:"metrics_token" example:"\"${METRICS_TOKEN}\"" doc:"Bearer token with which /metrics may be read, beside a key with the scope manage."`
-}
-
-// DefaultTelemetry returns the defaults of [telemetry].
-func DefaultTelemetry() Telemetry { return Telemetry{} }
-
-// minToken is the least length of a token that cannot be guessed (128 bits in
-// hexadecimal is 32, in base64 22; 16 is the floor for what people paste).
-const minToken = 16
-
-// Validate checks [telemetry].
-func (t Telemetry) Validate() error {
-	if n := len(t.MetricsToken); n > 0 && n < minToken {
-		return fmt.Errorf("metrics_token: want at least %d characters", minToken)
-	}
-	return nil
-}

@@ -73,19 +73,17 @@ func (k *Keeper) Next(ctx context.Context, cfg *config.Config) (*Set, error) {
 	}
 	var errs []error
 	opened := map[string]error{}
-	for i := range cfg.Routes {
-		for _, r := range cfg.Routes[i].References() {
-			ref, err := source.Parse(r.Text)
-			if err != nil {
-				return nil, fmt.Errorf("route %q: %s: %w", cfg.Routes[i].Name, r.Field, err)
-			}
-			if _, tried := opened[ref.Source]; !tried && s.sources[ref.Source] == nil {
-				s.sources[ref.Source], opened[ref.Source] = k.open(ctx, s.cfg, ref.Source)
-			}
-			if err := opened[ref.Source]; err != nil {
-				errs = append(errs, fmt.Errorf("route %q: %s: secrets.%s: %w", cfg.Routes[i].Name, ref, ref.Source, err))
-				delete(s.sources, ref.Source)
-			}
+	for _, r := range cfg.References() {
+		ref, err := source.Parse(r.Text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %s: %w", r.Where, r.Field, err)
+		}
+		if _, tried := opened[ref.Source]; !tried && s.sources[ref.Source] == nil {
+			s.sources[ref.Source], opened[ref.Source] = k.open(ctx, s.cfg, ref.Source)
+		}
+		if err := opened[ref.Source]; err != nil {
+			errs = append(errs, fmt.Errorf("%s: %s: secrets.%s: %w", r.Where, ref, ref.Source, err))
+			delete(s.sources, ref.Source)
 		}
 	}
 	if len(errs) > 0 {
@@ -98,31 +96,28 @@ func (k *Keeper) Next(ctx context.Context, cfg *config.Config) (*Set, error) {
 	return s, s.load(ctx, cfg)
 }
 
-// load reads all and says of each reference that failed which route needs it.
+// load reads all and says of each reference that failed who needs it.
 func (s *Set) load(ctx context.Context, cfg *config.Config) error {
-	for i := range cfg.Routes {
-		for _, r := range cfg.Routes[i].References() {
-			if s.handles[r.Text] != nil {
-				continue
-			}
-			ref, err := source.Parse(r.Text)
-			if err != nil {
-				return err // was read before: not reached
-			}
-			h, err := s.resolver.Handle(ref)
-			if err != nil {
-				return fmt.Errorf("route %q: %w", cfg.Routes[i].Name, err)
-			}
-			s.handles[r.Text] = h
+	needed := cfg.References()
+	for _, r := range needed {
+		if s.handles[r.Text] != nil {
+			continue
 		}
+		ref, err := source.Parse(r.Text)
+		if err != nil {
+			return err // was read before: not reached
+		}
+		h, err := s.resolver.Handle(ref)
+		if err != nil {
+			return fmt.Errorf("%s: %w", r.Where, err)
+		}
+		s.handles[r.Text] = h
 	}
 	s.resolver.Load(ctx)
 	var errs []error
-	for i := range cfg.Routes {
-		for _, r := range cfg.Routes[i].References() {
-			if _, err := s.handles[r.Text].Get(); err != nil {
-				errs = append(errs, fmt.Errorf("route %q: %s: %w", cfg.Routes[i].Name, r.Field, err))
-			}
+	for _, r := range needed {
+		if _, err := s.handles[r.Text].Get(); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %s: %w", r.Where, r.Field, err))
 		}
 	}
 	return errors.Join(errs...)

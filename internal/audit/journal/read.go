@@ -233,15 +233,16 @@ func All(dir string, from Cursor) iter.Seq2[Line, error] {
 			if errors.Is(err, io.EOF) {
 				return
 			}
-			if !yield(line, err) || (err != nil && !isDamage(err)) {
+			if !yield(line, err) || (err != nil && !IsDamage(err)) {
 				return
 			}
 		}
 	}
 }
 
-// isDamage reports whether reading goes on behind err.
-func isDamage(err error) bool {
+// IsDamage reports whether an error of [Reader.Next] is of one place only, so
+// that reading goes on behind it.
+func IsDamage(err error) bool {
 	var corrupt *auditlog.CorruptError
 	var gap *GapError
 	return errors.As(err, &corrupt) || errors.As(err, &gap)

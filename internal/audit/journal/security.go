@@ -149,7 +149,7 @@ func (s *securityLog) copyFrom(from Cursor, seen map[string]bool) (Cursor, error
 			if belongs(line.Entry, seen) {
 				out = append(append(out, line.Entry...), '\n')
 			}
-		case !end && !isDamage(err):
+		case !end && !IsDamage(err):
 			return done, err
 		}
 		if end || len(out) >= maxSpare {

@@ -70,7 +70,7 @@ func Tail(ctx context.Context, dir string, opts TailOptions, show func(Line, por
 			err = pause(ctx, PollInterval)
 		case errors.Is(err, io.EOF):
 			return nil
-		case isDamage(err) && opts.Damage != nil:
+		case IsDamage(err) && opts.Damage != nil:
 			err = opts.Damage(err)
 		}
 		if err != nil {
@@ -104,6 +104,12 @@ func pause(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 	}
 	return nil
+}
+
+// End returns where the next record of the journal in the audit directory dir
+// will be, as far as it is written.
+func End(dir string) (Cursor, error) {
+	return lastMatches(context.Background(), dir, TailOptions{})
 }
 
 // lastMatches returns where the last opts.Last matching records begin. It
@@ -152,7 +158,7 @@ func matchesIn(ctx context.Context, dir string, first, end uint64, n int, filter
 		switch {
 		case errors.Is(err, io.EOF):
 			return found, r.Cursor(), nil
-		case isDamage(err):
+		case IsDamage(err):
 			continue // shown when the tail gets there
 		case err != nil:
 			return nil, r.Cursor(), err

@@ -1,4 +1,4 @@
-package app
+package listen
 
 import (
 	"net"
@@ -7,17 +7,23 @@ import (
 	"sync/atomic"
 )
 
-// unused holds the connections on which no byte of a request has come yet.
+// Unused holds the connections on which no byte of a request has come yet.
 // Clients open them in advance and keep them; [http.Server.Shutdown] waits five
 // seconds for each, which would make every stop as slow. Safe for concurrent
 // use.
-type unused struct {
+type Unused struct {
 	conns   sync.Map // net.Conn → struct{}
 	closing atomic.Bool
 }
 
+// Follow makes a server tell of its connections.
+func (u *Unused) Follow(s *http.Server) {
+	s.ConnState = u.track
+	s.RegisterOnShutdown(u.close)
+}
+
 // track is a server's ConnState.
-func (u *unused) track(c net.Conn, s http.ConnState) {
+func (u *Unused) track(c net.Conn, s http.ConnState) {
 	if s == http.StateNew {
 		u.conns.Store(c, struct{}{})
 		if u.closing.Load() { // accepted just before the listener closed
@@ -29,7 +35,7 @@ func (u *unused) track(c net.Conn, s http.ConnState) {
 }
 
 // close closes those there are, and those to come.
-func (u *unused) close() {
+func (u *Unused) close() {
 	u.closing.Store(true)
 	u.conns.Range(func(c, _ any) bool {
 		hangUp(c.(net.Conn))

@@ -1,4 +1,4 @@
-package app
+package listen
 
 import (
 	"bufio"
@@ -11,7 +11,7 @@ import (
 )
 
 func TestUnusedConnectionsDoNotHoldUpAStop(t *testing.T) {
-	u, opened := new(unused), make(chan struct{}, 2)
+	u, opened := new(Unused), make(chan struct{}, 2)
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
 	srv.Config.ConnState = func(c net.Conn, s http.ConnState) {
 		u.track(c, s)

@@ -1,4 +1,5 @@
-package cli
+// Package incident holds the verbs for a bad day.
+package incident
 
 import (
 	"time"
@@ -9,11 +10,15 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/cli/frame"
 )
 
-func (c cli) incident() *cobra.Command {
+type verbs struct{ *frame.Frame }
+
+// Command returns the verbs below "incident".
+func Command(f *frame.Frame) *cobra.Command {
+	c := verbs{f}
 	return frame.Group("incident", "Contain trouble", c.maintenance())
 }
 
-func (c cli) maintenance() *cobra.Command {
+func (c verbs) maintenance() *cobra.Command {
 	var m admin.Maintenance
 	var retry time.Duration
 	cmd := &cobra.Command{
@@ -49,7 +54,7 @@ func (c cli) maintenance() *cobra.Command {
 	return cmd
 }
 
-func (c cli) showMaintenance(m admin.Maintenance) error {
+func (c verbs) showMaintenance(m admin.Maintenance) error {
 	if c.JSON() {
 		return c.PrintJSON(m)
 	}

@@ -1,9 +1,10 @@
-package app
+package listen
 
 import (
 	"bytes"
 	"io"
 	"log"
+	"log/slog"
 )
 
 // handshakes stands between an HTTP server and the log: a TLS handshake that
@@ -13,9 +14,10 @@ type handshakes struct {
 	failed func()
 }
 
-// errorLog returns the log of a server.
-func errorLog(w io.Writer, failed func()) *log.Logger {
-	return log.New(handshakes{w, failed}, "", 0)
+// ErrorLog returns the log of a server. failed is called for each handshake
+// that failed.
+func ErrorLog(to *slog.Logger, failed func()) *log.Logger {
+	return log.New(handshakes{slog.NewLogLogger(to.Handler(), slog.LevelDebug).Writer(), failed}, "", 0)
 }
 
 // Write implements io.Writer.

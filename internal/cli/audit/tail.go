@@ -1,4 +1,5 @@
-package cli
+// Package audit holds the verbs that read the audit log.
+package audit
 
 import (
 	"cmp"
@@ -19,11 +20,15 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/cli/frame"
 )
 
-func (c cli) audit() *cobra.Command {
-	return frame.Group("audit", "Read the audit log", c.auditTail())
+type verbs struct{ *frame.Frame }
+
+// Command returns the verbs below "audit".
+func Command(f *frame.Frame) *cobra.Command {
+	c := verbs{f}
+	return frame.Group("audit", "Read the audit log", c.tail())
 }
 
-func (c cli) auditTail() *cobra.Command {
+func (c verbs) tail() *cobra.Command {
 	var opts journal.TailOptions
 	var types []string
 	var since time.Duration
@@ -57,7 +62,7 @@ func (c cli) auditTail() *cobra.Command {
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			if err := c.tail(ctx, dir, opts); err != nil {
+			if err := c.follow(ctx, dir, opts); err != nil {
 				return err
 			}
 			if damaged {
@@ -76,7 +81,7 @@ func (c cli) auditTail() *cobra.Command {
 	return cmd
 }
 
-func (c cli) tail(ctx context.Context, dir string, opts journal.TailOptions) error {
+func (c verbs) follow(ctx context.Context, dir string, opts journal.TailOptions) error {
 	return journal.Tail(ctx, dir, opts, func(l journal.Line, e portcullis.Event) error {
 		if c.JSON() {
 			return c.Printf("%s\n", l.Entry)

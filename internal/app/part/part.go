@@ -1,0 +1,62 @@
+// Package part is what a piece of the process with tasks of its own looks like:
+// one that follows the journal, or keeps something fresh. Each lives in a
+// package beside this one and knows nothing of the others.
+package part
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/admin"
+	"github.com/portcullis-dev/portcullis/internal/audit/journal"
+	"github.com/portcullis-dev/portcullis/internal/config"
+	"github.com/portcullis-dev/portcullis/internal/obs"
+	"github.com/portcullis-dev/portcullis/internal/store/datadir"
+	"github.com/portcullis-dev/portcullis/internal/store/sqlite"
+	"github.com/portcullis-dev/portcullis/internal/upstream/inject"
+)
+
+// Env is what parts are made of.
+type Env struct {
+	Version string
+	Dir     *datadir.Dir
+	DB      *sqlite.DB
+	Journal *journal.Journal
+	Metrics *obs.Metrics
+	Log     *slog.Logger
+	Getenv  func(string) (string, bool)
+}
+
+// Secrets gives the secrets that the configuration names; see
+// [config.Config.References].
+type Secrets interface {
+	// Secret returns the secret of a reference as it is written.
+	Secret(reference string) (inject.Secret, error)
+}
+
+// Part is one piece.
+type Part interface {
+	// Next makes ready what a configuration asks for and returns what puts it
+	// into force. Nothing has changed before that is called, and it may never be:
+	// another part may refuse the configuration. Configurations come one by one;
+	// the first comes before Run.
+	Next(ctx context.Context, cfg *config.Config, secrets Secrets) (use func(), err error)
+	// Run works until ctx ends. The journal is open until all have returned.
+	Run(ctx context.Context)
+}
+
+// Administered is a part with operations of its own in the admin API.
+type Administered interface{ Groups() []admin.Group }
+
+// Readiness is a part that the gateway needs to be ready.
+type Readiness interface {
+	// Failing names what is not ready.
+	Failing(ctx context.Context) []string
+}
+
+// Containing is a part that holds callers back.
+type Containing interface {
+	// Container is the guard. It reads what the part keeps ready.
+	Container() portcullis.Container
+}

@@ -1,0 +1,78 @@
+package app
+
+import (
+	"context"
+
+	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/admin"
+	"github.com/portcullis-dev/portcullis/internal/app/part"
+	"github.com/portcullis-dev/portcullis/internal/config"
+)
+
+// constructors make the parts, in the order in which they hear of a
+// configuration.
+func constructors() []func(part.Env) (part.Part, error) {
+	return []func(part.Env) (part.Part, error){}
+}
+
+// parts are the pieces of the process with tasks of their own.
+type parts []part.Part
+
+func newParts(env part.Env) (parts, error) {
+	var out parts
+	for _, construct := range constructors() {
+		p, err := construct(env)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+// next makes a configuration ready in all of them, or in none.
+func (ps parts) next(ctx context.Context, cfg *config.Config, secrets part.Secrets) (use func(), err error) {
+	var uses []func()
+	for _, p := range ps {
+		u, err := p.Next(ctx, cfg, secrets)
+		if err != nil {
+			return nil, err
+		}
+		uses = append(uses, u)
+	}
+	return func() {
+		for _, u := range uses {
+			u()
+		}
+	}, nil
+}
+
+func (ps parts) groups() []admin.Group {
+	var out []admin.Group
+	for _, p := range ps {
+		if a, ok := p.(part.Administered); ok {
+			out = append(out, a.Groups()...)
+		}
+	}
+	return out
+}
+
+func (ps parts) failing(ctx context.Context) []string {
+	var out []string
+	for _, p := range ps {
+		if r, ok := p.(part.Readiness); ok {
+			out = append(out, r.Failing(ctx)...)
+		}
+	}
+	return out
+}
+
+func (ps parts) containers() []portcullis.Container {
+	var out []portcullis.Container
+	for _, p := range ps {
+		if c, ok := p.(part.Containing); ok {
+			out = append(out, c.Container())
+		}
+	}
+	return out
+}
