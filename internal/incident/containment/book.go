@@ -32,9 +32,13 @@ type Book struct {
 	guard    *Guard
 	state    atomic.Pointer[snapshot]
 
-	mu     sync.Mutex // one change at a time; guards active
+	mu     sync.Mutex // one change at a time; guards what follows
 	active []Containment
+	spared map[Subject]time.Time // until when responses leave those alone whom a person let go
 }
+
+// Grace is how long responses leave alone whom a person released.
+const Grace = 15 * time.Minute
 
 // NewBook returns the book of a store, with what it holds in force. tools may
 // be nil: tools are not held then. now may be nil.
@@ -42,9 +46,9 @@ func NewBook(ctx context.Context, store Store, recorder portcullis.Recorder, too
 	if now == nil {
 		now = time.Now
 	}
-	b := &Book{store: store, recorder: recorder, tools: tools, now: now}
+	b := &Book{store: store, recorder: recorder, tools: tools, now: now, spared: map[Subject]time.Time{}}
 	b.guard = &Guard{now: now, state: &b.state}
-	list, err := store.ActiveContainments(ctx, now())
+	list, err := store.ActiveContainments(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("reading containments: %w", err)
 	}
@@ -131,6 +135,10 @@ func (b *Book) Release(ctx context.Context, id string, reason string, by portcul
 		if err != nil {
 			return out, err
 		}
+		if len(b.spared) >= MaxActive {
+			clear(b.spared)
+		}
+		b.spared[c.Subject] = now.Add(Grace)
 		out = append(out, r)
 	}
 	if len(out) == 0 {
@@ -197,6 +205,13 @@ func (b *Book) LoggedIn(ctx context.Context, principal, session string, at time.
 		b.publish()
 	}
 	return nil
+}
+
+// Spared reports whether a person released a subject just now.
+func (b *Book) Spared(s Subject) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.now().Before(b.spared[s])
 }
 
 // Active lists what is in force, oldest first.

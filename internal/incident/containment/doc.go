@@ -194,8 +194,8 @@ func (c *Containment) Validate() error {
 type Store interface {
 	// SaveContainment adds a containment or replaces the one with its id.
 	SaveContainment(ctx context.Context, c Containment) error
-	// ActiveContainments lists those in force, oldest first.
-	ActiveContainments(ctx context.Context, now time.Time) ([]Containment, error)
+	// ActiveContainments lists those that nobody has ended yet, oldest first.
+	ActiveContainments(ctx context.Context) ([]Containment, error)
 	// Containments lists the newest, those that are over included.
 	Containments(ctx context.Context, max int) ([]Containment, error)
 	// AutoContainments counts those that responses made since a time.

@@ -50,6 +50,15 @@ var (
 // Name returns "containment".
 func (*Guard) Name() string { return GuardName }
 
+// snapshot is what is in force. A guard of no book contains nobody: it stands
+// where only its name is asked.
+func (g *Guard) snapshot() *snapshot {
+	if g.state == nil {
+		return nil
+	}
+	return g.state.Load()
+}
+
 // Admin returns the guard for the admin listener. It refuses those only whose
 // containment says that it holds there: to be contained by mistake must not
 // keep an operator from undoing it.
@@ -69,7 +78,7 @@ func (g *Guard) CheckContained(_ context.Context, c *portcullis.Conn, who portcu
 }
 
 func (g *Guard) check(client netip.Addr, who portcullis.Principal) error {
-	s := g.state.Load()
+	s := g.snapshot()
 	if s == nil {
 		return nil
 	}
@@ -135,7 +144,7 @@ func (h *hold) facts() []slog.Attr {
 // CheckCaller implements [portcullis.CallerGuard]: it counts the calls of who
 // is throttled.
 func (g *Guard) CheckCaller(_ context.Context, c *portcullis.Conn, who portcullis.Principal, _ portcullis.Action) error {
-	s := g.state.Load()
+	s := g.snapshot()
 	if s == nil {
 		return nil
 	}

@@ -93,6 +93,7 @@ type Containments interface {
 	Contain(ctx context.Context, c containment.Containment, by portcullis.Actor) (containment.Containment, error)
 	Active() []containment.Containment
 	AutoSince(ctx context.Context, since time.Time) (int, error)
+	Spared(s containment.Subject) bool
 }
 
 // Incidents is what an Engine needs of *casebook.Book.
@@ -236,6 +237,9 @@ func (e *Engine) pause(key string, now time.Time) {
 func (e *Engine) forbids(ctx context.Context, r Rule, c containment.Containment, now time.Time) string {
 	if e.cfg.Never.covers(c.Subject) {
 		return "never"
+	}
+	if e.contained.Spared(c.Subject) {
+		return "released"
 	}
 	n, err := e.contained.AutoSince(ctx, now.Add(-time.Hour))
 	switch {
