@@ -31,7 +31,6 @@ const (
 // stored beside it: nothing is done twice.
 type follower struct {
 	*Part
-	feed   *feed.Feed
 	done   uint64 // nothing is done about records before this one
 	stored uint64
 	places []place // oldest first
@@ -53,6 +52,9 @@ func (p *Part) follow(ctx context.Context) {
 		p.failed.Store(true)
 		p.env.Log.Error("following the journal for risky callers", "error", err)
 		wait(ctx, time.Second)
+		if err := p.feed.Rewind(); err != nil {
+			p.env.Log.Error("closing the journal", "error", err)
+		}
 	}
 }
 
@@ -65,7 +67,7 @@ func wait(ctx context.Context, d time.Duration) {
 	}
 }
 
-func (p *Part) followOnce(ctx context.Context) (err error) {
+func (p *Part) followOnce(ctx context.Context) error {
 	f := &follower{Part: p, last: time.Now()}
 	text, ok, err := p.env.DB.GetSetting(ctx, settingDone)
 	if err != nil {
@@ -77,10 +79,6 @@ func (p *Part) followOnce(ctx context.Context) (err error) {
 		}
 		f.stored = f.done
 	}
-	if f.feed, err = feed.Open(p.env.Dir.AuditDir(), feedName, feed.Options{Log: p.env.Log, FromEnd: true}); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.feed.Close()) }()
 	for {
 		r, err := f.next(ctx)
 		if err != nil {

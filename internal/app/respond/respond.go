@@ -19,6 +19,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/admin/incidents"
 	"github.com/portcullis-dev/portcullis/internal/app/part"
+	"github.com/portcullis-dev/portcullis/internal/audit/feed"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/detect/enrich"
 	"github.com/portcullis-dev/portcullis/internal/detect/risk"
@@ -37,6 +38,7 @@ type Part struct {
 	cases    *casebook.Book
 	engine   *response.Engine
 	metrics  *metrics
+	feed     *feed.Feed
 
 	rules  atomic.Pointer[response.Config]
 	window atomic.Int64 // of risk, in nanoseconds
@@ -67,6 +69,9 @@ func New(env part.Env) (part.Part, error) {
 		Client: feedClient(), Kept: filepath.Join(env.Dir.Path(), "feeds", "tor-exits"), Log: env.Log, Risk: p.Risk,
 	})
 	p.scores = risk.NewBook(risk.Options{Tor: p.enricher.Tor})
+	if p.feed, err = feed.Open(env.Dir.AuditDir(), feedName, feed.Options{Log: env.Log, FromEnd: true}); err != nil { // before anybody can call
+		return nil, err
+	}
 	if p.metrics, err = newMetrics(env.Metrics, p); err != nil {
 		return nil, fmt.Errorf("registering the metrics of incidents: %w", err)
 	}
@@ -148,6 +153,9 @@ func (p *Part) Run(ctx context.Context) {
 	tasks.Go(func() { p.follow(ctx) })
 	tasks.Go(func() { p.sweep(ctx) })
 	tasks.Wait()
+	if err := p.feed.Close(); err != nil {
+		p.env.Log.Error("closing the journal", "error", err)
+	}
 }
 
 func (p *Part) sweep(ctx context.Context) {
