@@ -31,8 +31,8 @@ require (
 )
 
 require (
-	github.com/mileusna/useragent v1.3.5 // indirect
-	github.com/oschwald/maxminddb-golang/v2 v2.9.0 // indirect
+	github.com/mileusna/useragent v1.3.5
+	github.com/oschwald/maxminddb-golang/v2 v2.9.0
 )
 
 require (
