@@ -109,6 +109,12 @@ type Actor struct {
 	IP        netip.Addr // client address
 	UserAgent string     // as sent, length-capped
 	Geo       Geo        // where the address is; added behind the journal, for those who read events
+
+	// In the audit log the personal ones of the above, ID, IP and UserAgent, are
+	// sealed: Subject is a keyed hash of ID, by which events are found, and Sealed
+	// holds the three. Whoever may read them opens the event first.
+	Subject string
+	Sealed  string
 }
 
 // Geo is where an address is, as far as a database knows.

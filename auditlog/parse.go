@@ -126,6 +126,10 @@ func (p *parser) actor(a *portcullis.Actor) error {
 			return p.string(&a.UserAgent)
 		case "geo":
 			return p.geo(&a.Geo)
+		case "subject":
+			return p.string(&a.Subject)
+		case "sealed":
+			return p.string(&a.Sealed)
 		}
 		return fmt.Errorf("unknown member %q of actor", name)
 	})

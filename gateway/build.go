@@ -34,6 +34,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/inspect/handle"
 	"github.com/portcullis-dev/portcullis/internal/inspect/toolpin"
 	"github.com/portcullis-dev/portcullis/internal/obs"
+	"github.com/portcullis-dev/portcullis/internal/obs/trace"
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
 	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
 	"github.com/portcullis-dev/portcullis/internal/ratelimit"
@@ -45,6 +46,7 @@ import (
 type Deps struct {
 	Log      *slog.Logger
 	Metrics  *obs.Metrics
+	Traces   *trace.Switch // nil = nothing is traced
 	Recorder portcullis.Recorder
 	APIKeys  portcullis.Authenticator
 	Users    portcullis.Authenticator // by name and password
@@ -249,7 +251,7 @@ const writeTimeout = 30 * time.Second
 func (b *builder) newRoute(name, path string, limits jsonrpc.Limits) *route {
 	rt := &route{
 		name: name, path: path, limits: limits, body: bodyLimits(b.cfg.Server.Limits), writeTimeout: writeTimeout,
-		sealer: b.Sealer, greetings: new(greeting.Book), budget: b.Budget,
+		sealer: b.Sealer, greetings: new(greeting.Book), budget: b.Budget, traces: b.Traces,
 	}
 	if b.Metrics != nil {
 		rt.metrics, rt.upstream = b.Metrics.Route(name), b.Metrics.Upstream(name)
@@ -326,7 +328,7 @@ func (b *builder) unknownPath(prev *Table) (*route, error) {
 	}
 	rt := b.newRoute("", "", jsonrpc.DefaultLimits())
 	rt.rate, rt.rateRules = rate, rules
-	rt.pipe = &pipeline{edge: append(guards, nowhere{}), record: b.Recorder}
+	rt.pipe, rt.traces = &pipeline{edge: append(guards, nowhere{}), record: b.Recorder}, nil // anyone could fill the collector
 	return rt, nil
 }
 

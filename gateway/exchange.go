@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/tracing"
 	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
 	"github.com/portcullis-dev/portcullis/internal/replies"
 )
@@ -20,6 +21,7 @@ type exchange struct {
 	w     http.ResponseWriter
 
 	draining context.Context // ends when the gateway drains
+	trace    *tracing.Call   // nil when nobody traces
 
 	conn   portcullis.Conn
 	who    portcullis.Principal
@@ -58,7 +60,14 @@ func newExchange(rt *route, w http.ResponseWriter, r *http.Request, id string, n
 	x := exchanges.Get().(*exchange)
 	x.pipe, x.route, x.w = rt.pipe, rt, w
 	x.conn = portcullis.Conn{RequestID: id, Received: now, Route: rt.name, HTTP: r, Reply: w.Header()}
+	x.trace = tracing.Begin(rt.traces, &x.conn)
 	return x
+}
+
+// enter notes which phase the call is in.
+func (x *exchange) enter(phase string) {
+	x.phase = phase
+	x.trace.Phase(phase)
 }
 
 func (x *exchange) release() {

@@ -17,7 +17,7 @@ import (
 )
 
 func (p *pipeline) checkEdge(ctx context.Context, x *exchange) (checkedConn, error) {
-	x.phase = "edge"
+	x.enter("edge")
 	for _, g := range p.edge {
 		x.guard = g.Name()
 		if err := g.CheckConn(ctx, &x.conn); err != nil {
@@ -29,7 +29,8 @@ func (p *pipeline) checkEdge(ctx context.Context, x *exchange) (checkedConn, err
 
 func (p *pipeline) authenticate(ctx context.Context, c checkedConn) (caller, error) {
 	x := c.exchange
-	x.phase, x.guard = "authn", "one_credential"
+	x.enter("authn")
+	x.guard = "one_credential"
 	if err := p.resource.OneCredential(x.conn.HTTP.Header); err != nil { // before anyone could believe one of two
 		return caller{}, p.challenge(err)
 	}
@@ -98,7 +99,7 @@ func (p *pipeline) credentialsWanted() string {
 }
 
 func (p *pipeline) checkContained(ctx context.Context, x *exchange) (caller, error) {
-	x.phase = "contain"
+	x.enter("contain")
 	for _, g := range p.contain {
 		x.guard = g.Name()
 		if err := g.CheckContained(ctx, &x.conn, x.who); err != nil {
@@ -113,7 +114,8 @@ func (p *pipeline) checkContained(ctx context.Context, x *exchange) (caller, err
 
 func (p *pipeline) read(ctx context.Context, c caller) (readMessage, error) {
 	x := c.exchange
-	x.phase, x.guard = "decode", p.decode.Name()
+	x.enter("decode")
+	x.guard = p.decode.Name()
 	if p.bodyKey {
 		clear(x.body) // the credential has done its duty
 		x.body = x.body[:0]
@@ -150,7 +152,7 @@ func actionMethod(m *portcullis.Message) string {
 
 func (p *pipeline) authorize(ctx context.Context, m readMessage) (permittedCall, error) {
 	x := m.exchange
-	x.phase = "admit"
+	x.enter("admit")
 	for _, g := range p.admit {
 		x.guard = g.Name()
 		if err := g.CheckCaller(ctx, &x.conn, x.who, x.action); err != nil {
@@ -172,7 +174,7 @@ func (p *pipeline) authorize(ctx context.Context, m readMessage) (permittedCall,
 
 // permit refuses what the route's authorizers do not allow.
 func (p *pipeline) permit(ctx context.Context, x *exchange, a portcullis.Action) error {
-	x.phase = "authz"
+	x.enter("authz")
 	d, guard, err := access.Decide(ctx, p.authz, x.who, a)
 	if x.guard = guard; err != nil {
 		return err
@@ -200,7 +202,8 @@ func (p *pipeline) inspectCall(ctx context.Context, c permittedCall) (inspectedC
 	x := c.exchange
 	sent := x.action.Arguments
 	for _, g := range p.inspect {
-		x.phase, x.guard = "inspect", g.Name()
+		x.enter("inspect")
+		x.guard = g.Name()
 		m, err := g.Inspect(ctx, x.who, x.msg)
 		if err != nil {
 			return inspectedCall{}, err
@@ -221,7 +224,8 @@ func (p *pipeline) inspectCall(ctx context.Context, c permittedCall) (inspectedC
 
 func (p *pipeline) recordIntent(ctx context.Context, c inspectedCall) (intendedCall, error) {
 	x := c.exchange
-	x.phase, x.guard = "record", "journal"
+	x.enter("record")
+	x.guard = "journal"
 	if err := x.recordStart(ctx); err != nil {
 		return intendedCall{}, unrecorded(err)
 	}
@@ -235,11 +239,13 @@ func unrecorded(err error) *portcullis.Error {
 
 func (p *pipeline) send(ctx context.Context, c intendedCall) (answeredCall, error) {
 	x := c.exchange
-	x.phase, x.guard = "forward", "upstream"
+	x.enter("forward")
+	x.guard = "upstream"
 	x.call = portcullis.Call{Conn: &x.conn, Principal: x.who, Message: x.msg, Header: x.upstreamHeader()}
 	if listens(x.msg) {
 		ctx = x.endOnDrain(ctx)
 	}
+	ctx = x.trace.Forward(ctx, &x.call)
 	began := time.Now()
 	reply, err := p.forward.Forward(ctx, &x.call)
 	if err != nil {

@@ -20,7 +20,8 @@ import (
 // caller, in this order.
 func (p *pipeline) deliver(ctx context.Context, a answeredCall) error {
 	x := a.exchange
-	x.phase, x.guard = "review", "reply"
+	x.enter("review")
+	x.guard = "reply"
 	defer closeBody(x.reply.Body)
 	if err := refusal.OfStatus(x.reply); err != nil && !p.own {
 		return err

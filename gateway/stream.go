@@ -137,6 +137,7 @@ func (p *pipeline) withhold(ctx context.Context, x *exchange, ev *sse.Event, err
 	if err := x.recordForbidden(ctx, e); err != nil {
 		return nil, unrecorded(err)
 	}
+	x.trace.Refuse(x.phase, x.guard, e.Reason)
 	x.route.refused(x.phase, x.guard, e.Reason)
 	own := &sse.Event{ID: ev.ID, HasID: ev.HasID, Retry: ev.Retry}
 	if answer {

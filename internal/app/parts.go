@@ -8,6 +8,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/app/part"
 	"github.com/portcullis-dev/portcullis/internal/app/respond"
+	"github.com/portcullis-dev/portcullis/internal/app/telemetry"
 	"github.com/portcullis-dev/portcullis/internal/config"
 )
 
@@ -16,6 +17,7 @@ import (
 func constructors() []func(part.Env) (part.Part, error) {
 	return []func(part.Env) (part.Part, error){
 		respond.New, // first: the others may ask what it knows of callers
+		telemetry.New,
 	}
 }
 

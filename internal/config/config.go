@@ -29,7 +29,7 @@ type Config struct {
 	Audit     audit.Audit         `toml:"audit" doc:"How the audit journal is written."`
 	Detect    detect.Detect       `toml:"detect" doc:"What is found out about callers from what they did."`
 	Incident  incident.Incident   `toml:"incident" doc:"What the gateway does by itself about callers who are too risky."`
-	Telemetry telemetry.Telemetry `toml:"telemetry" doc:"Metrics of the gateway."`
+	Telemetry telemetry.Telemetry `toml:"telemetry" doc:"What the gateway shows of itself: metrics and traces."`
 
 	templates map[string]string // values that name an environment variable, as written
 }

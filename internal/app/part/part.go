@@ -14,6 +14,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/inspect/toolpin"
 	"github.com/portcullis-dev/portcullis/internal/obs"
+	"github.com/portcullis-dev/portcullis/internal/obs/trace"
 	"github.com/portcullis-dev/portcullis/internal/store/datadir"
 	"github.com/portcullis-dev/portcullis/internal/store/sqlite"
 	"github.com/portcullis-dev/portcullis/internal/upstream/inject"
@@ -25,7 +26,9 @@ type Env struct {
 	Dir     *datadir.Dir
 	DB      *sqlite.DB
 	Journal *journal.Journal
+	Open    func(*portcullis.Event) // opens sealed personal data of an event, for feeds
 	Metrics *obs.Metrics
+	Traces  *trace.Switch
 	Log     *slog.Logger
 	Getenv  func(string) (string, bool)
 	Pins    *toolpin.Book
