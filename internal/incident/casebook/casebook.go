@@ -3,7 +3,9 @@
 //
 // One incident is open for a key at a time: what is noticed again while it is
 // open updates it. So a storm of events is one incident with a number, and
-// whoever is woken by INCIDENT_OPENED is woken once.
+// whoever is woken by INCIDENT_OPENED is woken once. The events name the incident
+// by its id, which is also the key by which alerts find together; whom it is
+// about is their actor, whose personal data is sealed in the audit log.
 package casebook
 
 import (
@@ -45,6 +47,8 @@ type Incident struct {
 	ClosedAt time.Time // zero = open
 	ClosedBy string
 	Note     string // of who closed it
+
+	Actor portcullis.Actor // the subject, for the event that tells of the incident; not stored
 }
 
 // Open reports whether the incident is open.
@@ -150,7 +154,11 @@ func (b *Book) Notice(ctx context.Context, i Incident, details ...slog.Attr) (In
 	}
 	i.ID, i.Count, i.OpenedAt, i.SeenAt = obs.NewID(), 1, now, now
 	i.ClosedAt, i.ClosedBy, i.Note = time.Time{}, "", ""
-	if err := b.note(ctx, portcullis.EventIncidentOpened, i, portcullis.Actor{ID: "portcullis", Method: "response"}, i.Summary, details...); err != nil {
+	by := i.Actor
+	if i.Actor = (portcullis.Actor{}); i.Key == Overflow || by == (portcullis.Actor{}) {
+		by = portcullis.Actor{ID: "portcullis", Method: "response"}
+	}
+	if err := b.note(ctx, portcullis.EventIncidentOpened, i, by, i.Summary, details...); err != nil {
 		return Incident{}, false, fmt.Errorf("recording an incident: %w", err)
 	}
 	if err := b.save(ctx, i); err != nil {
@@ -242,15 +250,15 @@ func (b *Book) save(ctx context.Context, i Incident) error {
 }
 
 func (b *Book) note(ctx context.Context, t portcullis.EventType, i Incident, by portcullis.Actor, reason string, more ...slog.Attr) error {
-	sev := portcullis.SeverityCritical
+	sev, action := portcullis.SeverityCritical, "open"
 	if t == portcullis.EventIncidentClosed {
-		sev = portcullis.SeverityInfo
+		sev, action = portcullis.SeverityInfo, "close"
 	}
 	return b.recorder.Record(ctx, &portcullis.Event{
 		Time: b.now(), Type: t, Severity: sev, Outcome: portcullis.OutcomeSuccess, Actor: by,
-		Resource: i.Subject, Reason: reason, RiskScore: i.Score,
+		Resource: "incident:" + i.ID, Action: action, Reason: reason, RiskScore: i.Score,
 		Details: append([]slog.Attr{
-			slog.String("incident", i.ID), slog.String("dedup_key", i.Key), slog.String("rule", i.Rule), slog.Int("count", i.Count),
+			slog.String("dedup_key", i.ID), slog.String("rule", i.Rule), slog.Int("count", i.Count),
 		}, more...),
 	})
 }

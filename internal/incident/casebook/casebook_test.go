@@ -83,7 +83,7 @@ func newBook(t *testing.T, m *memory) *Book {
 }
 
 func of(key string, score int) Incident {
-	return Incident{Key: key, Subject: key, Rule: "r", Summary: "s", Score: score}
+	return Incident{Actor: portcullis.Actor{ID: "mallory"}, Key: key, Subject: key, Rule: "r", Summary: "s", Score: score}
 }
 
 var alice = portcullis.Actor{ID: "user:alice"}
@@ -105,7 +105,7 @@ func TestAStormIsOneIncident(t *testing.T) {
 			t.Errorf("%d events, stored %d times", m.count(portcullis.EventIncidentOpened), m.saves)
 		}
 		e := m.events[0]
-		if e.RiskScore != 81 || e.Severity != portcullis.SeverityCritical || e.Resource != "ip:203.0.113.9" || !strings.Contains(fmt.Sprint(e.Details), "dedup_key=ip:203.0.113.9") || !strings.Contains(fmt.Sprint(e.Details), "scanning") {
+		if e.RiskScore != 81 || e.Severity != portcullis.SeverityCritical || e.Actor.ID != "mallory" || e.Resource == "incident:" || "dedup_key="+strings.TrimPrefix(e.Resource, "incident:") != e.Details[0].String() || !strings.Contains(fmt.Sprint(e.Details), "scanning") {
 			t.Errorf("%+v", e)
 		}
 		time.Sleep(saveEvery)

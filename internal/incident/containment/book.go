@@ -243,11 +243,19 @@ func (b *Book) undone(ctx context.Context, action string, c Containment, by port
 	return b.note(ctx, action, portcullis.OutcomeFailure, c, "it could not be done", by)
 }
 
-// note writes what is about to be done.
+// note writes what is about to be done. Of whom a response contains, the event
+// tells as of its actor, whose personal data is sealed in the audit log; an
+// operator names somebody, and that is written as it was said.
 func (b *Book) note(ctx context.Context, action string, out portcullis.Outcome, c Containment, reason string, by portcullis.Actor) error {
 	details := []slog.Attr{
-		slog.String("containment", c.ID), slog.String("measure", string(c.Measure)), slog.String("subject", c.Subject.String()),
+		slog.String("measure", string(c.Measure)), slog.String("kind", c.Subject.Kind.String()),
 		slog.Time("until", c.Until), slog.Bool("automatic", c.Auto),
+	}
+	if !c.Auto || c.Subject.Kind == KindTool {
+		details = append(details, slog.String("subject", c.Subject.String()))
+	} else if action == "contain" {
+		details = append(details, slog.String("by", by.ID))
+		by = c.Subject.Actor()
 	}
 	if c.PerHour > 0 {
 		details = append(details, slog.Int("per_hour", c.PerHour))
@@ -257,7 +265,7 @@ func (b *Book) note(ctx context.Context, action string, out portcullis.Outcome, 
 	}
 	return b.recorder.Record(ctx, &portcullis.Event{
 		Time: b.now(), Type: portcullis.EventIncidentAction, Severity: portcullis.SeverityWarn, Outcome: out,
-		Actor: by, Action: action, Resource: c.Subject.String(), Reason: reason, Details: details,
+		Actor: by, Action: action, Resource: "containment:" + c.ID, Reason: reason, Details: details,
 	})
 }
 

@@ -18,6 +18,8 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"github.com/portcullis-dev/portcullis"
 )
 
 // Kind says what a subject is.
@@ -144,6 +146,31 @@ func (s Subject) String() string {
 		return s.ID
 	}
 	return ""
+}
+
+// Actor is the subject as the actor of an event, whose personal data is sealed
+// in the audit log.
+func (s Subject) Actor() portcullis.Actor {
+	a := portcullis.Actor{Method: "response"}
+	switch s.Kind {
+	case KindPrincipal:
+		a.ID = s.ID
+	case KindCredential:
+		a.KeyID = s.ID
+	case KindAddress:
+		a.IP = s.Net.Addr()
+	}
+	return a
+}
+
+var kindNames = [...]string{KindPrincipal: "principal", KindCredential: "credential", KindAddress: "address", KindTool: "tool"}
+
+// String returns "principal".
+func (k Kind) String() string {
+	if int(k) < len(kindNames) && kindNames[k] != "" {
+		return kindNames[k]
+	}
+	return "unknown"
 }
 
 // Containment is one of them.

@@ -133,8 +133,9 @@ func (h *hold) refusal(who portcullis.Principal) *portcullis.Error {
 	return e
 }
 
+// facts name no person: the event is about the caller, whose data is sealed.
 func (h *hold) facts() []slog.Attr {
-	out := []slog.Attr{slog.String("containment", h.ID), slog.String("measure", string(h.Measure)), slog.String("subject", h.Subject.String())}
+	out := []slog.Attr{slog.String("containment", h.ID), slog.String("measure", string(h.Measure)), slog.String("kind", h.Subject.Kind.String())}
 	if h.Incident != "" {
 		out = append(out, slog.String("incident", h.Incident))
 	}

@@ -128,9 +128,6 @@ func (e *Engine) Use(c Config) {
 	e.cfg = c
 }
 
-// maxSummary leaves room for the words around the subject.
-const maxSummary = casebook.MaxText
-
 // Respond does what the rules say of a finding.
 func (e *Engine) Respond(ctx context.Context, f Finding) error {
 	e.mu.Lock()
@@ -157,12 +154,10 @@ func (r *Rule) about(s containment.Subject) bool {
 
 func (e *Engine) apply(ctx context.Context, r Rule, f Finding) error {
 	subject := f.Subject.String()
-	summary := fmt.Sprintf("risk %d, more than %d: %s", f.Score, r.Score, subject)
-	if len(summary) > maxSummary {
-		summary = fmt.Sprintf("risk %d, more than %d", f.Score, r.Score)
-	}
+	summary := fmt.Sprintf("risk %d, more than %d", f.Score, r.Score)
 	i, _, err := e.incidents.Notice(ctx, casebook.Incident{
 		Key: "risk:" + r.Name + ":" + subject, Subject: subject, Rule: r.Name, Summary: summary, Score: f.Score,
+		Actor: f.Subject.Actor(),
 	}, f.Facts...)
 	if err != nil {
 		return err
@@ -261,7 +256,7 @@ func (e *Engine) note(ctx context.Context, c containment.Containment, f Finding,
 	}
 	return e.recorder.Record(context.WithoutCancel(ctx), &portcullis.Event{
 		Time: e.now(), Type: portcullis.EventIncidentAction, Severity: sev, Outcome: portcullis.OutcomeFailure,
-		Actor: portcullis.Actor{ID: "portcullis", Method: "response"}, Action: "contain", Resource: c.Subject.String(), Reason: why, RiskScore: f.Score,
-		Details: []slog.Attr{slog.String("measure", string(c.Measure)), slog.String("incident", i.ID), slog.String("wanted", c.Reason)},
+		Actor: f.Subject.Actor(), Action: "contain", Resource: "incident:" + i.ID, Reason: why, RiskScore: f.Score,
+		Details: []slog.Attr{slog.String("measure", string(c.Measure)), slog.String("kind", c.Subject.Kind.String()), slog.String("incident", i.ID), slog.String("wanted", c.Reason)},
 	})
 }

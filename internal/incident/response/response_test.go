@@ -67,7 +67,11 @@ func (w *world) contained() string {
 func (w *world) told() string {
 	var out []string
 	for _, e := range w.events {
-		out = append(out, e.Resource+" "+e.Reason)
+		who := e.Actor.ID
+		if e.Actor.IP.IsValid() {
+			who = "ip:" + e.Actor.IP.String()
+		}
+		out = append(out, who+" "+e.Reason)
 	}
 	return strings.Join(out, ", ")
 }
@@ -113,7 +117,7 @@ func TestWhatRulesDo(t *testing.T) {
 		{"dry run", with(func(r *Rule) { r.DryRun = true }), "user:bob", 85, "", 1, "", "user:bob dry_run"},
 		{"never a principal", []Rule{block}, "user:alice", 100, "", 1, "", "user:alice never"},
 		{"never an address", []Rule{block}, "ip:10.1.2.3", 100, "", 1, "", "ip:10.1.2.3 never"},
-		{"never a network with one in it", []Rule{block}, "ip:2001:db8::/64", 100, "", 1, "", "ip:2001:db8::/64 never"},
+		{"never a network with one in it", []Rule{block}, "ip:2001:db8::/64", 100, "", 1, "", "ip:2001:db8:: never"},
 		{"two rules", []Rule{block, {Name: "c", Score: 50, On: OnAny, Actions: []Action{Throttle}, For: time.Minute, PerHour: 1}}, "user:bob", 85, "", 2, "block user:bob 1h0m0s, throttle user:bob 1m0s", ""},
 		{"a person let go", []Rule{block}, "user:spared", 85, "", 1, "", "user:spared released"},
 	} {
