@@ -70,11 +70,11 @@ const (
 
 	EventTaintLifted EventType = "TAINT_LIFTED" // what a caller read does not count any more: an operator said so
 
-	EventIncidentOpened EventType = "INCIDENT_OPENED"
-	EventIncidentAction EventType = "INCIDENT_ACTION" // something was contained, or released
-	EventIncidentClosed EventType = "INCIDENT_CLOSED"
-	EventCallContained  EventType = "CONTAINED_CALL_REFUSED" // a caller that is contained called
-	EventAnomaly        EventType = "ANOMALY_DETECTED"
+	EventIncidentOpened  EventType = "INCIDENT_OPENED"
+	EventIncidentAction  EventType = "INCIDENT_ACTION" // something was contained, or released
+	EventIncidentClosed  EventType = "INCIDENT_CLOSED"
+	EventCallContained   EventType = "CONTAINED_CALL_REFUSED" // a caller that is contained called
+	EventAnomalyDetected EventType = "ANOMALY_DETECTED"       // something is unlike before; details say what and how much
 
 	EventGatewayStarted EventType = "GATEWAY_STARTED"
 	EventGatewayStopped EventType = "GATEWAY_STOPPED"

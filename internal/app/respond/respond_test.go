@@ -147,7 +147,7 @@ func TestSixFailuresAndRapidRequests(t *testing.T) {
 
 	p, stop = h.start()
 	h.until("the score is there again after a restart", func() bool { return p.Risk("", thief) == 60 })
-	h.record(portcullis.Event{Type: portcullis.EventAnomaly, Actor: from, Details: []slog.Attr{slog.String("pattern", "RAPID_REQUESTS")}})
+	h.record(portcullis.Event{Type: portcullis.EventAnomalyDetected, Actor: from, Details: []slog.Attr{slog.String("pattern", "RAPID_REQUESTS")}})
 	h.until("85 is contained", func() bool { return len(p.held.Active()) == 1 })
 	c := p.held.Active()[0]
 	if c.Subject.String() != "ip:203.0.113.9" || p.Risk("", thief) != 85 || p.Risk("user:alice", netip.MustParseAddr("10.0.0.1")) != 0 {

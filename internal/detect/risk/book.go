@@ -126,7 +126,7 @@ func (b *Book) Observe(e *portcullis.Event) []Assessment {
 	switch e.Type {
 	case portcullis.EventAuthFailure, portcullis.EventInvalidAPIKey, portcullis.EventZKPAuthFailure:
 		return b.failed(e)
-	case portcullis.EventAnomaly:
+	case portcullis.EventAnomalyDetected:
 		return b.anomalous(e)
 	case portcullis.EventAuthSuccess, portcullis.EventCallStarted: // whose actor is proved
 		if e.Actor.ID != "" && e.Actor.IP.IsValid() && b.tor(e.Actor.IP) {
@@ -159,6 +159,9 @@ func (b *Book) failed(e *portcullis.Event) []Assessment {
 
 // anomalous counts against those whom detection names.
 func (b *Book) anomalous(e *portcullis.Event) (out []Assessment) {
+	if e.Severity == portcullis.SeverityInfo { // it says that an anomaly is over
+		return nil
+	}
 	pattern := ""
 	if v, ok := detail(e, DetailPattern); ok && v.Kind() == slog.KindString {
 		pattern = v.String()

@@ -27,7 +27,7 @@ func failure(after time.Duration, from netip.Addr) *portcullis.Event {
 }
 
 func pattern(after time.Duration, name, who string, from netip.Addr) *portcullis.Event {
-	return event(portcullis.EventAnomaly, after, who, from, slog.String(DetailPattern, name))
+	return event(portcullis.EventAnomalyDetected, after, who, from, slog.String(DetailPattern, name))
 }
 
 func TestSixFailuresAndRapidRequests(t *testing.T) {
@@ -84,7 +84,8 @@ func TestNobodyMakesOthersRisky(t *testing.T) {
 	}
 	for _, e := range []*portcullis.Event{
 		event(portcullis.EventCallFinished, 0, "bob", thief), event(portcullis.EventCallContained, 0, "bob", thief),
-		event(portcullis.EventIncidentOpened, 0, "bob", thief), failure(0, netip.Addr{}), event(portcullis.EventAnomaly, 0, "", netip.Addr{}),
+		event(portcullis.EventIncidentOpened, 0, "bob", thief), failure(0, netip.Addr{}), event(portcullis.EventAnomalyDetected, 0, "", netip.Addr{}),
+		{Type: portcullis.EventAnomalyDetected, Severity: portcullis.SeverityInfo, Time: start, Actor: portcullis.Actor{ID: "bob"}, Details: []slog.Attr{slog.Float64(DetailZ, 9)}}, // over
 	} {
 		if got := b.Observe(e); got != nil {
 			t.Errorf("%s: %+v", e.Type, got)
@@ -104,7 +105,7 @@ func TestTorCountsForAddressAndCaller(t *testing.T) {
 	if s := b.Score("bob", office, start.Add(time.Second)); s != WeightTor {
 		t.Errorf("who just came through Tor: %d", s)
 	}
-	got := b.Observe(event(portcullis.EventAnomaly, time.Second, "bob", thief, slog.Float64(DetailZ, 5.5), slog.String(DetailPattern, PatternScanning)))
+	got := b.Observe(event(portcullis.EventAnomalyDetected, time.Second, "bob", thief, slog.Float64(DetailZ, 5.5), slog.String(DetailPattern, PatternScanning)))
 	if len(got) != 2 || got[0].Score != 100 || got[1].Score != 100 {
 		t.Errorf("anomaly, pattern and Tor: %+v", got)
 	}
@@ -139,7 +140,7 @@ func TestReplay(t *testing.T) {
 			case 2:
 				list = append(list, pattern(at, PatternRapid, fmt.Sprint(rapid.IntRange(0, 2).Draw(t, "who")), from))
 			case 3:
-				list = append(list, event(portcullis.EventAnomaly, at, "", from, slog.Float64(DetailZ, rapid.Float64Range(0, 12).Draw(t, "z"))))
+				list = append(list, event(portcullis.EventAnomalyDetected, at, "", from, slog.Float64(DetailZ, rapid.Float64Range(0, 12).Draw(t, "z"))))
 			}
 		}
 		whole, tail := NewBook(Options{}), NewBook(Options{})
