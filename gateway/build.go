@@ -14,6 +14,7 @@ import (
 	"github.com/portcullis-dev/portcullis/gateway/certs"
 	"github.com/portcullis-dev/portcullis/gateway/contain"
 	"github.com/portcullis-dev/portcullis/gateway/content"
+	"github.com/portcullis-dev/portcullis/gateway/dialect"
 	"github.com/portcullis-dev/portcullis/gateway/entrance"
 	"github.com/portcullis-dev/portcullis/gateway/headers"
 	"github.com/portcullis-dev/portcullis/gateway/pins"
@@ -190,7 +191,7 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 		return nil, fmt.Errorf("headers: %w", err)
 	}
 	rt := b.newRoute(rc.Name, rc.Path, limitsOf(rc.Limits, jsonrpc.DefaultLimits()))
-	rt.speaksMCP, rt.rate, rt.rateRules, rt.headers = true, rate, rc.Rate, secure.Apply
+	rt.speaks, rt.rate, rt.rateRules, rt.headers = dialect.MCP{}, rate, rc.Rate, secure.Apply
 	rt.replyLimits, rt.maxStream = limitsOf(rc.ReplyLimits, jsonrpc.DefaultReplyLimits()), int64(rc.StreamBytes)
 	if rt.schemas, err = schemas.New(rc, b.schemasOf(rc, prev)); err != nil {
 		return nil, err

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/dialect"
 	"github.com/portcullis-dev/portcullis/gateway/tracing"
-	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
 	"github.com/portcullis-dev/portcullis/internal/replies"
 )
 
@@ -30,8 +30,9 @@ type exchange struct {
 	action portcullis.Action
 	call   portcullis.Call
 	reply  *portcullis.Reply
-	answer mcp.Parsed    // the upstream's message under review
-	lease  replies.Lease // what x.out holds of the budget for large replies
+	asked  dialect.Call    // what the dialect knows of the call
+	answer dialect.Reading // the upstream's message under review
+	lease  replies.Lease   // what x.out holds of the budget for large replies
 
 	body   []byte             // pooled: the caller's bytes, read once
 	out    []byte             // pooled: the reply's bytes

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/dialect"
 	"github.com/portcullis-dev/portcullis/gateway/entrance"
 	"github.com/portcullis-dev/portcullis/gateway/schemas"
 	"github.com/portcullis-dev/portcullis/internal/authn/greeting"
@@ -65,7 +66,7 @@ type route struct {
 	rateRules    []string
 	headers      func(h http.Header, secure bool) // nil = the table's
 	pipe         *pipeline
-	speaksMCP    bool
+	speaks       dialect.Dialect // nil = plain HTTP
 	budget       *replies.Budget // for large replies of all routes
 	limits       jsonrpc.Limits
 	replyLimits  jsonrpc.Limits
@@ -128,7 +129,7 @@ func (g *Gateway) serve(x *exchange) {
 	}
 	outcome := outcomeOf(x, err)
 	x.route.metrics.Observe(x.action.Method, x.status, outcome, time.Since(x.conn.Received), x.trace.Exemplar())
-	x.trace.End(ctx, x.msg, x.status, outcome, x.answer.ErrorCode)
+	x.trace.End(ctx, x.msg, x.status, outcome, x.answer.ErrorCode())
 	broken := err != nil && x.wrote
 	x.release()
 	if broken {

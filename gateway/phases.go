@@ -242,7 +242,7 @@ func (p *pipeline) send(ctx context.Context, c intendedCall) (answeredCall, erro
 	x.enter("forward")
 	x.guard = "upstream"
 	x.call = portcullis.Call{Conn: &x.conn, Principal: x.who, Message: x.msg, Header: x.upstreamHeader()}
-	if listens(x.msg) {
+	if x.listens() {
 		ctx = x.endOnDrain(ctx)
 	}
 	ctx = x.trace.Forward(ctx, &x.call)
@@ -274,19 +274,16 @@ func (rt *route) upstreamFailed(ctx context.Context, err error) {
 	}
 }
 
-// listens reports whether a call only waits for what the server may say. Such
-// streams never end by themselves.
-func listens(m *portcullis.Message) bool {
-	return m.Shape == portcullis.ShapeStream || m.Method == "subscriptions/listen"
-}
+// listens reports whether the call only waits for what the server may say.
+func (x *exchange) listens() bool { return x.route.speaks != nil && x.route.speaks.Listens(x.msg) }
 
 // drained reports whether the gateway ended the call because it shuts down.
-func (x *exchange) drained() bool { return listens(x.msg) && x.draining.Err() != nil }
+func (x *exchange) drained() bool { return x.listens() && x.draining.Err() != nil }
 
 // listenedOut reports whether a listening stream is over because the caller or
 // the gateway left, which is how such streams end.
 func (x *exchange) listenedOut(ctx context.Context) bool {
-	return x.drained() || listens(x.msg) && ctx.Err() != nil
+	return x.drained() || x.listens() && ctx.Err() != nil
 }
 
 // endOnDrain returns a context that also ends when the gateway drains.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway/refusal"
-	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
 	"github.com/portcullis-dev/portcullis/internal/protocol/problem"
 )
 
@@ -96,13 +95,9 @@ func retrySeconds(d time.Duration) int64 {
 // refusalBody is a JSON-RPC error for JSON-RPC requests and a problem document
 // (RFC 9457) for all others.
 func refusalBody(x *exchange, e *portcullis.Error) []byte {
-	if x.route.speaksMCP && x.conn.HTTP.Method == http.MethodPost {
+	if x.route.speaks != nil && x.conn.HTTP.Method == http.MethodPost {
 		x.conn.Reply["Content-Type"] = jsonType
-		var id []byte
-		if x.msg != nil {
-			id = x.msg.ID
-		}
-		return mcp.AppendErrorResponse(x.out[:0], id, e, x.conn.RequestID)
+		return x.route.speaks.AppendRefusal(x.out[:0], x.msg, e, x.conn.RequestID)
 	}
 	x.conn.Reply["Content-Type"] = problemType
 	if e.Public == "" {
