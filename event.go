@@ -83,6 +83,12 @@ const (
 	EventAuditHoldSet        EventType = "AUDIT_HOLD_SET"        // records are kept although their time may be over
 	EventAuditHoldLifted     EventType = "AUDIT_HOLD_LIFTED"
 
+	EventIncidentOpened  EventType = "INCIDENT_OPENED"
+	EventIncidentAction  EventType = "INCIDENT_ACTION" // something was contained, or released
+	EventIncidentClosed  EventType = "INCIDENT_CLOSED"
+	EventCallContained   EventType = "CONTAINED_CALL_REFUSED" // a caller that is contained called
+	EventAnomalyDetected EventType = "ANOMALY_DETECTED"       // something is unlike before; details say what and how much
+
 	EventGatewayStarted EventType = "GATEWAY_STARTED"
 	EventGatewayStopped EventType = "GATEWAY_STOPPED"
 )
@@ -115,6 +121,7 @@ type Actor struct {
 	KeyID     string     // id of the credential
 	IP        netip.Addr // client address
 	UserAgent string     // as sent, length-capped
+	Geo       Geo        // where the address is; added behind the journal, for those who read events
 
 	// In the audit log the personal ones of the above, ID, IP and UserAgent, are
 	// sealed: Subject is a keyed hash of ID, by which events are found, and Sealed
@@ -122,6 +129,18 @@ type Actor struct {
 	Subject string
 	Sealed  string
 }
+
+// Geo is where an address is, as far as a database knows.
+type Geo struct {
+	Country string // ISO 3166-1 alpha-2
+	Region  string
+	City    string
+	ASN     uint32 // number of the network
+	Org     string // who runs the network
+}
+
+// IsZero reports whether nothing is known.
+func (g Geo) IsZero() bool { return g == Geo{} }
 
 // Event is one audit record. It never holds a credential or content. Details
 // are small scalar facts; a journal encodes them as one JSON object.

@@ -2,12 +2,14 @@ package app
 
 import (
 	"context"
+	"net/netip"
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/app/auditindex"
 	"github.com/portcullis-dev/portcullis/internal/app/keyrotation"
 	"github.com/portcullis-dev/portcullis/internal/app/part"
+	"github.com/portcullis-dev/portcullis/internal/app/respond"
 	"github.com/portcullis-dev/portcullis/internal/app/retention"
 	"github.com/portcullis-dev/portcullis/internal/app/sinks"
 	"github.com/portcullis-dev/portcullis/internal/app/telemetry"
@@ -18,6 +20,7 @@ import (
 // configuration.
 func constructors() []func(part.Env) (part.Part, error) {
 	return []func(part.Env) (part.Part, error){
+		respond.New, // first: the others may ask what it knows of callers
 		auditindex.New,
 		sinks.New,
 		retention.New,
@@ -36,9 +39,22 @@ func newParts(env part.Env) (parts, error) {
 		if err != nil {
 			return nil, err
 		}
+		if k, ok := p.(part.Knowledge); ok {
+			env.Known = k
+		}
 		out = append(out, p)
 	}
 	return out, nil
+}
+
+// risk says how risky a caller is, for policies.
+func (ps parts) risk() func(principal string, addr netip.Addr) int {
+	for _, p := range ps {
+		if k, ok := p.(part.Knowledge); ok {
+			return k.Risk
+		}
+	}
+	return nil
 }
 
 // next makes a configuration ready in all of them, or in none.

@@ -141,6 +141,7 @@ var meanings = []Meaning{
 	{"GATEWAY_STOPPED", "Gateway stopped", appLifecycle, appStop, "Stop", ecsProcess, isEnd},
 
 	{"INPUT_REJECTED", "Input rejected", apiActivity, actOther, "Reject", ecsAPI, isDenied},
+	{"CONTAINED_CALL_REFUSED", "Call of a contained caller refused", apiActivity, actOther, "Refuse", ecsAPI, isDenied},
 	{"CONTENT_BLOCKED", "Content blocked", detection, findCreate, "Create", ecsIntrusion, isDenied},
 	{"CONTENT_REWRITTEN", "Content rewritten", detection, findCreate, "Create", ecsIntrusion, isInfo},
 	{"CONTENT_FLAGGED", "Content flagged", detection, findCreate, "Create", ecsIntrusion, isInfo},
