@@ -5,6 +5,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/admin"
+	"github.com/portcullis-dev/portcullis/internal/app/detection"
 	"github.com/portcullis-dev/portcullis/internal/app/part"
 	"github.com/portcullis-dev/portcullis/internal/config"
 )
@@ -12,7 +13,9 @@ import (
 // constructors make the parts, in the order in which they hear of a
 // configuration.
 func constructors() []func(part.Env) (part.Part, error) {
-	return []func(part.Env) (part.Part, error){}
+	return []func(part.Env) (part.Part, error){
+		detection.New,
+	}
 }
 
 // parts are the pieces of the process with tasks of their own.

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/portcullis-dev/portcullis/internal/config/audit"
+	"github.com/portcullis-dev/portcullis/internal/config/detect"
 	"github.com/portcullis-dev/portcullis/internal/config/field"
 	"github.com/portcullis-dev/portcullis/internal/config/identity"
 	"github.com/portcullis-dev/portcullis/internal/config/outline"
@@ -25,6 +26,7 @@ type Config struct {
 	Secrets   secrets.Secrets     `toml:"secrets" doc:"Where secrets come from. A setting that says so takes a reference: secret://SOURCE/PATH?version=V#FIELD."`
 	Store     Store               `toml:"store" doc:"Where keys and other state are kept."`
 	Audit     audit.Audit         `toml:"audit" doc:"How the audit journal is written."`
+	Detect    detect.Detect       `toml:"detect" doc:"What is found out about callers from what they did."`
 	Telemetry telemetry.Telemetry `toml:"telemetry" doc:"Metrics of the gateway."`
 
 	templates map[string]string // values that name an environment variable, as written
@@ -34,7 +36,7 @@ type Config struct {
 func Default() *Config {
 	return &Config{
 		Server: DefaultServer(), Identity: identity.Default(), Access: DefaultAccess(), Security: DefaultSecurity(), Inspect: DefaultInspect(), Secrets: secrets.Default(),
-		Store: DefaultStore(), Audit: audit.Default(), Telemetry: telemetry.Default(),
+		Store: DefaultStore(), Audit: audit.Default(), Detect: detect.Default(), Telemetry: telemetry.Default(),
 	}
 }
 
@@ -48,7 +50,7 @@ func prototypes() []any {
 var reserved = [...]string{
 	"route[].tools.phi", "route[].tools.consent",
 	"access", "store.redis",
-	"audit.retention", "audit.sinks", "detect", "privacy", "incident", "chronicle",
+	"audit.retention", "audit.sinks", "privacy", "incident", "chronicle",
 }
 
 const unsupported = "not supported by this version"

@@ -74,8 +74,8 @@ func New(cfg Config) *Detector {
 func (d *Detector) Configure(cfg Config) {
 	d.cfg = cfg
 	d.warmHours = int64(cfg.WarmUp / time.Hour)
-	d.rate = baseline.Counts{Floor: cfg.Floors.Rate}
-	d.dayRate = baseline.Counts{Floor: cfg.Floors.Rate * dayShare}
+	d.rate = baseline.NewCounts(cfg.Floors.Rate)
+	d.dayRate = baseline.NewCounts(cfg.Floors.Rate * dayShare)
 	d.excluded = make(map[string]bool, len(cfg.Exclude))
 	for _, p := range cfg.Exclude {
 		d.excluded[p] = true
@@ -326,7 +326,7 @@ func (d *Detector) look(x *subject, c *cause) {
 		if m.daily() {
 			counts = &x.Today
 		}
-		if m == OffHours && !d.cfg.Hours.off(d.hourOfWeek(x.Hour)) || m.daily() && x.weekend(d) {
+		if !d.evidence(m, counts) || m == OffHours && !d.cfg.Hours.off(d.hourOfWeek(x.Hour)) || m.daily() && x.weekend(d) {
 			continue
 		}
 		ref, kind := d.reference(x, m)
@@ -340,6 +340,7 @@ func (d *Detector) look(x *subject, c *cause) {
 		if f.kind == "" || kind == baseline.Peers {
 			f.kind = kind
 		}
+		d.explain(&f, ref)
 		d.raise(x, c, f)
 	}
 }

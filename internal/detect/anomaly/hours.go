@@ -110,37 +110,41 @@ func (d *Detector) close(s *subject) {
 // learn takes the value of a window into the baselines of a subject and of its
 // peers.
 func (d *Detector) learn(s *subject, m Metric, c *counts) {
+	f, noise, ok := d.measure(m, c)
+	if !ok {
+		return
+	}
+	d.family.count(m)
 	for _, ref := range [...]*subject{s, s.peers} {
-		if ref == nil {
+		if ref == nil || ref != s && !ref.needs(m, s) {
 			continue
 		}
-		f, ok := d.judge(s, ref, m, c)
-		if !ok && m != NewTool { // nothing new is a value, too
-			continue
-		}
+		f.z = 0
+		d.compare(s, ref, c, &f, noise)
 		if !ref.Base[m].Warm(d.need(m)) {
 			f.z = 0
 		}
-		taken := ref.Base[m].Learn(f.learn, f.z, f.floor, d.rules(m, ref))
+		taken := ref.Base[m].Learn(f.learn(), f.z, f.floor, d.rules(m, ref))
 		switch m {
 		case CallRate:
-			d.season(s, ref, taken)
+			d.season(s, ref, f.expected+taken)
 		case ErrorRate, DenialRate:
-			sh := &ref.Shares[m-ErrorRate]
-			expected, _ := baseline.Ratio(sh.of()*float64(c.Calls), float64(c.Calls))
-			k := baseline.RatioAt(expected+taken) * (float64(c.Calls) + 0.75)
-			sh.add(min(max(k-0.375, 0), f.value*float64(c.Calls)), float64(c.Calls))
-		}
-		if ref == s {
-			d.family.count(m)
+			n := float64(c.Calls)
+			k := baseline.RatioAt(f.expected+taken)*(n+0.75) - 0.375
+			ref.Shares[m-ErrorRate].add(min(max(k, 0), float64(c.failures(m))), n)
 		}
 	}
 }
 
-// season learns what the hour usually brings, from how far it was from that.
-func (d *Detector) season(s, ref *subject, taken float64) {
-	expected, _ := d.expect(ref, s.Hour)
-	y := max(expected+taken, 0)
+// needs reports whether peers still learn from an hour of one of them: once
+// they know enough, every fourth is enough.
+func (s *subject) needs(m Metric, one *subject) bool {
+	return s.Base[m].N < 1000 || uint64(one.Hour)&3 == hash("", one.name)&3
+}
+
+// season learns what the hour usually brings.
+func (d *Detector) season(s, ref *subject, y float64) {
+	y = max(y, 0)
 	ref.Level.Add(y, d.memory(CallRate, ref))
 	if ref.season == nil && ref.kind == Peers {
 		ref.season = new(baseline.Season)

@@ -22,18 +22,25 @@ const (
 	noveltyFloor  = 0.8     // of points for what is new
 )
 
-// finding is one judgement of one number.
+// finding is one judgement of one number. Center and spread are on the scale
+// of the metric; [Detector.explain] says what they are in its unit.
 type finding struct {
-	metric  Metric
-	value   float64
-	mean    float64
-	sd      float64
-	z       float64
-	kind    baseline.Kind
-	samples int
-	learn   float64 // what the baseline is to learn
-	floor   float64
+	metric   Metric
+	value    float64
+	place    float64 // of the value, on the scale
+	expected float64 // what center is added to: of the hour, or of the share
+	center   float64
+	spread   float64
+	floor    float64
+	z        float64
+	mean     float64 // in the unit of the value
+	sd       float64
+	kind     baseline.Kind
+	samples  int
 }
+
+// learn is what a baseline takes in.
+func (f *finding) learn() float64 { return f.place - f.expected }
 
 func (d *Detector) memory(m Metric, s *subject) float64 {
 	switch {
@@ -67,49 +74,102 @@ func (d *Detector) reference(s *subject, m Metric) (ref *subject, kind baseline.
 // judge compares a window of a subject with what ref usually sees. ok is false
 // when the window says nothing about the metric.
 func (d *Detector) judge(s, ref *subject, m Metric, c *counts) (f finding, ok bool) {
-	f.metric = m
-	switch m {
-	case CallRate:
-		return d.judgeRate(s, ref, c)
-	case OffHours:
-		return d.judgeCount(ref, m, float64(c.Calls), d.rate, d.habit(s))
-	case DayCalls:
-		return d.judgeCount(ref, m, float64(c.Calls), d.dayRate, 0)
-	case ErrorRate:
-		return d.judgeRatio(ref, m, c.Errors, c.Calls)
-	case DenialRate:
-		return d.judgeRatio(ref, m, c.Denials, c.Calls)
-	case Latency:
-		return d.judgeTime(ref, c)
-	case BytesOut, DayBytes:
-		return d.judgeBytes(ref, m, c)
-	case NewTool:
-		f.value, f.learn, f.floor = float64(c.Novelty), float64(c.Novelty), noveltyFloor
-		if c.Novelty == 0 {
-			return f, false
-		}
-		b := &ref.Base[m]
-		f.mean, f.sd, f.samples = b.Center(), b.Spread(f.floor), b.Samples()
-		f.z = baseline.Score(f.value, f.mean, f.sd)
-		return f, true
+	f, noise, ok := d.measure(m, c)
+	if ok {
+		d.compare(s, ref, c, &f, noise)
 	}
-	return f, false
+	return f, ok
 }
 
-func (d *Detector) judgeRate(s, ref *subject, c *counts) (finding, bool) {
-	f := finding{metric: CallRate, value: float64(c.Calls), floor: 1}
-	y := d.rate.Of(f.value)
-	expected, kind := d.expect(ref, s.Hour)
-	f.learn = y - expected
-	b := &ref.Base[CallRate]
-	center, spread := expected+b.Center(), b.Spread(f.floor)
-	f.mean = d.rate.Count(center)
-	f.sd = d.rate.Count(max(center, 0)+spread) - f.mean
-	f.kind, f.samples = kind, b.Samples()
-	if c.Calls >= leastCalls {
-		f.z = baseline.Score(y, center, spread)
+// measure is the value of a window, its place on the scale of the metric, and
+// how far chance alone moves it there.
+func (d *Detector) measure(m Metric, c *counts) (f finding, noise float64, ok bool) {
+	f.metric, f.floor = m, 1
+	switch m {
+	case CallRate, OffHours:
+		f.value = float64(c.Calls)
+		f.place = d.rate.Of(f.value)
+	case DayCalls:
+		f.value = float64(c.Calls)
+		f.place = d.dayRate.Of(f.value)
+	case ErrorRate, DenialRate:
+		if c.Calls == 0 {
+			return f, 0, false
+		}
+		f.value, f.floor = float64(c.failures(m))/float64(c.Calls), d.cfg.Floors.Ratio
+		f.place, noise = baseline.Ratio(float64(c.failures(m)), float64(c.Calls))
+	case Latency:
+		if c.Served == 0 {
+			return f, 0, false
+		}
+		mean := max(float64(c.Root)/float64(c.Served), 1)
+		f.value, f.floor = mean*mean/1e3, d.cfg.Floors.Latency
+		f.place, noise = 2*math.Log(mean), callSpread/math.Sqrt(float64(c.Served))
+	case BytesOut, DayBytes:
+		f.value, f.floor = float64(c.Bytes), d.cfg.Floors.Bytes
+		f.place = math.Log1p(f.value / bytesUnit)
+		return f, 0, c.Served > 0
+	case NewTool:
+		f.value, f.place, f.floor = float64(c.Novelty), float64(c.Novelty), noveltyFloor
 	}
-	return f, true
+	return f, noise, true
+}
+
+// compare scores a measured value.
+func (d *Detector) compare(s, ref *subject, c *counts, f *finding, noise float64) {
+	b := &ref.Base[f.metric]
+	switch f.metric {
+	case CallRate:
+		f.expected, f.kind = d.expect(ref, s.Hour)
+	case ErrorRate, DenialRate:
+		f.expected, _ = baseline.Ratio(ref.Shares[f.metric-ErrorRate].of()*float64(c.Calls), float64(c.Calls))
+	}
+	f.center, f.spread, f.samples = f.expected+b.Center(), b.Spread(f.floor), b.Samples()
+	if f.metric == OffHours {
+		f.center = max(f.center, d.habit(s))
+	}
+	if noise > 0 {
+		f.spread = max(f.spread, math.Hypot(f.floor, noise))
+	}
+	if d.evidence(f.metric, c) {
+		f.z = baseline.Score(f.place, f.center, f.spread)
+	}
+}
+
+// evidence reports whether there is enough in a window to judge it.
+func (d *Detector) evidence(m Metric, c *counts) bool {
+	switch m {
+	case ErrorRate, DenialRate:
+		return c.failures(m) >= leastFailures
+	case Latency:
+		return c.Served >= leastServed
+	case BytesOut, DayBytes:
+		return c.Bytes >= leastBytes
+	case NewTool:
+		return c.Novelty > 0
+	}
+	return c.Calls >= leastCalls
+}
+
+// explain says what is usual in the unit of the value: the mean, and how far
+// the highest of the usual values is from it.
+func (d *Detector) explain(f *finding, ref *subject) {
+	center, above := max(f.center, 0), max(f.center, 0)+f.spread
+	switch f.metric {
+	case CallRate, OffHours:
+		f.mean, f.sd = d.rate.Count(center), d.rate.Count(above)
+	case DayCalls:
+		f.mean, f.sd = d.dayRate.Count(center), d.dayRate.Count(above)
+	case ErrorRate, DenialRate:
+		f.mean, f.sd = ref.Shares[f.metric-ErrorRate].of(), baseline.RatioAt(above)
+	case Latency:
+		f.mean, f.sd = math.Exp(min(center, 60))/1e3, math.Exp(min(above, 60))/1e3
+	case BytesOut, DayBytes:
+		f.mean, f.sd = bytesUnit*math.Expm1(min(center, 60)), bytesUnit*math.Expm1(min(above, 60))
+	default:
+		f.mean, f.sd = center, above
+	}
+	f.sd = max(f.sd-f.mean, 0)
 }
 
 // expect is the place of the rate that an hour usually has.
@@ -130,74 +190,6 @@ func (d *Detector) habit(s *subject) float64 {
 	}
 	y, _, _ := s.season.Expect(d.hourOfWeek(s.Hour), seasonNeed)
 	return y
-}
-
-func (d *Detector) judgeCount(ref *subject, m Metric, n float64, scale baseline.Counts, habit float64) (finding, bool) {
-	f := finding{metric: m, value: n, floor: 1, learn: scale.Of(n)}
-	b := &ref.Base[m]
-	center, spread := max(b.Center(), habit), b.Spread(f.floor)
-	f.mean = scale.Count(center)
-	f.sd = scale.Count(max(center, 0)+spread) - f.mean
-	f.samples = b.Samples()
-	if n >= leastCalls {
-		f.z = baseline.Score(f.learn, center, spread)
-	}
-	return f, true
-}
-
-func (d *Detector) judgeRatio(ref *subject, m Metric, k, n uint32) (finding, bool) {
-	if n == 0 {
-		return finding{}, false
-	}
-	share := ref.Shares[m-ErrorRate].of()
-	expected, noise := baseline.Ratio(share*float64(n), float64(n))
-	y, _ := baseline.Ratio(float64(k), float64(n))
-	f := finding{metric: m, value: float64(k) / float64(n), floor: d.cfg.Floors.Ratio, learn: y - expected}
-	b := &ref.Base[m]
-	center := b.Center()
-	spread := max(b.Spread(f.floor), math.Hypot(f.floor, noise))
-	f.mean = share
-	f.sd = max(baseline.RatioAt(expected+center+spread)-share, 0)
-	f.samples = b.Samples()
-	if k >= leastFailures {
-		f.z = baseline.Score(f.learn, center, spread)
-	}
-	return f, true
-}
-
-func (d *Detector) judgeTime(ref *subject, c *counts) (finding, bool) {
-	if c.Served == 0 {
-		return finding{}, false
-	}
-	y := 2 * math.Log(max(float64(c.Root)/float64(c.Served), 1))
-	f := finding{metric: Latency, value: math.Exp(min(y, 60)) / 1e3, floor: d.cfg.Floors.Latency, learn: y}
-	b := &ref.Base[Latency]
-	center := b.Center()
-	spread := max(b.Spread(f.floor), math.Hypot(f.floor, callSpread/math.Sqrt(float64(c.Served))))
-	f.mean = math.Exp(min(center, 60)) / 1e3
-	f.sd = f.mean * math.Expm1(min(spread, 60))
-	f.samples = b.Samples()
-	if c.Served >= leastServed {
-		f.z = baseline.Score(y, center, spread)
-	}
-	return f, true
-}
-
-func (d *Detector) judgeBytes(ref *subject, m Metric, c *counts) (finding, bool) {
-	if c.Served == 0 {
-		return finding{}, false
-	}
-	y := math.Log1p(float64(c.Bytes) / bytesUnit)
-	f := finding{metric: m, value: float64(c.Bytes), floor: d.cfg.Floors.Bytes, learn: y}
-	b := &ref.Base[m]
-	center, spread := b.Center(), b.Spread(f.floor)
-	f.mean = bytesUnit * math.Expm1(min(max(center, 0), 60))
-	f.sd = bytesUnit*math.Expm1(min(max(center, 0)+spread, 60)) - f.mean
-	f.samples = b.Samples()
-	if c.Bytes >= leastBytes {
-		f.z = baseline.Score(y, center, spread)
-	}
-	return f, true
 }
 
 // country scores a caller in a country that is new for it, by how often that

@@ -60,6 +60,14 @@ type subject struct {
 // weight is how much a window tells: failures tell more than calls.
 func (c *counts) weight() uint32 { return c.Calls + 3*c.Errors + 3*c.Denials }
 
+// failures are the errors or the refusals.
+func (c *counts) failures(m Metric) uint32 {
+	if m == ErrorRate {
+		return c.Errors
+	}
+	return c.Denials
+}
+
 func (c *counts) add(s *Sample, root float32) {
 	c.Calls++
 	if s.Error {

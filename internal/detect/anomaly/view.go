@@ -68,13 +68,11 @@ func (d *Detector) metricView(x *subject, m Metric) MetricView {
 	if ref == nil {
 		return v
 	}
-	f, _ := d.judge(x, ref, m, c)
+	f, noise, _ := d.measure(m, c)
+	d.compare(x, ref, c, &f, noise)
+	d.explain(&f, ref)
 	if f.kind == "" || kind == baseline.Peers {
 		f.kind = kind
-	}
-	if f.samples == 0 { // nothing of it in the open window
-		b := &ref.Base[m]
-		f.samples = b.Samples()
 	}
 	v.Mean, v.SD, v.Now, v.Z = round(f.mean), round(f.sd), round(f.value), round(f.z)
 	v.Baseline, v.Samples = string(f.kind), f.samples

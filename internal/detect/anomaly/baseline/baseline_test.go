@@ -163,7 +163,7 @@ func FuzzNothingIsNaN(f *testing.F) {
 		}
 		e, _, _ := s.Expect(int(n)%Hours, 1)
 		ratio, noise := Ratio(x, y)
-		c := Counts{Floor: 0.3}
+		c := NewCounts(0.3)
 		for i, v := range []float64{b.Center(), b.Spread(floor), b.Z(x, floor, y), b.SD(), e, ratio, noise, RatioAt(x), Quantile(x), c.Of(x), c.Count(x), Score(x, y, z)} {
 			if math.IsNaN(v) || math.IsInf(v, 0) {
 				t.Fatalf("result %d is %g", i, v)
@@ -173,7 +173,7 @@ func FuzzNothingIsNaN(f *testing.F) {
 }
 
 func TestCountsAreEvenlySpread(t *testing.T) {
-	c := Counts{Floor: 0.3}
+	c := NewCounts(0.3)
 	rng := rand.New(rand.NewPCG(13, 14))
 	for _, mean := range []float64{5, 20, 100, 1000} {
 		var v []float64

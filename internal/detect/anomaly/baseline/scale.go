@@ -6,7 +6,15 @@ import "math"
 // small: one unit is one standard deviation of a count that is as uneven as
 // chance makes it, and at least by the share floor of itself. (It is the
 // variance-stabilising transformation of the negative binomial distribution.)
-type Counts struct{ Floor float64 }
+type Counts struct{ floor, none float64 }
+
+// NewCounts returns the scale whose counts vary at least by a share of
+// themselves.
+func NewCounts(floor float64) Counts {
+	c := Counts{floor: floor}
+	c.none = c.raw(0)
+	return c
+}
 
 // shift is Anscombe's.
 const shift = 3.0 / 8
@@ -16,11 +24,11 @@ func (c Counts) Of(n float64) float64 {
 	if !(n > 0) {
 		return 0
 	}
-	return c.raw(min(n, limit)) - c.raw(0)
+	return c.raw(min(n, limit)) - c.none
 }
 
 func (c Counts) raw(n float64) float64 {
-	return 2 / c.Floor * math.Asinh(c.Floor*math.Sqrt(n+shift))
+	return 2 / c.floor * math.Asinh(c.floor*math.Sqrt(n+shift))
 }
 
 // Count is the count at a place.
@@ -28,7 +36,7 @@ func (c Counts) Count(y float64) float64 {
 	if !(y > 0) {
 		return 0
 	}
-	s := math.Sinh(min(y+c.raw(0), 200)*c.Floor/2) / c.Floor
+	s := math.Sinh(min(y+c.none, 200)*c.floor/2) / c.floor
 	return min(max(s*s-shift, 0), limit)
 }
 

@@ -31,6 +31,9 @@ func Default() Config {
 	return Config{RapidCount: 300, RapidWindow: time.Minute, ScanTools: 25, ScanMisses: 20, ScanWindow: 10 * time.Minute}
 }
 
+// few different tools are told apart without a doubt worth the arithmetic.
+const few = 8
+
 // maxTools is how many different tools a window can tell apart.
 const maxTools = 100
 
@@ -111,6 +114,10 @@ func (w *Window) Tool(at int64, hash uint64, c *Config) float64 {
 		w.start, w.tools = at, [2]uint64{}
 	}
 	w.tools[hash>>6&1] |= 1 << (hash & 63)
-	empty := 128 - bits.OnesCount64(w.tools[0]) - bits.OnesCount64(w.tools[1])
+	used := bits.OnesCount64(w.tools[0]) + bits.OnesCount64(w.tools[1])
+	empty := 128 - used
+	if used < few {
+		return float64(used)
+	}
 	return 128 * math.Log(128/math.Max(float64(empty), 0.5)) // linear counting
 }
