@@ -131,6 +131,7 @@ func storyCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		"background": cmdBackground,
 		"answered":   cmdAnswered,
 		"sample":     cmdSample,
+		"month":      cmdMonth,
 	}
 }
 

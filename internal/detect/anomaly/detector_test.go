@@ -6,10 +6,12 @@ import (
 	"net/netip"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/auditlog"
 )
 
 // monday is the first hour of a Monday.
@@ -102,6 +104,24 @@ func TestTenTimesAsMany(t *testing.T) {
 	w.play(call("bob", at(14, 15)))
 	if end := w.got[len(w.got)-1]; end.State != Closed || end.ID != a.ID {
 		t.Errorf("its end: %+v", w.got)
+	}
+}
+
+func TestOneAddressIsNotOneCaller(t *testing.T) {
+	w := newWorld(t, Default())
+	w.habit(14, "ann", "bob")
+	for i := range 200 {
+		w.play(call("ann", at(14, 10).Add(time.Duration(i)*15*time.Second)))
+	}
+	for i := range 200 {
+		w.play(call("bob", at(14, 11).Add(time.Duration(i)*15*time.Second)))
+	}
+	subjects := map[string]bool{}
+	for _, a := range w.opened() {
+		subjects[a.Subject] = true
+	}
+	if !subjects["ann"] || !subjects["bob"] {
+		t.Errorf("two callers behind one address are one incident: %v", subjects)
 	}
 }
 
@@ -267,17 +287,20 @@ func TestReplayIsTheSame(t *testing.T) {
 func TestEventTellsWhy(t *testing.T) {
 	a := Anomaly{
 		ID: "1", State: Opened, Kind: "principal", Subject: "ann", Metric: "call_rate", Severity: portcullis.SeverityWarn,
-		Value: 120, Mean: 20, SD: 5, Z: 20, Window: time.Hour, Address: "2001:db8::/64", Principal: "ann", Tool: "echo", Also: []string{"key k"}, Pattern: "SCANNING",
+		Value: 120, Mean: 20, SD: 5, Z: 20, Window: time.Hour, Address: "2001:db8::/64", Principal: "ann", Tool: "echo", Also: []string{"key k", "address 192.0.2.7", "tool echo"}, Pattern: "SCANNING",
 	}
 	e := a.Event()
 	has := map[string]string{}
 	for _, d := range e.Details {
 		has[d.Key] = d.Value.String()
 	}
-	for k, want := range map[string]string{"metric": "call_rate", "value": "120", "mean": "20", "sd": "5", "z": "20", "window": "1h0m0s", "subject": "ann", "pattern": "SCANNING", "state": "opened"} {
+	for k, want := range map[string]string{"metric": "call_rate", "value": "120", "mean": "20", "sd": "5", "z": "20", "window": "1h0m0s", "subject_kind": "principal", "subject": "", "also": "[tool echo]", "also_callers": "2", "pattern": "SCANNING", "state": "opened"} {
 		if has[k] != want {
 			t.Errorf("%s = %q, want %q", k, has[k], want)
 		}
+	}
+	if text := string(auditlog.AppendEntry(nil, &portcullis.Event{Details: e.Details})); strings.Contains(text, "ann") || strings.Contains(text, "192.0.2.7") || strings.Contains(text, "2001:db8") {
+		t.Errorf("details name a person, where nothing is sealed: %s", text)
 	}
 	if e.Type != portcullis.EventAnomalyDetected || e.Resource != "tool:echo" || e.Actor.IP.String() != "2001:db8::" || !e.Security() {
 		t.Errorf("%+v", e)

@@ -220,10 +220,13 @@ func (d *Detector) join(x *subject, c *cause, m Metric) *incident {
 	if in := b.of[x]; in != nil {
 		return in
 	}
-	for _, s := range [...]*subject{c.caller[0], c.caller[1], c.address, x.mate} {
+	for _, s := range [...]*subject{c.caller[0], c.caller[1], x.mate} {
 		if s != nil && b.of[s] != nil {
 			return b.of[s]
 		}
+	}
+	if x.kind != Principal && x.kind != Key && c.address != nil && b.of[c.address] != nil { // others may call from there too
+		return b.of[c.address]
 	}
 	if m == ErrorRate || m == Latency {
 		for _, s := range [...]*subject{c.tool, c.route} {
