@@ -27,7 +27,7 @@ type Config struct {
 	Store     Store               `toml:"store" doc:"Where keys and other state are kept."`
 	Audit     audit.Audit         `toml:"audit" doc:"How the audit journal is written."`
 	Detect    detect.Detect       `toml:"detect" doc:"What is found out about callers from what they did."`
-	Telemetry telemetry.Telemetry `toml:"telemetry" doc:"Metrics of the gateway."`
+	Telemetry telemetry.Telemetry `toml:"telemetry" doc:"What the gateway shows of itself: metrics and traces."`
 
 	templates map[string]string // values that name an environment variable, as written
 }

@@ -22,7 +22,7 @@ type LogOptions struct {
 // in it can begin a line of its own. The logger is safe for concurrent use if
 // w is written whole lines at a time, which it is.
 func NewLogger(w io.Writer, level slog.Leveler, format string, opts LogOptions) *slog.Logger {
-	ho := &slog.HandlerOptions{Level: level, AddSource: opts.Source, ReplaceAttr: fixedTime}
+	ho := &slog.HandlerOptions{Level: level, AddSource: opts.Source, ReplaceAttr: fit}
 	var inner slog.Handler
 	if format == "text" {
 		inner = slog.NewTextHandler(w, ho)
@@ -36,8 +36,12 @@ func NewLogger(w io.Writer, level slog.Leveler, format string, opts LogOptions) 
 	return log
 }
 
-// fixedTime writes the time of a line in UTC with milliseconds, in both formats.
-func fixedTime(groups []string, a slog.Attr) slog.Attr {
+// fit writes the time of a line in UTC with milliseconds, in both formats, and
+// leaves out a trace that there is none of.
+func fit(groups []string, a slog.Attr) slog.Attr {
+	if len(groups) == 0 && a.Key == traceKey && a.Value.Kind() == slog.KindString && a.Value.String() == "" {
+		return slog.Attr{}
+	}
 	if len(groups) > 0 || a.Key != slog.TimeKey || a.Value.Kind() != slog.KindTime {
 		return a
 	}

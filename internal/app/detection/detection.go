@@ -26,6 +26,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/audit/feed"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/detect/anomaly"
+	"github.com/portcullis-dev/portcullis/internal/detect/anomaly/sample"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 )
 
@@ -159,7 +160,7 @@ func (p *Part) follow(ctx context.Context) (err error) {
 
 // judge gives a record to the detector and writes down what it says.
 func (p *Part) judge(ctx context.Context, r *feed.Record) {
-	s, ok := anomaly.FromEvent(&r.Event)
+	s, ok := sample.FromEvent(&r.Event)
 	p.mu.Lock()
 	seen := p.started && r.Seq <= p.seq && !r.Event.Time.After(p.detector.Now())
 	var found []anomaly.Anomaly

@@ -12,6 +12,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/auditlog"
+	"github.com/portcullis-dev/portcullis/internal/detect/anomaly/sample"
 )
 
 // monday is the first hour of a Monday.
@@ -305,7 +306,7 @@ func TestEventTellsWhy(t *testing.T) {
 	if e.Type != portcullis.EventAnomalyDetected || e.Resource != "tool:echo" || e.Actor.IP.String() != "2001:db8::" || !e.Security() {
 		t.Errorf("%+v", e)
 	}
-	if _, ok := FromEvent(e); ok {
+	if _, ok := sample.FromEvent(e); ok {
 		t.Error("detection listens to itself")
 	}
 }

@@ -27,3 +27,8 @@
 // incident that its caller is part of already. An incident is told when it
 // begins, when it gets worse, and when it has ended.
 package anomaly
+
+import "github.com/portcullis-dev/portcullis/internal/detect/anomaly/sample"
+
+// Sample is what one event says of a call; see [sample.FromEvent].
+type Sample = sample.Call

@@ -3,14 +3,11 @@ package anomaly
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"math"
-	"time"
 
 	"github.com/portcullis-dev/portcullis/internal/detect/anomaly/baseline"
+	"github.com/portcullis-dev/portcullis/internal/detect/anomaly/codec"
 )
 
 // magic begins a state file. Its number changes with the layout: what an older
@@ -20,12 +17,8 @@ const magic = "portcullis-baselines-1\n"
 const (
 	countsSize = 6*4 + 8
 	recordSize = 4*8 + 2*countsSize + int(metrics)*baseline.BaselineSize + baseline.MomentsSize + 2*8 + 4*8 + 4*2 + 2*4 + 8 + 2*4
-	maxName    = 1 << 12
 	hasSeason  = 1
 )
-
-// errDamaged is for a state file that is not what was written.
-var errDamaged = errors.New("the file is damaged")
 
 // savedIncident is an open incident in a state file.
 type savedIncident struct {
@@ -46,28 +39,28 @@ type savedName struct {
 // Snapshot is all that the detector knows, and how far it came: the number of
 // the last record that it saw. Windows of minutes are left out.
 func (d *Detector) Snapshot(seq uint64) ([]byte, error) {
-	e := encoder{append(make([]byte, 0, 1<<16), magic...)}
-	e.u64(seq)
-	e.i64(d.now)
-	e.i64(d.swept)
-	e.i64(d.family.hour)
+	e := encoder{codec.Encoder{B: append(make([]byte, 0, 1<<16), magic...)}}
+	e.U64(seq)
+	e.I64(d.now)
+	e.I64(d.swept)
+	e.I64(d.family.hour)
 	for m := range metrics {
-		e.f64(d.family.today[m])
-		e.f64(d.family.day[m])
-		e.f64(d.family.bar[m])
+		e.F64(d.family.today[m])
+		e.F64(d.family.day[m])
+		e.F64(d.family.bar[m])
 	}
 	incidents, err := json.Marshal(d.book.saved())
 	if err != nil {
 		return nil, fmt.Errorf("writing open incidents: %w", err)
 	}
-	e.u32(uint32(len(incidents)))
-	e.b = append(e.b, incidents...)
+	e.U32(uint32(len(incidents)))
+	e.B = append(e.B, incidents...)
 	n := 0
 	d.all(func(*subject) { n++ })
-	e.u32(uint32(n))
+	e.U32(uint32(n))
 	d.all(e.subject)
-	sum := sha256.Sum256(e.b)
-	return append(e.b, sum[:]...), nil
+	sum := sha256.Sum256(e.B)
+	return append(e.B, sum[:]...), nil
 }
 
 func (b *book) saved() []savedIncident {
@@ -86,38 +79,38 @@ func (b *book) saved() []savedIncident {
 // last record that it had seen. It refuses what it did not write.
 func Restore(cfg Config, data []byte) (d *Detector, seq uint64, err error) {
 	if !bytes.HasPrefix(data, []byte(magic)) || len(data) < len(magic)+sha256.Size {
-		return nil, 0, errDamaged
+		return nil, 0, codec.ErrDamaged
 	}
 	body := data[:len(data)-sha256.Size]
 	if sum := sha256.Sum256(body); !bytes.Equal(sum[:], data[len(body):]) {
-		return nil, 0, errDamaged
+		return nil, 0, codec.ErrDamaged
 	}
 	return restore(cfg, body[len(magic):])
 }
 
 func restore(cfg Config, body []byte) (*Detector, uint64, error) {
 	d := New(cfg)
-	r := decoder{b: body}
-	seq := r.u64()
-	d.now, d.swept = r.i64(), r.i64()
-	d.family.hour = r.i64()
+	r := decoder{codec.Decoder{B: body}}
+	seq := r.U64()
+	d.now, d.swept = r.I64(), r.I64()
+	d.family.hour = r.I64()
 	for m := range metrics {
-		d.family.today[m], d.family.day[m], d.family.bar[m] = r.f64(), r.f64(), r.f64()
+		d.family.today[m], d.family.day[m], d.family.bar[m] = r.F64(), r.F64(), r.F64()
 	}
-	incidents := r.take(int(r.u32()))
-	n := int(r.u32())
-	if r.err != nil {
-		return nil, 0, r.err
+	incidents := r.Take(int(r.U32()))
+	n := int(r.U32())
+	if r.Err != nil {
+		return nil, 0, r.Err
 	}
 	for range n {
 		x := r.subject()
-		if r.err != nil {
-			return nil, 0, r.err
+		if r.Err != nil {
+			return nil, 0, r.Err
 		}
 		d.adopt(x)
 	}
-	if len(r.b) != 0 {
-		return nil, 0, errDamaged
+	if len(r.B) != 0 {
+		return nil, 0, codec.ErrDamaged
 	}
 	var saved []savedIncident
 	if err := json.Unmarshal(incidents, &saved); err != nil {
@@ -187,30 +180,17 @@ func (d *Detector) reopen(s *savedIncident) {
 	d.book.list = append(d.book.list, in)
 }
 
-// encoder appends values to b.
-type encoder struct{ b []byte }
-
-func (e *encoder) u16(v uint16)  { e.b = binary.LittleEndian.AppendUint16(e.b, v) }
-func (e *encoder) u32(v uint32)  { e.b = binary.LittleEndian.AppendUint32(e.b, v) }
-func (e *encoder) u64(v uint64)  { e.b = binary.LittleEndian.AppendUint64(e.b, v) }
-func (e *encoder) i64(v int64)   { e.u64(uint64(v)) }
-func (e *encoder) f64(v float64) { e.u64(math.Float64bits(v)) }
-func (e *encoder) f32(v float32) { e.u32(math.Float32bits(v)) }
-
-func (e *encoder) text(s string) {
-	s = s[:min(len(s), maxName)]
-	e.u16(uint16(len(s)))
-	e.b = append(e.b, s...)
-}
+// encoder appends what is remembered.
+type encoder struct{ codec.Encoder }
 
 func (e *encoder) counts(c *counts) {
-	e.u32(c.Calls)
-	e.u32(c.Errors)
-	e.u32(c.Denials)
-	e.u32(c.Served)
-	e.f32(c.Root)
-	e.f32(c.Novelty)
-	e.u64(c.Bytes)
+	e.U32(c.Calls)
+	e.U32(c.Errors)
+	e.U32(c.Denials)
+	e.U32(c.Served)
+	e.F32(c.Root)
+	e.F32(c.Novelty)
+	e.U64(c.Bytes)
 }
 
 func (e *encoder) subject(s *subject) {
@@ -218,161 +198,83 @@ func (e *encoder) subject(s *subject) {
 	if s.season != nil {
 		flags = hasSeason
 	}
-	e.b = append(e.b, byte(s.kind), flags)
-	e.text(s.route)
-	e.text(s.name)
+	e.B = append(e.B, byte(s.kind), flags)
+	e.Text(s.route)
+	e.Text(s.name)
 	for _, v := range [...]int64{s.First, s.Hour, s.Day, s.Seen} {
-		e.i64(v)
+		e.I64(v)
 	}
 	e.counts(&s.Now)
 	e.counts(&s.Today)
 	for i := range s.Base {
-		e.b = s.Base[i].Append(e.b)
+		e.B = s.Base[i].Append(e.B)
 	}
-	e.b = s.Level.Append(e.b)
+	e.B = s.Level.Append(e.B)
 	for _, v := range s.Shares {
-		e.f32(v.K)
-		e.f32(v.N)
+		e.F32(v.K)
+		e.F32(v.N)
 	}
 	for _, v := range s.Tools {
-		e.u64(v)
+		e.U64(v)
 	}
 	for _, v := range s.Country {
-		e.u16(v)
+		e.U16(v)
 	}
-	e.u32(s.told)
-	e.u32(s.next)
-	e.u64(s.nextBig)
-	e.f32(s.Trials)
-	e.f32(s.News)
+	e.U32(s.told)
+	e.U32(s.next)
+	e.U64(s.nextBig)
+	e.F32(s.Trials)
+	e.F32(s.News)
 	if s.season != nil {
-		e.b = s.season.Append(e.b)
+		e.B = s.season.Append(e.B)
 	}
 }
 
-// decoder reads values from b until something is wrong.
-type decoder struct {
-	b   []byte
-	err error
-}
-
-func (r *decoder) take(n int) []byte {
-	if r.err != nil || n < 0 || n > len(r.b) {
-		r.err = errDamaged
-		return nil
-	}
-	out := r.b[:n]
-	r.b = r.b[n:]
-	return out
-}
-
-func (r *decoder) u16() uint16 {
-	if b := r.take(2); b != nil {
-		return binary.LittleEndian.Uint16(b)
-	}
-	return 0
-}
-
-func (r *decoder) u32() uint32 {
-	if b := r.take(4); b != nil {
-		return binary.LittleEndian.Uint32(b)
-	}
-	return 0
-}
-
-func (r *decoder) u64() uint64 {
-	if b := r.take(8); b != nil {
-		return binary.LittleEndian.Uint64(b)
-	}
-	return 0
-}
-
-func (r *decoder) i64() int64 { return int64(r.u64()) }
-
-// f64 reads a number that can have been counted.
-func (r *decoder) f64() float64 {
-	v := math.Float64frombits(r.u64())
-	if !(v >= 0 && v <= 1e18) {
-		r.err = errDamaged
-		return 0
-	}
-	return v
-}
-
-func (r *decoder) f32() float32 {
-	v := math.Float32frombits(r.u32())
-	if !(v >= 0 && v <= 1e18) {
-		r.err = errDamaged
-		return 0
-	}
-	return v
-}
-
-func (r *decoder) text() string {
-	n := int(r.u16())
-	if n > maxName {
-		r.err = errDamaged
-		return ""
-	}
-	return string(r.take(n))
-}
+// decoder reads what encoder wrote.
+type decoder struct{ codec.Decoder }
 
 func (r *decoder) counts(c *counts) {
-	*c = counts{Calls: r.u32(), Errors: r.u32(), Denials: r.u32(), Served: r.u32(), Root: r.f32(), Novelty: r.f32(), Bytes: r.u64()}
-}
-
-func (r *decoder) fail(err error) {
-	if err != nil && r.err == nil {
-		r.err = fmt.Errorf("%w: %w", errDamaged, err)
-	}
+	*c = counts{Calls: r.U32(), Errors: r.U32(), Denials: r.U32(), Served: r.U32(), Root: r.F32(), Novelty: r.F32(), Bytes: r.U64()}
 }
 
 func (r *decoder) subject() *subject {
-	head := r.take(2)
+	head := r.Take(2)
 	if head == nil || Kind(head[0]) >= kinds || head[1]&^hasSeason != 0 {
-		r.err = errDamaged
+		r.Err = codec.ErrDamaged
 		return nil
 	}
 	x := &subject{kind: Kind(head[0])}
-	x.route, x.name = r.text(), r.text()
-	x.First, x.Hour, x.Day, x.Seen = r.i64(), r.i64(), r.i64(), r.i64()
+	x.route, x.name = r.Text(), r.Text()
+	x.First, x.Hour, x.Day, x.Seen = r.I64(), r.I64(), r.I64(), r.I64()
 	r.counts(&x.Now)
 	r.counts(&x.Today)
 	for i := range x.Base {
-		if b := r.take(baseline.BaselineSize); b != nil {
-			r.fail(x.Base[i].Decode(b))
+		if b := r.Take(baseline.BaselineSize); b != nil {
+			r.Fail(x.Base[i].Decode(b))
 		}
 	}
-	if b := r.take(baseline.MomentsSize); b != nil {
-		r.fail(x.Level.Decode(b))
+	if b := r.Take(baseline.MomentsSize); b != nil {
+		r.Fail(x.Level.Decode(b))
 	}
 	for i := range x.Shares {
-		x.Shares[i] = share{r.f32(), r.f32()}
+		x.Shares[i] = share{r.F32(), r.F32()}
 	}
 	for i := range x.Tools {
-		x.Tools[i] = r.u64()
+		x.Tools[i] = r.U64()
 	}
 	for i := range x.Country {
-		x.Country[i] = r.u16()
+		x.Country[i] = r.U16()
 	}
-	x.told, x.next, x.nextBig = r.u32(), r.u32(), r.u64()
-	x.Trials, x.News = r.f32(), r.f32()
+	x.told, x.next, x.nextBig = r.U32(), r.U32(), r.U64()
+	x.Trials, x.News = r.F32(), r.F32()
 	if head[1]&hasSeason != 0 {
 		x.season = new(baseline.Season)
-		if b := r.take(baseline.SeasonSize); b != nil {
-			r.fail(x.season.Decode(b))
+		if b := r.Take(baseline.SeasonSize); b != nil {
+			r.Fail(x.season.Decode(b))
 		}
 	}
-	if year := int64(10_000 * 366 * 24); r.err == nil && (x.Hour > year || x.Hour < -year || x.First > x.Hour && x.kind != Peers) {
-		r.err = errDamaged
+	if year := int64(10_000 * 366 * 24); r.Err == nil && (x.Hour > year || x.Hour < -year || x.First > x.Hour && x.kind != Peers) {
+		r.Err = codec.ErrDamaged
 	}
 	return x
-}
-
-// age is since when a subject is known.
-func (s *subject) age(now int64) time.Duration {
-	if s.First == math.MinInt64 {
-		return 0
-	}
-	return time.Duration(max(now/hourMillis-s.First, 0)) * time.Hour
 }

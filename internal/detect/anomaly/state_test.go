@@ -10,6 +10,8 @@ import (
 	"runtime"
 	"testing"
 	"time"
+
+	"github.com/portcullis-dev/portcullis/internal/detect/anomaly/codec"
 )
 
 func saved(t testing.TB, d *Detector) []byte {
@@ -63,7 +65,7 @@ func TestDamageIsFound(t *testing.T) {
 		default:
 			bad = append(bad, byte(rng.Uint32()))
 		}
-		if _, _, err := Restore(Default(), bad); !errors.Is(err, errDamaged) {
+		if _, _, err := Restore(Default(), bad); !errors.Is(err, codec.ErrDamaged) {
 			t.Fatalf("damage was taken: %v", err)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis/internal/detect/anomaly"
+	"github.com/portcullis-dev/portcullis/internal/detect/anomaly/sample"
 	"github.com/portcullis-dev/portcullis/internal/detect/synthetic"
 )
 
@@ -199,7 +200,7 @@ func TestEventsSayTheSame(t *testing.T) {
 	n := 0
 	synthetic.New(cfg).Run(func(s *anomaly.Sample) {
 		e := synthetic.Event(s)
-		got, ok := anomaly.FromEvent(e)
+		got, ok := sample.FromEvent(e)
 		got.Country = s.Country
 		if !ok || !reflect.DeepEqual(got, *s) {
 			t.Fatalf("call %+v\ncame back as %+v", *s, got)

@@ -1,4 +1,5 @@
-package anomaly
+// Package sample is what detection takes from an event of the audit journal.
+package sample
 
 import (
 	"log/slog"
@@ -9,8 +10,8 @@ import (
 	"github.com/portcullis-dev/portcullis"
 )
 
-// Sample is what one event says of a call.
-type Sample struct {
+// Call is what one event says of a call.
+type Call struct {
 	At        int64 // milliseconds since 1970
 	Principal string
 	Key       string
@@ -29,10 +30,10 @@ type Sample struct {
 
 // FromEvent makes a sample of an event. ok is false for events that are no end
 // of a call: the outcome of a call counts, not its intent.
-func FromEvent(e *portcullis.Event) (s Sample, ok bool) {
+func FromEvent(e *portcullis.Event) (s Call, ok bool) {
 	var status int64
 	var phase string
-	s = Sample{At: e.Time.UnixMilli(), Route: e.Route, Address: e.Actor.IP, Principal: e.Actor.ID, Key: e.Actor.KeyID}
+	s = Call{At: e.Time.UnixMilli(), Route: e.Route, Address: e.Actor.IP, Principal: e.Actor.ID, Key: e.Actor.KeyID}
 	s.Tool, _ = strings.CutPrefix(e.Resource, "tool:")
 	if s.Tool == e.Resource {
 		s.Tool = ""
@@ -59,11 +60,11 @@ func FromEvent(e *portcullis.Event) (s Sample, ok bool) {
 	case portcullis.EventAuthzDenied, portcullis.EventInputRejected, portcullis.EventContentBlocked, portcullis.EventRateLimitExceeded,
 		portcullis.EventCallRefused:
 		if phase == "" || phase == "review" { // a note about a call; its CALL_FINISHED counts
-			return Sample{}, false
+			return Call{}, false
 		}
 		s.Denied, s.Proven = true, phase != "edge" && phase != "authn"
 	default:
-		return Sample{}, false
+		return Call{}, false
 	}
 	s.Missing = status == http.StatusNotFound || status == http.StatusForbidden
 	if s.Principal == "" {
