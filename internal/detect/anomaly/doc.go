@@ -28,7 +28,20 @@
 // begins, when it gets worse, and when it has ended.
 package anomaly
 
-import "github.com/portcullis-dev/portcullis/internal/detect/anomaly/sample"
+import (
+	"github.com/portcullis-dev/portcullis/internal/detect/anomaly/report"
+	"github.com/portcullis-dev/portcullis/internal/detect/anomaly/sample"
+)
 
 // Sample is what one event says of a call; see [sample.FromEvent].
 type Sample = sample.Call
+
+// Anomaly is what is told of an incident.
+type Anomaly = report.Anomaly
+
+// States of an incident.
+const (
+	Opened  = report.Opened
+	Updated = report.Updated
+	Closed  = report.Closed
+)

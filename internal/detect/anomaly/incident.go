@@ -24,41 +24,6 @@ const (
 	crowd       = 6
 )
 
-// State says what became of an incident.
-type State string
-
-// States.
-const (
-	Opened  State = "opened"
-	Updated State = "updated" // it got worse, or spread
-	Closed  State = "closed"
-)
-
-// Anomaly is what is told of an incident.
-type Anomaly struct {
-	ID       string // the same for all that is told of one incident
-	State    State
-	Kind     string // of the subject: "principal", "key", "tool", "route" or "address"
-	Subject  string
-	Route    string
-	Metric   string
-	Pattern  string // RAPID_REQUESTS or SCANNING; else empty
-	Severity portcullis.Severity
-	At       time.Time // of the event that set it off
-	Since    time.Time // when the incident began
-	Window   time.Duration
-	Value    float64
-	Mean     float64
-	SD       float64
-	Z        float64
-	Least    float64 // the score, or count, from which on it is told
-	Baseline string  // what Mean and SD come from
-	Samples  int     // how many values they are made of
-	Also     []string
-	// Who made the call that set it off, where one did.
-	Principal, Key, Address, Tool string
-}
-
 // incident is one that is open.
 type incident struct {
 	latest  Anomaly

@@ -1,10 +1,10 @@
 package anomaly
 
 import (
-	"math"
 	"time"
 
 	"github.com/portcullis-dev/portcullis/internal/detect/anomaly/baseline"
+	"github.com/portcullis-dev/portcullis/internal/detect/anomaly/report"
 )
 
 // View is what is known of a subject.
@@ -74,7 +74,7 @@ func (d *Detector) metricView(x *subject, m Metric) MetricView {
 	if f.kind == "" || kind == baseline.Peers {
 		f.kind = kind
 	}
-	v.Mean, v.SD, v.Now, v.Z = round(f.mean), round(f.sd), round(f.value), round(f.z)
+	v.Mean, v.SD, v.Now, v.Z = report.Round(f.mean), report.Round(f.sd), report.Round(f.value), report.Round(f.z)
 	v.Baseline, v.Samples = string(f.kind), f.samples
 	return v
 }
@@ -91,17 +91,6 @@ func unit(m Metric) string {
 		return "points"
 	}
 	return "calls"
-}
-
-// round keeps what a person reads: three digits behind the point.
-func round(v float64) float64 {
-	if math.IsNaN(v) || math.IsInf(v, 0) {
-		return 0
-	}
-	if math.Abs(v) > 1e12 {
-		return math.Round(v)
-	}
-	return math.Round(v*1000) / 1000
 }
 
 // Warmth counts subjects of a kind, and those that are judged by their own past.
