@@ -55,6 +55,10 @@ const (
 	EventSecretRead       EventType = "SECRET_READ"    // not each call: first, changed, failed
 	EventSecretWritten    EventType = "SECRET_WRITTEN" // made, changed or removed
 
+	EventSecretVerified       EventType = "SECRET_VERIFIED"        // its provider was asked about a value
+	EventSecretRotationDue    EventType = "SECRET_ROTATION_DUE"    // a provider key grows old, and a person has to give another
+	EventSecretRotationFailed EventType = "SECRET_ROTATION_FAILED" // the old key stays active
+
 	EventToolChanged     EventType = "TOOL_CHANGED"     // a server shows a tool that is not the approved one
 	EventToolApproved    EventType = "TOOL_APPROVED"    // an operator approved a version of a tool
 	EventToolQuarantined EventType = "TOOL_QUARANTINED" // an operator holds a tool

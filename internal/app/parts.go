@@ -5,7 +5,9 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/admin"
+	"github.com/portcullis-dev/portcullis/internal/app/auditindex"
 	"github.com/portcullis-dev/portcullis/internal/app/detection"
+	"github.com/portcullis-dev/portcullis/internal/app/keyrotation"
 	"github.com/portcullis-dev/portcullis/internal/app/part"
 	"github.com/portcullis-dev/portcullis/internal/app/telemetry"
 	"github.com/portcullis-dev/portcullis/internal/config"
@@ -16,7 +18,9 @@ import (
 func constructors() []func(part.Env) (part.Part, error) {
 	return []func(part.Env) (part.Part, error){
 		detection.New,
+		auditindex.New,
 		telemetry.New,
+		keyrotation.New,
 	}
 }
 

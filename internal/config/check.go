@@ -64,6 +64,7 @@ func (c *Config) checkAcross(origin *tomlstrict.Origin) Errors {
 	}
 	errs = append(errs, c.checkContent(origin)...)
 	errs = append(errs, origin.Locate("telemetry", c.checkReferences(c.Telemetry.Traces.References()))...)
+	errs = append(errs, origin.Locate("secrets.rotation", c.checkReferences(c.Secrets.Rotation.References()))...)
 	errs = append(errs, origin.Locate("identity.oidc", c.checkIssuers())...)
 	errs = append(errs, origin.Locate("identity.session", c.checkOwnIssuer())...)
 	errs = append(errs, origin.Locate("identity.mtls", c.checkClientCerts())...)

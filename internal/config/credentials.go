@@ -46,6 +46,7 @@ func (c *Config) References() []Needed {
 		add(fmt.Sprintf("route %q", c.Routes[i].Name), c.Routes[i].References())
 	}
 	add("telemetry", c.Telemetry.Traces.References())
+	add("secrets.rotation", c.Secrets.Rotation.References())
 	return out
 }
 
@@ -138,6 +139,14 @@ func (c *Config) warnings(name string, origin *tomlstrict.Origin) []string {
 		}
 		if u, err := url.Parse(r.Upstream); used && err == nil && u.Scheme == "http" && !near(u.Hostname()) {
 			warn(at+".upstream", "its credential travels in clear text: use https")
+		}
+	}
+	for i, e := range c.Secrets.Rotation.Entries {
+		if e.NoVerify {
+			warn(fmt.Sprintf("secrets.rotation.entry[%d].insecure_no_verify", i), "new values are used without asking the provider whether they are good")
+		}
+		if e.Probe.Parameter != "" {
+			warn(fmt.Sprintf("secrets.rotation.entry[%d].probe.parameter", i), "a secret in the URL ends up in the logs of the provider: use a header if it takes one")
 		}
 	}
 	if c.Secrets.File.InsecureWorldReadable {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime"
 	"strings"
 )
 
@@ -51,6 +52,22 @@ func fit(groups []string, a slog.Attr) slog.Attr {
 // Module returns a logger whose lines say which part of the gateway speaks.
 func Module(log *slog.Logger, name string) *slog.Logger {
 	return log.With(slog.String("module", name))
+}
+
+// moduleOf names the part of the gateway that a place in its code belongs to:
+// its package, as in "app/secrets". What is written by others, or by nobody
+// known, is the program's.
+func moduleOf(pc uintptr) string {
+	const own = "github.com/portcullis-dev/portcullis/"
+	frame, _ := runtime.CallersFrames([]uintptr{pc}).Next()
+	name, ok := strings.CutPrefix(frame.Function, own)
+	if !ok {
+		return "portcullis"
+	}
+	name = strings.TrimPrefix(name, "internal/")
+	folder := strings.LastIndexByte(name, '/') + 1
+	last, _, _ := strings.Cut(name[folder:], ".")
+	return name[:folder] + last
 }
 
 // ParseLevel reads "debug", "info", "warn" or "error", in any case.

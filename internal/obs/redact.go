@@ -39,6 +39,7 @@ type handler struct {
 	slog.Handler
 	r      *redactor
 	hidden bool // inside a group of a sensitive name
+	module bool // which part speaks is said already
 	told   bool // which call lines are about is said already, or would stand inside a group
 }
 
@@ -46,6 +47,7 @@ type handler struct {
 const (
 	requestKey = "request_id"
 	traceKey   = "trace_id"
+	moduleKey  = "module"
 )
 
 // Handle passes on a cleaned copy of the record. A line that was written for a
@@ -53,7 +55,10 @@ const (
 // does.
 func (h *handler) Handle(ctx context.Context, rec slog.Record) error {
 	out := slog.NewRecord(rec.Time, rec.Level, h.r.text(rec.Message), rec.PC)
-	request, trace := "", ""
+	request, trace, module := "", "", ""
+	if !h.module && !h.told {
+		module = moduleOf(rec.PC)
+	}
 	if ctx != nil && !h.told {
 		request, trace = RequestID(ctx), TraceID(ctx)
 	}
@@ -63,10 +68,15 @@ func (h *handler) Handle(ctx context.Context, rec slog.Record) error {
 			request = ""
 		case traceKey:
 			trace = ""
+		case moduleKey:
+			module = ""
 		}
 		out.AddAttrs(h.attr(a))
 		return true
 	})
+	if module != "" {
+		out.AddAttrs(slog.String(moduleKey, module))
+	}
 	if request != "" {
 		out.AddAttrs(slog.String(requestKey, request))
 	}
@@ -78,18 +88,19 @@ func (h *handler) Handle(ctx context.Context, rec slog.Record) error {
 
 // WithAttrs returns a handler that adds cleaned attributes.
 func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	clean, told := make([]slog.Attr, len(attrs)), h.told
+	clean, told, module := make([]slog.Attr, len(attrs)), h.told, h.module
 	for i, a := range attrs {
 		clean[i] = h.attr(a)
 		told = told || a.Key == requestKey
+		module = module || a.Key == moduleKey
 	}
-	return &handler{Handler: h.Handler.WithAttrs(clean), r: h.r, hidden: h.hidden, told: told}
+	return &handler{Handler: h.Handler.WithAttrs(clean), r: h.r, hidden: h.hidden, told: told, module: module}
 }
 
 // WithGroup returns a handler that puts what follows into a group.
 func (h *handler) WithGroup(name string) slog.Handler {
 	return &handler{
-		Handler: h.Handler.WithGroup(h.r.text(name)), r: h.r, hidden: h.hidden || h.r.keys.sensitive(name), told: true,
+		Handler: h.Handler.WithGroup(h.r.text(name)), r: h.r, hidden: h.hidden || h.r.keys.sensitive(name), told: true, module: true,
 	}
 }
 
