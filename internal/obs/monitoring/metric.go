@@ -42,6 +42,7 @@ const (
 	upstreams = "Upstreams"
 	audit     = "Audit journal"
 	content   = "Content and tools"
+	detection = "Detection"
 	secrets   = "Secrets and certificates"
 	process   = "Process"
 )
@@ -82,6 +83,13 @@ var metrics = [...]Metric{
 		[]Label{route, {"kind", "kinds of detectors"}, {"action", "actions of rules"}}},
 	{content, "portcullis_tools_held", Gauge, "", "Tools that are held until an operator approves them, by route.", []Label{route}},
 
+	{detection, "portcullis_anomalies_total", Counter, "", "Incidents that were told, by what was odd first and how bad it was.",
+		[]Label{{"metric", "`call_rate`, `error_rate`, `denial_rate`, `latency`, `bytes_out`, `new_tool`, `new_country`, `off_hours`, `rapid_requests`, `scanning`"}, {"severity", "`WARN`, `CRITICAL`"}}},
+	{detection, "portcullis_detect_subjects", Gauge, "", "Callers, keys, tools, routes and addresses with a baseline, by kind.",
+		[]Label{{"kind", "`principal`, `key`, `tool`, `route`, `address`"}}},
+	{detection, "portcullis_detect_open_incidents", Gauge, "", "Incidents that have not ended.", nil},
+	{detection, "portcullis_detect_lag_seconds", Gauge, "seconds", "Age of the record of the journal that is judged next; 0 when all are.", nil},
+	{detection, "portcullis_detect_evicted_subjects", Gauge, "", "Subjects forgotten for want of room since the start.", nil},
 	{secrets, "portcullis_secrets", Gauge, "", "Secrets that are kept ready, by source.", []Label{origins}},
 	{secrets, "portcullis_secret_reads_total", Counter, "", "Questions to sources of secrets, by source and result: success, failure.", []Label{origins, {"result", "`success`, `failure`"}}},
 	{secrets, "portcullis_secret_age_seconds", Gauge, "seconds", "Time since the secret that was confirmed longest ago was read or its lease renewed.", []Label{origins}},

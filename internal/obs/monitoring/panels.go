@@ -73,6 +73,15 @@ var rows = [...]row{
 			{"{{operation}}", `sum by (operation) (increase(portcullis_journal_errors_total{` + byJob + `}[$__range]))`},
 			{"lost", `sum(increase(portcullis_journal_lost_total{` + byJob + `}[$__range]))`}}},
 	}},
+	{"Detection", []panel{
+		{"Incidents", "Told by anomaly detection, by what was odd first.", "timeseries", "short", 8, []query{
+			{"{{metric}} {{severity}}", `sum by (metric, severity) (increase(portcullis_anomalies_total{` + byJob + `}[$__rate_interval]))`},
+			{"open", `sum(portcullis_detect_open_incidents{` + byJob + `})`}}},
+		{"Watched", "With a baseline, and forgotten for want of room.", "timeseries", "short", 8, []query{
+			{"{{kind}}", `sum by (kind) (portcullis_detect_subjects{` + byJob + `})`},
+			{"forgotten", `sum(portcullis_detect_evicted_subjects{` + byJob + `})`}}},
+		{"Behind the journal", "", "timeseries", "s", 8, []query{{"{{instance}}", `portcullis_detect_lag_seconds{` + byJob + `}`}}},
+	}},
 	{"Secrets and certificates", []panel{
 		{"Certificates end in", "", "stat", "s", 6, []query{{"{{certificate}}", `min by (certificate) (portcullis_tls_certificate_expiry_timestamp_seconds{` + byJob + `}) - time()`}}},
 		{"Failed handshakes", "", "timeseries", "cps", 6, []query{{"handshakes", `sum(rate(portcullis_tls_handshake_failures_total{` + byJob + `}[$__rate_interval]))`}}},
