@@ -96,7 +96,10 @@ func (m *Month) work(p *person, hour int) {
 	}
 	if rate > 1 && m.rng.Float64() < 0.004 { // a large report
 		s := m.call(p, p.pick(m), m.at(hour))
-		s.Address, s.Country, s.Bytes = address, country, int64(m.between(1e6, 4e6))
+		s.Address, s.Country = address, country
+		if size := int64(m.between(1e6, 4e6)); s.Served {
+			s.Bytes = size
+		}
 		m.queue = append(m.queue, s)
 	}
 	if rate > 1 && m.rng.Float64() < 0.01 { // a mistyped or expired password, again and again

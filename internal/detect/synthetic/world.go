@@ -105,7 +105,9 @@ func New(cfg Config) *Month {
 }
 
 func (m *Month) between(a, b float64) float64 { return a + (b-a)*m.rng.Float64() }
-func (m *Month) whole(a, b int) int           { return a + m.rng.IntN(b-a+1) }
+
+// whole is a number from a to b, or a where a month is too short for more.
+func (m *Month) whole(a, b int) int { return a + m.rng.IntN(max(b-a, 0)+1) }
 
 func (m *Month) furnish() {
 	for r := range 6 {
