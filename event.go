@@ -63,6 +63,8 @@ const (
 	EventToolApproved    EventType = "TOOL_APPROVED"    // an operator approved a version of a tool
 	EventToolQuarantined EventType = "TOOL_QUARANTINED" // an operator holds a tool
 
+	EventAnomalyDetected EventType = "ANOMALY_DETECTED" // something is unlike before; details say what and how much
+
 	EventMaintenanceOn  EventType = "MAINTENANCE_ON"
 	EventMaintenanceOff EventType = "MAINTENANCE_OFF"
 	EventCallRefused    EventType = "CALL_REFUSED" // refusals that no other type names
@@ -83,11 +85,10 @@ const (
 	EventAuditHoldSet        EventType = "AUDIT_HOLD_SET"        // records are kept although their time may be over
 	EventAuditHoldLifted     EventType = "AUDIT_HOLD_LIFTED"
 
-	EventIncidentOpened  EventType = "INCIDENT_OPENED"
-	EventIncidentAction  EventType = "INCIDENT_ACTION" // something was contained, or released
-	EventIncidentClosed  EventType = "INCIDENT_CLOSED"
-	EventCallContained   EventType = "CONTAINED_CALL_REFUSED" // a caller that is contained called
-	EventAnomalyDetected EventType = "ANOMALY_DETECTED"       // something is unlike before; details say what and how much
+	EventIncidentOpened EventType = "INCIDENT_OPENED"
+	EventIncidentAction EventType = "INCIDENT_ACTION" // something was contained, or released
+	EventIncidentClosed EventType = "INCIDENT_CLOSED"
+	EventCallContained  EventType = "CONTAINED_CALL_REFUSED" // a caller that is contained called
 
 	EventGatewayStarted EventType = "GATEWAY_STARTED"
 	EventGatewayStopped EventType = "GATEWAY_STOPPED"

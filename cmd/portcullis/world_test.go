@@ -137,6 +137,7 @@ func storyCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		"answered":   cmdAnswered,
 		"sample":     cmdSample,
 		"receiver":   cmdReceiver,
+		"month":      cmdMonth,
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/app/auditindex"
+	"github.com/portcullis-dev/portcullis/internal/app/detection"
 	"github.com/portcullis-dev/portcullis/internal/app/keyrotation"
 	"github.com/portcullis-dev/portcullis/internal/app/part"
 	"github.com/portcullis-dev/portcullis/internal/app/respond"
@@ -21,6 +22,7 @@ import (
 func constructors() []func(part.Env) (part.Part, error) {
 	return []func(part.Env) (part.Part, error){
 		respond.New, // first: the others may ask what it knows of callers
+		detection.New,
 		auditindex.New,
 		sinks.New,
 		retention.New,

@@ -4,9 +4,12 @@ package detect
 
 // Detect is [detect].
 type Detect struct {
-	Enrich Enrich `toml:"enrich" doc:"What is added to events about the address and the program of a caller."`
-	Risk   Risk   `toml:"risk" doc:"How risky a caller is."`
+	Anomaly Anomaly `toml:"anomaly" doc:"What is unlike before: every caller, key, tool, route and address is compared with its own past."`
+	Enrich  Enrich  `toml:"enrich" doc:"What is added to events about the address and the program of a caller."`
+	Risk    Risk    `toml:"risk" doc:"How risky a caller is."`
 }
 
 // Default returns the defaults of [detect].
-func Default() Detect { return Detect{Enrich: DefaultEnrich(), Risk: DefaultRisk()} }
+func Default() Detect {
+	return Detect{Anomaly: DefaultAnomaly(), Enrich: DefaultEnrich(), Risk: DefaultRisk()}
+}
