@@ -102,6 +102,12 @@ type Actor struct {
 	KeyID     string     // id of the credential
 	IP        netip.Addr // client address
 	UserAgent string     // as sent, length-capped
+
+	// In the audit log the personal ones of the above, ID, IP and UserAgent, are
+	// sealed: Subject is a keyed hash of ID, by which events are found, and Sealed
+	// holds the three. Whoever may read them opens the event first.
+	Subject string
+	Sealed  string
 }
 
 // Event is one audit record. It never holds a credential or content. Details

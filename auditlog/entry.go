@@ -75,7 +75,7 @@ func appendMember(dst []byte, name, value string) []byte {
 }
 
 func appendActor(dst []byte, a *portcullis.Actor) []byte {
-	if a.ID == "" && a.Method == "" && a.KeyID == "" && !a.IP.IsValid() && a.UserAgent == "" {
+	if a.ID == "" && a.Method == "" && a.KeyID == "" && !a.IP.IsValid() && a.UserAgent == "" && a.Subject == "" && a.Sealed == "" {
 		return dst
 	}
 	dst = append(dst, `,"actor":{`...)
@@ -94,6 +94,8 @@ func appendActor(dst []byte, a *portcullis.Actor) []byte {
 		}
 	}
 	dst = appendMember(dst, `,"user_agent":`, a.UserAgent)
+	dst = appendMember(dst, `,"subject":`, a.Subject)
+	dst = appendMember(dst, `,"sealed":`, a.Sealed)
 	copy(dst[first:], dst[first+1:]) // the comma before the first member
 	dst[len(dst)-1] = '}'
 	return dst

@@ -124,6 +124,10 @@ func (p *parser) actor(a *portcullis.Actor) error {
 			return p.addr(&a.IP)
 		case "user_agent":
 			return p.string(&a.UserAgent)
+		case "subject":
+			return p.string(&a.Subject)
+		case "sealed":
+			return p.string(&a.Sealed)
 		}
 		return fmt.Errorf("unknown member %q of actor", name)
 	})

@@ -6,15 +6,17 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os/user"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway/use"
+	"github.com/portcullis-dev/portcullis/internal/app/personal"
 	"github.com/portcullis-dev/portcullis/internal/audit/journal"
+	"github.com/portcullis-dev/portcullis/internal/audit/subject"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey/notify"
 	"github.com/portcullis-dev/portcullis/internal/authn/basic"
@@ -25,6 +27,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/authz/scope"
 	"github.com/portcullis-dev/portcullis/internal/authz/taint"
 	"github.com/portcullis-dev/portcullis/internal/config"
+	"github.com/portcullis-dev/portcullis/internal/config/audit"
 	"github.com/portcullis-dev/portcullis/internal/edge"
 	"github.com/portcullis-dev/portcullis/internal/inspect/content"
 	"github.com/portcullis-dev/portcullis/internal/inspect/handle"
@@ -54,6 +57,7 @@ type core struct {
 	dir       *datadir.Dir
 	db        *sqlite.DB
 	journal   *journal.Journal
+	subjects  *subject.Book // nil = events are not sealed
 	keys      *apikey.Service
 	notices   *notify.Queue
 	tokens    *token.Service
@@ -84,13 +88,18 @@ func openCore(ctx context.Context, opts Options) (_ *core, err error) {
 	if err = c.dir.Lock(); err != nil {
 		return nil, err
 	}
-	if c.db, err = sqlite.Open(ctx, databasePath(c.dir, opts.Config.Store.URL)); err != nil {
+	if c.db, err = sqlite.Open(ctx, c.dir.Resolve(opts.Config.Store.URL)); err != nil {
 		return nil, err
+	}
+	if opts.Config.Audit.Personal == audit.Sealed {
+		if c.subjects, err = personal.New(c.dir, c.db.Subjects()); err != nil {
+			return nil, err
+		}
 	}
 	jcfg := journal.Default()
 	jcfg.Durability, jcfg.OnFailure = opts.Config.Audit.Durability, opts.Config.Audit.OnFailure
 	if c.journal, err = journal.Open(c.dir.AuditDir(), jcfg, journal.Options{
-		Environment: opts.Config.Server.Environment, Service: "portcullis", Log: opts.Log, Observer: c.metrics.Journal(),
+		Environment: opts.Config.Server.Environment, Service: "portcullis", Log: opts.Log, Observer: c.metrics.Journal(), Personal: c.personal(),
 	}); err != nil {
 		return nil, err
 	}
@@ -141,6 +150,22 @@ func openCore(ctx context.Context, opts Options) (_ *core, err error) {
 	return c, nil
 }
 
+// personal is what seals events, nil if nothing does.
+func (c *core) personal() journal.Personal {
+	if c.subjects == nil {
+		return nil
+	}
+	return c.subjects
+}
+
+// open opens events for those who read the journal. nil = nothing is sealed.
+func (c *core) open(log *slog.Logger) func(*portcullis.Event) {
+	if c.subjects == nil {
+		return nil
+	}
+	return personal.Opener(c.subjects, log)
+}
+
 func (c *core) openKeys(opts Options) error {
 	pepper, err := c.dir.Derive(purposePepper, 32)
 	if err != nil {
@@ -159,15 +184,6 @@ func (c *core) openKeys(opts Options) error {
 		ValidateScope: scope.Validate, CacheTTL: id.CacheTTL, Log: opts.Log, Notifier: c.notices, Throttle: failures,
 	})
 	return err
-}
-
-// databasePath resolves "sqlite:FILE" against the data folder.
-func databasePath(d *datadir.Dir, url string) string {
-	file := strings.TrimPrefix(url, "sqlite:")
-	if filepath.IsAbs(file) {
-		return file
-	}
-	return filepath.Join(d.Path(), file)
 }
 
 func (c *core) close(ctx context.Context) error {

@@ -21,8 +21,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/portcullis-dev/portcullis/auditlog"
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/app"
+	"github.com/portcullis-dev/portcullis/internal/app/personal"
 	"github.com/portcullis-dev/portcullis/internal/audit/journal"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/obs"
@@ -192,15 +194,29 @@ func (g *Gateway) Events() []Event {
 	return events
 }
 
-// ReadEvents reads the journal of a data folder from its beginning.
-func ReadEvents(dataDir string) ([]Event, error) {
-	var out []Event
+// ReadEvents reads the journal of a data folder from its beginning, with the
+// personal data in it opened.
+func ReadEvents(dataDir string) (out []Event, err error) {
+	people, err := personal.Read(dataDir, config.DefaultStore().URL)
+	if err != nil {
+		return nil, fmt.Errorf("opening personal data: %w", err)
+	}
+	defer func() { err = errors.Join(err, people.Close()) }()
 	for line, err := range journal.All(filepath.Join(dataDir, "audit"), journal.Cursor{}) {
 		if err != nil {
 			return out, fmt.Errorf("reading the journal: %w", err)
 		}
+		event, err := auditlog.ParseEntry(line.Entry)
+		if err != nil {
+			return out, err
+		}
+		if people != nil {
+			if err := people.Open(context.Background(), &event); err != nil {
+				return out, err
+			}
+		}
 		var e Event
-		if err := json.Unmarshal(line.Entry, &e); err != nil {
+		if err := json.Unmarshal(auditlog.AppendEntry(nil, &event), &e); err != nil {
 			return out, fmt.Errorf("reading an event: %w", err)
 		}
 		out = append(out, e)

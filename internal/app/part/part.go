@@ -23,6 +23,7 @@ type Env struct {
 	Dir     *datadir.Dir
 	DB      *sqlite.DB
 	Journal *journal.Journal
+	Open    func(*portcullis.Event) // opens sealed personal data of an event, for feeds
 	Metrics *obs.Metrics
 	Log     *slog.Logger
 	Getenv  func(string) (string, bool)

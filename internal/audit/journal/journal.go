@@ -29,8 +29,19 @@ type Observer interface {
 	Lost()                   // an event not recorded although its call passed
 }
 
+// Personal seals what events say of persons before they are written; see
+// internal/audit/subject.
+type Personal interface {
+	// Seal changes nothing but the actor. An error means that the event must not
+	// be written.
+	Seal(ctx context.Context, e *portcullis.Event) error
+	// Open undoes Seal where that is still possible.
+	Open(ctx context.Context, e *portcullis.Event) error
+}
+
 // Options are what a journal needs besides its configuration.
 type Options struct {
+	Personal    Personal     // nil writes personal data as it is
 	Log         *slog.Logger // nil discards
 	Observer    Observer     // nil counts nothing
 	Environment string       // for events that name none
@@ -119,7 +130,7 @@ func open(dir string, cfg Config, opts Options, d disk) (*Journal, error) {
 		return nil, fmt.Errorf("opening audit journal: %w", err)
 	}
 	if cfg.SecurityLog {
-		j.security = newSecurityLog(dir, j.log)
+		j.security = newSecurityLog(dir, j.log, opts.Personal)
 		go j.security.run()
 	}
 	go j.background()
@@ -151,12 +162,7 @@ func (j *Journal) recordDamage(d *auditlog.CorruptError) error {
 // [ErrClosed].
 func (j *Journal) Record(ctx context.Context, e *portcullis.Event) error {
 	j.fill(ctx, e)
-	line := j.lines.Get().(*[]byte)
-	*line = auditlog.AppendRecord((*line)[:0], e)
-	err := j.record(ctx, *line, e.Security(), inSecurityLog(e))
-	if cap(*line) <= maxSpare {
-		j.lines.Put(line)
-	}
+	err := j.enter(ctx, e)
 	switch {
 	case err == nil || errors.Is(err, ErrClosed):
 		return err
@@ -167,6 +173,24 @@ func (j *Journal) Record(ctx context.Context, e *portcullis.Event) error {
 		return nil
 	}
 	return fmt.Errorf("recording audit event: %w", err)
+}
+
+// enter seals, encodes and writes e, which it leaves as it was.
+func (j *Journal) enter(ctx context.Context, e *portcullis.Event) error {
+	actor := e.Actor
+	defer func() { e.Actor = actor }()
+	if j.opts.Personal != nil {
+		if err := j.opts.Personal.Seal(ctx, e); err != nil {
+			return err
+		}
+	}
+	line := j.lines.Get().(*[]byte)
+	*line = auditlog.AppendRecord((*line)[:0], e)
+	err := j.record(ctx, *line, e.Security(), inSecurityLog(e))
+	if cap(*line) <= maxSpare {
+		j.lines.Put(line)
+	}
+	return err
 }
 
 func (j *Journal) fill(ctx context.Context, e *portcullis.Event) {

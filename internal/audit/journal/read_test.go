@@ -403,7 +403,7 @@ func TestSecurityLogNotedLate(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, securityCursorName)); err != nil {
 		t.Fatal(err)
 	}
-	s := newSecurityLog(dir, slog.New(slog.DiscardHandler))
+	s := newSecurityLog(dir, slog.New(slog.DiscardHandler), nil)
 	for _, seq := range []uint64{0, 3, 9} {
 		s.note(Cursor{Seq: seq})
 		if !s.copy(nil) {

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -42,7 +43,8 @@ func inSecurityLog(e *portcullis.Event) bool {
 type securityLog struct {
 	dir  string
 	log  *slog.Logger
-	done Cursor // up to which everything is copied; used by copy only
+	who  Personal // nil: events are not sealed
+	done Cursor   // up to which everything is copied; used by copy only
 
 	mu   sync.Mutex
 	from *Cursor // where the first event is that was not copied; nil if none
@@ -52,9 +54,9 @@ type securityLog struct {
 	stopped chan struct{}
 }
 
-func newSecurityLog(dir string, log *slog.Logger) *securityLog {
+func newSecurityLog(dir string, log *slog.Logger, who Personal) *securityLog {
 	s := &securityLog{
-		dir: dir, log: log,
+		dir: dir, log: log, who: who,
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	from := s.savedCursor()
@@ -146,9 +148,7 @@ func (s *securityLog) copyFrom(from Cursor, seen map[string]bool) (Cursor, error
 		end := errors.Is(err, io.EOF)
 		switch {
 		case err == nil:
-			if belongs(line.Entry, seen) {
-				out = append(append(out, line.Entry...), '\n')
-			}
+			out = s.append(out, line.Entry, seen)
 		case !end && !IsDamage(err):
 			return done, err
 		}
@@ -164,15 +164,28 @@ func (s *securityLog) copyFrom(from Cursor, seen map[string]bool) (Cursor, error
 	}
 }
 
-// belongs reports whether an entry of the journal is for security.log.
-func belongs(entry []byte, seen map[string]bool) bool {
+// append appends an entry of the journal that is for security.log and not
+// seen. Of a sealed one it shows the address, which whoever blocks attackers
+// needs; the person stays a keyed hash. The file ends with its class of
+// retention.
+func (s *securityLog) append(out, entry []byte, seen map[string]bool) []byte {
 	// Most entries are access records, all INFO: the member stands near the
 	// start, and no string before it can hold a bare quote.
 	if bytes.Contains(entry[:min(len(entry), 256)], []byte(`","severity":"INFO","outcome":"`)) {
-		return false
+		return out
 	}
 	e, err := auditlog.ParseEntry(entry)
-	return err == nil && inSecurityLog(&e) && !seen[e.ID]
+	if err != nil || !inSecurityLog(&e) || seen[e.ID] {
+		return out
+	}
+	if subject := e.Actor.Subject; e.Actor.Sealed != "" && s.who != nil {
+		if err := s.who.Open(context.Background(), &e); err != nil {
+			s.log.Warn("security log: an event cannot be opened", "event_id", e.ID, "error", err)
+		}
+		e.Actor = portcullis.Actor{Method: e.Actor.Method, KeyID: e.Actor.KeyID, IP: e.Actor.IP, Subject: subject}
+		return append(auditlog.AppendEntry(out, &e), '\n')
+	}
+	return append(append(out, entry...), '\n')
 }
 
 func (s *securityLog) flush(out []byte, upTo Cursor) error {

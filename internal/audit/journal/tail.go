@@ -19,7 +19,7 @@ const PollInterval = 200 * time.Millisecond
 // every field that is set.
 type Filter struct {
 	Types     []portcullis.EventType // one of these
-	Actor     string                 // actor id or key id
+	Actor     string                 // actor id, key id, or subject of a sealed one
 	RequestID string
 	Since     time.Time // not before
 }
@@ -27,7 +27,7 @@ type Filter struct {
 // Match reports whether e is selected.
 func (f *Filter) Match(e *portcullis.Event) bool {
 	return (len(f.Types) == 0 || slices.Contains(f.Types, e.Type)) &&
-		(f.Actor == "" || f.Actor == e.Actor.ID || f.Actor == e.Actor.KeyID) &&
+		(f.Actor == "" || f.Actor == e.Actor.ID || f.Actor == e.Actor.KeyID || f.Actor == e.Actor.Subject) &&
 		(f.RequestID == "" || f.RequestID == e.RequestID) &&
 		(f.Since.IsZero() || !e.Time.Before(f.Since))
 }
@@ -41,6 +41,9 @@ type TailOptions struct {
 	Last   int    // how many matching records to begin with; negative: all
 	Follow bool   // wait for more instead of returning at the end
 	Filter Filter // which records
+	// Open completes an event whose personal data is sealed, before it is
+	// matched and shown. nil = it stays sealed.
+	Open func(*portcullis.Event)
 	// Damage is told of damaged and missing records, of which nothing else can
 	// be shown; nil makes them end the tail with that error.
 	Damage func(error) error
@@ -80,8 +83,17 @@ func Tail(ctx context.Context, dir string, opts TailOptions, show func(Line, por
 	return nil
 }
 
+// parse reads an entry and opens it.
+func (o *TailOptions) parse(entry []byte) (portcullis.Event, error) {
+	e, err := auditlog.ParseEntry(entry)
+	if err == nil && o.Open != nil {
+		o.Open(&e)
+	}
+	return e, err
+}
+
 func (o *TailOptions) show(line Line, show func(Line, portcullis.Event) error) error {
-	e, err := auditlog.ParseEntry(line.Entry)
+	e, err := o.parse(line.Entry)
 	if err != nil {
 		if o.Damage == nil {
 			return err
@@ -126,7 +138,7 @@ func lastMatches(ctx context.Context, dir string, opts TailOptions) (Cursor, err
 		if i+1 < len(firsts) {
 			end = firsts[i+1]
 		}
-		found, last, err := matchesIn(ctx, dir, firsts[i], end, missing, &opts.Filter)
+		found, last, err := matchesIn(ctx, dir, firsts[i], end, missing, &opts)
 		if err != nil {
 			return Cursor{}, err
 		}
@@ -146,7 +158,7 @@ func lastMatches(ctx context.Context, dir string, opts TailOptions) (Cursor, err
 
 // matchesIn returns the places of the last n matching records before number
 // end in the segment that starts with first, and the end of the segment.
-func matchesIn(ctx context.Context, dir string, first, end uint64, n int, filter *Filter) ([]Cursor, Cursor, error) {
+func matchesIn(ctx context.Context, dir string, first, end uint64, n int, opts *TailOptions) ([]Cursor, Cursor, error) {
 	r := NewReader(dir, Cursor{Segment: first, Seq: first})
 	defer func() { _ = r.Close() }() // it was only read
 	var found []Cursor
@@ -164,7 +176,7 @@ func matchesIn(ctx context.Context, dir string, first, end uint64, n int, filter
 			return nil, r.Cursor(), err
 		case line.Seq >= end: // already the next segment
 			return found, line.At, nil
-		case n == 0 || !matches(filter, line.Entry):
+		case n == 0 || !opts.matches(line.Entry):
 			continue
 		case len(found) == n:
 			found = append(found[:0], found[1:]...)
@@ -174,10 +186,10 @@ func matchesIn(ctx context.Context, dir string, first, end uint64, n int, filter
 	return found, r.Cursor(), nil
 }
 
-func matches(filter *Filter, entry []byte) bool {
-	if filter.all() {
+func (o *TailOptions) matches(entry []byte) bool {
+	if o.Filter.all() {
 		return true
 	}
-	e, err := auditlog.ParseEntry(entry)
-	return err == nil && filter.Match(&e)
+	e, err := o.parse(entry)
+	return err == nil && o.Filter.Match(&e)
 }

@@ -13,8 +13,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/portcullis-dev/portcullis"
-	"github.com/portcullis-dev/portcullis/internal/authz/metatool"
 	"github.com/portcullis-dev/portcullis/internal/authz/book"
+	"github.com/portcullis-dev/portcullis/internal/authz/metatool"
 	"github.com/portcullis-dev/portcullis/internal/authz/quota"
 )
 

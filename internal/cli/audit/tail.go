@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/auditlog"
 	"github.com/portcullis-dev/portcullis/internal/audit/journal"
 	"github.com/portcullis-dev/portcullis/internal/cli/frame"
 )
@@ -37,7 +39,7 @@ func (c verbs) tail() *cobra.Command {
 		Example: `  portcullis audit tail -n 50
   portcullis audit tail --follow --type AUTHZ_DENIED,INPUT_REJECTED
   portcullis audit tail --request-id 01997d3e-… --output json`,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			dir := filepath.Join(c.DataDir, "audit")
 			if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
 				return frame.Usagef("audit tail: %q holds no audit log: name the data folder with --data", c.DataDir)
@@ -54,6 +56,12 @@ func (c verbs) tail() *cobra.Command {
 			if since > 0 {
 				opts.Filter.Since = time.Now().Add(-since)
 			}
+			people, err := c.Personal()
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, people.Close()) }()
+			opts.Open = people.Opener(slog.New(slog.DiscardHandler))
 			damaged := false
 			opts.Damage = func(err error) error {
 				damaged = true
@@ -82,11 +90,14 @@ func (c verbs) tail() *cobra.Command {
 }
 
 func (c verbs) follow(ctx context.Context, dir string, opts journal.TailOptions) error {
-	return journal.Tail(ctx, dir, opts, func(l journal.Line, e portcullis.Event) error {
+	return journal.Tail(ctx, dir, opts, func(_ journal.Line, e portcullis.Event) error {
 		if c.JSON() {
-			return c.Printf("%s\n", l.Entry)
+			return c.Printf("%s\n", auditlog.AppendEntry(nil, &e))
 		}
 		who := e.Actor.ID
+		if e.Actor.Sealed != "" {
+			who = cmp.Or(e.Actor.Subject, "sealed")
+		}
 		if e.Actor.IP.IsValid() {
 			who += "@" + e.Actor.IP.String()
 		}

@@ -16,7 +16,16 @@ func raise(t *testing.T, s syscall.Signal) {
 	}
 }
 
+// heed makes the process listen to a signal even if it was started to ignore
+// it, or an earlier test ignored it.
+func heed(s os.Signal) {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, s)
+	signal.Stop(c)
+}
+
 func TestHangupEndsWithoutReload(t *testing.T) {
+	heed(syscall.SIGHUP)
 	for _, s := range []syscall.Signal{syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT} {
 		ctx, stop := ending.Context(t.Context(), false)
 		raise(t, s)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/app"
+	"github.com/portcullis-dev/portcullis/internal/app/personal"
 	"github.com/portcullis-dev/portcullis/internal/cli/hint"
 	"github.com/portcullis-dev/portcullis/internal/cli/screen"
 	"github.com/portcullis-dev/portcullis/internal/config"
@@ -55,6 +56,17 @@ func (c *Frame) LoadConfig() (*config.Config, *config.Source, error) {
 		fmt.Fprintln(c.Err, "warning:", w)
 	}
 	return cfg, src, nil
+}
+
+// Personal opens sealed personal data of the audit log for a verb that shows
+// it. Close what it returns. It is nil, and opens nothing, where the keys are
+// not: in a copy of the audit folder alone.
+func (c *Frame) Personal() (*personal.Reader, error) {
+	cfg, _, err := c.LoadConfig()
+	if err != nil { // the log must be readable when the configuration is not
+		cfg = config.Default()
+	}
+	return personal.Read(c.DataDir, cfg.Store.URL)
 }
 
 // LoadRoutes reads the configuration for verbs that ask what routes would do.

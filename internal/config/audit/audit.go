@@ -6,7 +6,11 @@ package audit
 type Audit struct {
 	Durability string `toml:"durability" enum:"grouped|strict" doc:"grouped writes a record before the call is forwarded and syncs at least every 100 ms, at once for security events; strict syncs before forwarding."`
 	OnFailure  string `toml:"on_failure" enum:"refuse|allow" doc:"What happens to calls when the journal cannot be written."`
+	Personal   string `toml:"personal_data" enum:"sealed|insecure_plain" doc:"sealed encrypts what events say of a caller (id, address, user agent) under a key of that caller, so that who asks to be erased is erased from the log, which still verifies; insecure_plain writes it as it is."`
 }
 
+// Sealed is the value of personal_data that encrypts it.
+const Sealed = "sealed"
+
 // Default returns the defaults of [audit].
-func Default() Audit { return Audit{Durability: "grouped", OnFailure: "refuse"} }
+func Default() Audit { return Audit{Durability: "grouped", OnFailure: "refuse", Personal: Sealed} }

@@ -18,6 +18,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 )
@@ -128,6 +129,16 @@ func (d *Dir) Path() string { return d.path }
 
 // DB returns the path of the embedded database.
 func (d *Dir) DB() string { return filepath.Join(d.path, dbName) }
+
+// Resolve returns the file of a store, "sqlite:FILE": relative to the folder
+// unless it is absolute.
+func (d *Dir) Resolve(url string) string {
+	file := strings.TrimPrefix(url, "sqlite:")
+	if filepath.IsAbs(file) {
+		return file
+	}
+	return filepath.Join(d.path, file)
+}
 
 // AuditDir returns the folder of the audit log. It exists.
 func (d *Dir) AuditDir() string { return filepath.Join(d.path, auditName) }

@@ -68,7 +68,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 		return nil, fmt.Errorf("opening database: %w", err)
 	}
 	db := &DB{path: abs}
-	if db.writer, err = connect(abs, 1, "_pragma=synchronous(FULL)&_txlock=immediate"); err != nil {
+	if db.writer, err = connect(abs, 1, "_pragma=synchronous(FULL)&_pragma=secure_delete(1)&_txlock=immediate"); err != nil {
 		return nil, err
 	}
 	if db.reader, err = connect(abs, max(minReaders, runtime.GOMAXPROCS(0)), "_pragma=query_only(1)"); err != nil {
@@ -77,6 +77,24 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	if err := db.migrate(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("database %q: %w", abs, explain(err)), db.Close())
 	}
+	return db, nil
+}
+
+// OpenReader opens the database at path beside the process that has it open,
+// for reading only; writing fails. A file that is not there is an error.
+func OpenReader(path string) (*DB, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("database %q: %w", path, err)
+	}
+	if _, err := os.Stat(abs); err != nil {
+		return nil, fmt.Errorf("opening database: %w", err)
+	}
+	db := &DB{path: abs}
+	if db.reader, err = connect(abs, 1, "_pragma=query_only(1)"); err != nil {
+		return nil, err
+	}
+	db.writer = db.reader
 	return db, nil
 }
 

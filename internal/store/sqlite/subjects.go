@@ -1,0 +1,73 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/portcullis-dev/portcullis/internal/audit/subject"
+)
+
+// Subjects implements subject.Store.
+type Subjects struct{ db *DB }
+
+var _ subject.Store = (*Subjects)(nil)
+
+// Subjects returns the store of the keys that personal data in the audit log
+// is sealed under.
+func (db *DB) Subjects() *Subjects { return &Subjects{db: db} }
+
+// SubjectKey implements subject.Store.
+func (s *Subjects) SubjectKey(ctx context.Context, name string) (key []byte, err error) {
+	err = s.db.reader.QueryRowContext(ctx, "SELECT key FROM subjects WHERE subject = ?", name).Scan(&key)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, subject.ErrNoKey
+	}
+	return key, explain(err)
+}
+
+// AddSubjectKey implements subject.Store.
+func (s *Subjects) AddSubjectKey(ctx context.Context, name string, sealed []byte, at time.Time) (key []byte, err error) {
+	err = s.db.inTx(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, "INSERT INTO subjects (subject, key, made_at) VALUES (?,?,?) ON CONFLICT DO NOTHING", name, sealed, micros(at)); err != nil {
+			return explain(err)
+		}
+		return explain(tx.QueryRowContext(ctx, "SELECT key FROM subjects WHERE subject = ?", name).Scan(&key))
+	})
+	return key, err
+}
+
+// eraseTries is how often, a tenth of a second apart, the write-ahead log is
+// asked to forget what was erased while others read it.
+const eraseTries = 50
+
+// EraseSubjectKey implements subject.Store. Removed content is overwritten in
+// the file (secure_delete), and the write-ahead log, which may hold it too, is
+// emptied.
+func (s *Subjects) EraseSubjectKey(ctx context.Context, name string) (bool, error) {
+	res, err := s.db.writer.ExecContext(ctx, "DELETE FROM subjects WHERE subject = ?", name)
+	if err != nil {
+		return false, explain(err)
+	}
+	n, err := res.RowsAffected()
+	if err != nil || n == 0 {
+		return false, explain(err)
+	}
+	for range eraseTries {
+		var busy, log, moved int
+		if err := s.db.writer.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &log, &moved); err != nil {
+			return true, explain(err)
+		}
+		if busy == 0 {
+			return true, nil
+		}
+		select {
+		case <-ctx.Done():
+			return true, ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	return true, fmt.Errorf("the key is removed, but readers keep a copy in the write-ahead log of %q", s.db.path)
+}

@@ -1,0 +1,77 @@
+package storetest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/portcullis-dev/portcullis/internal/audit/subject"
+)
+
+// Subjects tests a subject.Store. fresh returns an empty one.
+func Subjects(t *testing.T, fresh func(t *testing.T) subject.Store) {
+	at := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	t.Run("the first key stays", func(t *testing.T) {
+		s, ctx := fresh(t), t.Context()
+		if _, err := s.SubjectKey(ctx, "a"); !errors.Is(err, subject.ErrNoKey) {
+			t.Fatalf("before: %v", err)
+		}
+		for _, key := range []string{"first", "second"} {
+			got, err := s.AddSubjectKey(ctx, "a", []byte(key), at)
+			if err != nil || string(got) != "first" {
+				t.Fatalf("adding %s: %q, %v", key, got, err)
+			}
+		}
+		if got, err := s.SubjectKey(ctx, "a"); err != nil || string(got) != "first" {
+			t.Errorf("read %q, %v", got, err)
+		}
+		if _, err := s.SubjectKey(ctx, "A"); !errors.Is(err, subject.ErrNoKey) {
+			t.Errorf("another name: %v", err)
+		}
+	})
+	t.Run("erased is gone, and may come again", func(t *testing.T) {
+		s, ctx := fresh(t), t.Context()
+		if had, err := s.EraseSubjectKey(ctx, "a"); had || err != nil {
+			t.Errorf("none: %t, %v", had, err)
+		}
+		for _, name := range []string{"a", "b"} {
+			if _, err := s.AddSubjectKey(ctx, name, []byte("key of "+name), at); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if had, err := s.EraseSubjectKey(ctx, "a"); !had || err != nil {
+			t.Errorf("erasing: %t, %v", had, err)
+		}
+		if _, err := s.SubjectKey(ctx, "a"); !errors.Is(err, subject.ErrNoKey) {
+			t.Errorf("after: %v", err)
+		}
+		if got, err := s.SubjectKey(ctx, "b"); err != nil || string(got) != "key of b" {
+			t.Errorf("another: %q, %v", got, err)
+		}
+		if got, err := s.AddSubjectKey(ctx, "a", []byte("new"), at); err != nil || string(got) != "new" {
+			t.Errorf("again: %q, %v", got, err)
+		}
+	})
+	t.Run("of many at once one wins for all", func(t *testing.T) {
+		s := fresh(t)
+		var all sync.WaitGroup
+		got := make([][]byte, 8)
+		for i := range got {
+			all.Go(func() {
+				var err error
+				if got[i], err = s.AddSubjectKey(t.Context(), "a", fmt.Append(nil, "key ", i), at); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		for i := range got {
+			if !bytes.Equal(got[i], got[0]) {
+				t.Errorf("%q and %q", got[i], got[0])
+			}
+		}
+	})
+}
