@@ -32,8 +32,8 @@ type Checkpoint struct {
 
 // Cosigner is a witness that has signed a checkpoint, and when.
 type Cosigner struct {
-	Name string
-	Time time.Time
+	Name string    `json:"name"`
+	Time time.Time `json:"time"`
 }
 
 // Text returns the text of the checkpoint that is signed.

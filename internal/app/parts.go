@@ -6,13 +6,16 @@ import (
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/app/part"
+	"github.com/portcullis-dev/portcullis/internal/app/transparency"
 	"github.com/portcullis-dev/portcullis/internal/config"
 )
 
 // constructors make the parts, in the order in which they hear of a
 // configuration.
 func constructors() []func(part.Env) (part.Part, error) {
-	return []func(part.Env) (part.Part, error){}
+	return []func(part.Env) (part.Part, error){
+		transparency.New,
+	}
 }
 
 // parts are the pieces of the process with tasks of their own.

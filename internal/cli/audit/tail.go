@@ -27,7 +27,7 @@ type verbs struct{ *frame.Frame }
 // Command returns the verbs below "audit".
 func Command(f *frame.Frame) *cobra.Command {
 	c := verbs{f}
-	return frame.Group("audit", "Read the audit log", c.tail())
+	return frame.Group("audit", "Read and prove the audit log", c.tail(), c.verify(), c.prove(), c.checkpoint())
 }
 
 func (c verbs) tail() *cobra.Command {
