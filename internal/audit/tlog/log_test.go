@@ -95,7 +95,7 @@ func (b *bench) write(n, size int) {
 func (b *bench) follower() *Follower {
 	return NewFollower(Options{
 		Dir: b.dir, Key: b.key, Journal: b.journal, Interval: time.Second, Keep: time.Hour,
-		Log: slog.New(slog.NewTextHandler(&b.log, nil)), Observer: &b.counts,
+		Log: slog.New(slog.NewTextHandler(&b.log, nil)), Observer: b.counts.lock(),
 	})
 }
 
