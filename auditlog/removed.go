@@ -10,7 +10,8 @@ import (
 
 // segmentRemoved is the type of the event that says that retention removed
 // records: first and last are the numbers of a segment's records, class is
-// which of them were removed, records how many.
+// which of them were removed, records how many; before removed_before nothing
+// at all is left, which stays known when the earlier events are removed too.
 const segmentRemoved = "AUDIT_SEGMENT_REMOVED"
 
 // removal is what one such event says.
@@ -18,7 +19,8 @@ type removal struct {
 	span    span
 	class   string
 	records uint64
-	signed  bool // the event is covered by the checkpoint
+	before  uint64 // all records in front of it were removed
+	signed  bool   // the event is covered by the checkpoint
 }
 
 // note looks whether a record says that others were removed.
@@ -43,10 +45,12 @@ func (p *part) note(entry []byte, seq uint64, signed bool) {
 			r.class = d.Value.String()
 		case "records":
 			r.records = unsigned(d.Value)
+		case "removed_before":
+			r.before = unsigned(d.Value)
 		}
 	}
 	// What a record says of records behind it is no removal.
-	if last < first || last >= seq {
+	if last < first || last >= seq || r.before > seq {
 		return
 	}
 	r.span = span{first, last + 1}
@@ -78,6 +82,9 @@ func collect(parts []*part, signed bool) removals {
 				all[r.span] = map[string]uint64{}
 			}
 			all[r.span][r.class] = r.records
+			if before := (span{0, r.before}); r.before > 0 {
+				all[before] = map[string]uint64{"": r.before}
+			}
 		}
 	}
 	return all
