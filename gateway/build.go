@@ -12,6 +12,7 @@ import (
 	"github.com/portcullis-dev/portcullis/gateway/access"
 	"github.com/portcullis-dev/portcullis/gateway/certs"
 	"github.com/portcullis-dev/portcullis/gateway/content"
+	"github.com/portcullis-dev/portcullis/gateway/dialect"
 	"github.com/portcullis-dev/portcullis/gateway/entrance"
 	"github.com/portcullis-dev/portcullis/gateway/headers"
 	"github.com/portcullis-dev/portcullis/gateway/pins"
@@ -32,6 +33,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/inspect/handle"
 	"github.com/portcullis-dev/portcullis/internal/inspect/toolpin"
 	"github.com/portcullis-dev/portcullis/internal/obs"
+	"github.com/portcullis-dev/portcullis/internal/obs/trace"
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
 	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
 	"github.com/portcullis-dev/portcullis/internal/ratelimit"
@@ -43,6 +45,7 @@ import (
 type Deps struct {
 	Log      *slog.Logger
 	Metrics  *obs.Metrics
+	Traces   *trace.Switch // nil = nothing is traced
 	Recorder portcullis.Recorder
 	APIKeys  portcullis.Authenticator
 	Users    portcullis.Authenticator // by name and password
@@ -183,7 +186,7 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 		return nil, fmt.Errorf("headers: %w", err)
 	}
 	rt := b.newRoute(rc.Name, rc.Path, limitsOf(rc.Limits, jsonrpc.DefaultLimits()))
-	rt.speaksMCP, rt.rate, rt.rateRules, rt.headers = true, rate, rc.Rate, secure.Apply
+	rt.speaks, rt.rate, rt.rateRules, rt.headers = dialect.MCP{}, rate, rc.Rate, secure.Apply
 	rt.replyLimits, rt.maxStream = limitsOf(rc.ReplyLimits, jsonrpc.DefaultReplyLimits()), int64(rc.StreamBytes)
 	if rt.schemas, err = schemas.New(rc, b.schemasOf(rc, prev)); err != nil {
 		return nil, err
@@ -243,7 +246,7 @@ const writeTimeout = 30 * time.Second
 func (b *builder) newRoute(name, path string, limits jsonrpc.Limits) *route {
 	rt := &route{
 		name: name, path: path, limits: limits, body: bodyLimits(b.cfg.Server.Limits), writeTimeout: writeTimeout,
-		sealer: b.Sealer, greetings: new(greeting.Book), budget: b.Budget,
+		sealer: b.Sealer, greetings: new(greeting.Book), budget: b.Budget, traces: b.Traces,
 	}
 	if b.Metrics != nil {
 		rt.metrics, rt.upstream = b.Metrics.Route(name), b.Metrics.Upstream(name)
@@ -320,7 +323,7 @@ func (b *builder) unknownPath(prev *Table) (*route, error) {
 	}
 	rt := b.newRoute("", "", jsonrpc.DefaultLimits())
 	rt.rate, rt.rateRules = rate, rules
-	rt.pipe = &pipeline{edge: append(guards, nowhere{}), record: b.Recorder}
+	rt.pipe, rt.traces = &pipeline{edge: append(guards, nowhere{}), record: b.Recorder}, nil // anyone could fill the collector
 	return rt, nil
 }
 

@@ -47,7 +47,7 @@ func BuildAdmin(cfg *config.Config, d Deps, h http.Handler, local bool, auth ...
 		guards = append(browser, rate.Edge(), version, body)
 	}
 	rt := b.newRoute("admin", "/", jsonrpc.DefaultLimits())
-	rt.rate, rt.rateRules = rate, []string{adminRate}
+	rt.rate, rt.rateRules, rt.traces = rate, []string{adminRate}, nil // scrapes of /metrics would be most of what is traced
 	rt.pipe = &pipeline{
 		edge: guards, authn: auth, authz: []portcullis.Authorizer{scope.Admin{}}, record: b.Recorder,
 		decode: plainDecoder{}, forward: Handler(h),

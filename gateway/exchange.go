@@ -7,7 +7,8 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
-	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
+	"github.com/portcullis-dev/portcullis/gateway/dialect"
+	"github.com/portcullis-dev/portcullis/gateway/tracing"
 	"github.com/portcullis-dev/portcullis/internal/replies"
 )
 
@@ -20,6 +21,7 @@ type exchange struct {
 	w     http.ResponseWriter
 
 	draining context.Context // ends when the gateway drains
+	trace    *tracing.Call   // nil when nobody traces
 
 	conn   portcullis.Conn
 	who    portcullis.Principal
@@ -28,8 +30,9 @@ type exchange struct {
 	action portcullis.Action
 	call   portcullis.Call
 	reply  *portcullis.Reply
-	answer mcp.Parsed    // the upstream's message under review
-	lease  replies.Lease // what x.out holds of the budget for large replies
+	asked  dialect.Call    // what the dialect knows of the call
+	answer dialect.Reading // the upstream's message under review
+	lease  replies.Lease   // what x.out holds of the budget for large replies
 
 	body   []byte             // pooled: the caller's bytes, read once
 	out    []byte             // pooled: the reply's bytes
@@ -58,7 +61,14 @@ func newExchange(rt *route, w http.ResponseWriter, r *http.Request, id string, n
 	x := exchanges.Get().(*exchange)
 	x.pipe, x.route, x.w = rt.pipe, rt, w
 	x.conn = portcullis.Conn{RequestID: id, Received: now, Route: rt.name, HTTP: r, Reply: w.Header()}
+	x.trace = tracing.Begin(rt.traces, &x.conn)
 	return x
+}
+
+// enter notes which phase the call is in.
+func (x *exchange) enter(phase string) {
+	x.phase = phase
+	x.trace.Phase(phase)
 }
 
 func (x *exchange) release() {

@@ -11,11 +11,13 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/dialect"
 	"github.com/portcullis-dev/portcullis/gateway/entrance"
 	"github.com/portcullis-dev/portcullis/gateway/schemas"
 	"github.com/portcullis-dev/portcullis/internal/authn/greeting"
 	"github.com/portcullis-dev/portcullis/internal/edge"
 	"github.com/portcullis-dev/portcullis/internal/obs"
+	"github.com/portcullis-dev/portcullis/internal/obs/trace"
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
 	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
 	"github.com/portcullis-dev/portcullis/internal/ratelimit"
@@ -64,7 +66,7 @@ type route struct {
 	rateRules    []string
 	headers      func(h http.Header, secure bool) // nil = the table's
 	pipe         *pipeline
-	speaksMCP    bool
+	speaks       dialect.Dialect // nil = plain HTTP
 	budget       *replies.Budget // for large replies of all routes
 	limits       jsonrpc.Limits
 	replyLimits  jsonrpc.Limits
@@ -75,6 +77,7 @@ type route struct {
 	params       *mcp.ParamHeaders // of tools; nil where no MCP is spoken
 	greetings    *greeting.Book
 	metrics      *obs.Route
+	traces       *trace.Switch // nil = never traced
 	upstream     *obs.Upstream
 	schemas      *schemas.Guard // nil where no MCP is spoken
 }
@@ -124,7 +127,9 @@ func (g *Gateway) serve(x *exchange) {
 	if err != nil {
 		g.refuse(ctx, x, err)
 	}
-	x.route.metrics.Observe(x.action.Method, x.status, outcomeOf(x, err), time.Since(x.conn.Received))
+	outcome := outcomeOf(x, err)
+	x.route.metrics.Observe(x.action.Method, x.status, outcome, time.Since(x.conn.Received), x.trace.Exemplar())
+	x.trace.End(ctx, x.msg, x.status, outcome, x.answer.ErrorCode())
 	broken := err != nil && x.wrote
 	x.release()
 	if broken {
@@ -148,7 +153,7 @@ func outcomeOf(x *exchange, err error) obs.Outcome {
 func (g *Gateway) runSafely(ctx context.Context, x *exchange) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			g.log.Error("guard panicked", "request_id", x.conn.RequestID, "phase", x.phase, "guard", x.guard,
+			g.log.Error("guard panicked", "request_id", x.conn.RequestID, "trace_id", x.trace.ID(), "phase", x.phase, "guard", x.guard,
 				"panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 			err = &portcullis.Error{Kind: portcullis.KindInternal, Reason: "internal", Code: portcullis.CodeInternal, Detail: "panic in phase " + x.phase}
 		}

@@ -16,7 +16,7 @@ import (
 )
 
 func (p *pipeline) checkEdge(ctx context.Context, x *exchange) (checkedConn, error) {
-	x.phase = "edge"
+	x.enter("edge")
 	for _, g := range p.edge {
 		x.guard = g.Name()
 		if err := g.CheckConn(ctx, &x.conn); err != nil {
@@ -28,7 +28,8 @@ func (p *pipeline) checkEdge(ctx context.Context, x *exchange) (checkedConn, err
 
 func (p *pipeline) authenticate(ctx context.Context, c checkedConn) (caller, error) {
 	x := c.exchange
-	x.phase, x.guard = "authn", "one_credential"
+	x.enter("authn")
+	x.guard = "one_credential"
 	if err := p.resource.OneCredential(x.conn.HTTP.Header); err != nil { // before anyone could believe one of two
 		return caller{}, p.challenge(err)
 	}
@@ -94,7 +95,7 @@ func (p *pipeline) credentialsWanted() string {
 }
 
 func (p *pipeline) checkContained(ctx context.Context, x *exchange) (caller, error) {
-	x.phase = "contain"
+	x.enter("contain")
 	for _, g := range p.contain {
 		x.guard = g.Name()
 		if err := g.CheckContained(ctx, &x.conn, x.who); err != nil {
@@ -109,7 +110,8 @@ func (p *pipeline) checkContained(ctx context.Context, x *exchange) (caller, err
 
 func (p *pipeline) read(ctx context.Context, c caller) (readMessage, error) {
 	x := c.exchange
-	x.phase, x.guard = "decode", p.decode.Name()
+	x.enter("decode")
+	x.guard = p.decode.Name()
 	if p.bodyKey {
 		clear(x.body) // the credential has done its duty
 		x.body = x.body[:0]
@@ -146,7 +148,7 @@ func actionMethod(m *portcullis.Message) string {
 
 func (p *pipeline) authorize(ctx context.Context, m readMessage) (permittedCall, error) {
 	x := m.exchange
-	x.phase = "admit"
+	x.enter("admit")
 	for _, g := range p.admit {
 		x.guard = g.Name()
 		if err := g.CheckCaller(ctx, &x.conn, x.who, x.action); err != nil {
@@ -168,7 +170,7 @@ func (p *pipeline) authorize(ctx context.Context, m readMessage) (permittedCall,
 
 // permit refuses what the route's authorizers do not allow.
 func (p *pipeline) permit(ctx context.Context, x *exchange, a portcullis.Action) error {
-	x.phase = "authz"
+	x.enter("authz")
 	d, guard, err := access.Decide(ctx, p.authz, x.who, a)
 	if x.guard = guard; err != nil {
 		return err
@@ -196,7 +198,8 @@ func (p *pipeline) inspectCall(ctx context.Context, c permittedCall) (inspectedC
 	x := c.exchange
 	sent := x.action.Arguments
 	for _, g := range p.inspect {
-		x.phase, x.guard = "inspect", g.Name()
+		x.enter("inspect")
+		x.guard = g.Name()
 		m, err := g.Inspect(ctx, x.who, x.msg)
 		if err != nil {
 			return inspectedCall{}, err
@@ -217,7 +220,8 @@ func (p *pipeline) inspectCall(ctx context.Context, c permittedCall) (inspectedC
 
 func (p *pipeline) recordIntent(ctx context.Context, c inspectedCall) (intendedCall, error) {
 	x := c.exchange
-	x.phase, x.guard = "record", "journal"
+	x.enter("record")
+	x.guard = "journal"
 	if err := x.recordStart(ctx); err != nil {
 		return intendedCall{}, unrecorded(err)
 	}
@@ -231,11 +235,13 @@ func unrecorded(err error) *portcullis.Error {
 
 func (p *pipeline) send(ctx context.Context, c intendedCall) (answeredCall, error) {
 	x := c.exchange
-	x.phase, x.guard = "forward", "upstream"
+	x.enter("forward")
+	x.guard = "upstream"
 	x.call = portcullis.Call{Conn: &x.conn, Principal: x.who, Message: x.msg, Header: x.upstreamHeader()}
-	if listens(x.msg) {
+	if x.listens() {
 		ctx = x.endOnDrain(ctx)
 	}
+	ctx = x.trace.Forward(ctx, &x.call)
 	began := time.Now()
 	reply, err := p.forward.Forward(ctx, &x.call)
 	if err != nil {
@@ -264,19 +270,16 @@ func (rt *route) upstreamFailed(ctx context.Context, err error) {
 	}
 }
 
-// listens reports whether a call only waits for what the server may say. Such
-// streams never end by themselves.
-func listens(m *portcullis.Message) bool {
-	return m.Shape == portcullis.ShapeStream || m.Method == "subscriptions/listen"
-}
+// listens reports whether the call only waits for what the server may say.
+func (x *exchange) listens() bool { return x.route.speaks != nil && x.route.speaks.Listens(x.msg) }
 
 // drained reports whether the gateway ended the call because it shuts down.
-func (x *exchange) drained() bool { return listens(x.msg) && x.draining.Err() != nil }
+func (x *exchange) drained() bool { return x.listens() && x.draining.Err() != nil }
 
 // listenedOut reports whether a listening stream is over because the caller or
 // the gateway left, which is how such streams end.
 func (x *exchange) listenedOut(ctx context.Context) bool {
-	return x.drained() || listens(x.msg) && ctx.Err() != nil
+	return x.drained() || x.listens() && ctx.Err() != nil
 }
 
 // endOnDrain returns a context that also ends when the gateway drains.

@@ -45,6 +45,7 @@ func (p *pipeline) run(ctx context.Context, x *exchange) error {
 	if err != nil {
 		return err
 	}
+	ctx = x.trace.Read(ctx, x.msg) // not before: the message may name whose trace it is of
 	permitted, err := p.authorize(ctx, msg)
 	if err != nil {
 		return err

@@ -24,7 +24,7 @@ func (x *exchange) describe(t portcullis.EventType, sev portcullis.Severity, out
 		Actor: portcullis.Actor{
 			ID: x.who.ID, Method: x.who.Method, KeyID: x.who.KeyID, IP: x.conn.Client, UserAgent: ua,
 		},
-		Route: x.conn.Route, Action: x.action.Method, RequestID: x.conn.RequestID,
+		Route: x.conn.Route, Action: x.action.Method, RequestID: x.conn.RequestID, TraceID: x.trace.ID(),
 		Resource: x.action.Target.String(),
 		Details:  x.event.Details[:0],
 	}

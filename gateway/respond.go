@@ -9,7 +9,6 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway/refusal"
-	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
 	"github.com/portcullis-dev/portcullis/internal/protocol/problem"
 )
 
@@ -26,10 +25,12 @@ func (g *Gateway) refuse(ctx context.Context, x *exchange, err error) {
 		x.w.WriteHeader(x.status)
 		return
 	}
+	ctx = x.trace.Read(ctx, x.msg)
 	if rerr := x.recordRefusal(ctx, e); rerr != nil {
-		g.log.Error("writing the audit journal", "request_id", x.conn.RequestID, "error", rerr)
+		g.log.Error("writing the audit journal", "request_id", x.conn.RequestID, "trace_id", x.trace.ID(), "error", rerr)
 		e = refusal.From(unrecorded(rerr))
 	}
+	x.trace.Refuse(x.phase, x.guard, e.Reason)
 	x.route.refused(x.phase, x.guard, e.Reason)
 	g.logRefusal(ctx, x, e)
 	if x.wrote { // a stream broke: all that can be done is to stop
@@ -69,7 +70,7 @@ func (g *Gateway) logRefusal(ctx context.Context, x *exchange, e *portcullis.Err
 		return
 	}
 	g.log.LogAttrs(ctx, level, "call refused",
-		slog.String("request_id", x.conn.RequestID), slog.String("event", string(refusal.Event(e))),
+		slog.String("request_id", x.conn.RequestID), slog.String("trace_id", x.trace.ID()), slog.String("event", string(refusal.Event(e))),
 		slog.Int("status", e.Kind.Status()), slog.String("reason", e.Reason),
 		slog.String("phase", x.phase), slog.String("guard", x.guard),
 		slog.String("route", x.conn.Route), slog.String("principal", x.who.ID),
@@ -94,13 +95,9 @@ func retrySeconds(d time.Duration) int64 {
 // refusalBody is a JSON-RPC error for JSON-RPC requests and a problem document
 // (RFC 9457) for all others.
 func refusalBody(x *exchange, e *portcullis.Error) []byte {
-	if x.route.speaksMCP && x.conn.HTTP.Method == http.MethodPost {
+	if x.route.speaks != nil && x.conn.HTTP.Method == http.MethodPost {
 		x.conn.Reply["Content-Type"] = jsonType
-		var id []byte
-		if x.msg != nil {
-			id = x.msg.ID
-		}
-		return mcp.AppendErrorResponse(x.out[:0], id, e, x.conn.RequestID)
+		return x.route.speaks.AppendRefusal(x.out[:0], x.msg, e, x.conn.RequestID)
 	}
 	x.conn.Reply["Content-Type"] = problemType
 	if e.Public == "" {

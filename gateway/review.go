@@ -10,6 +10,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway/access"
+	"github.com/portcullis-dev/portcullis/gateway/dialect"
 	"github.com/portcullis-dev/portcullis/gateway/headers"
 	"github.com/portcullis-dev/portcullis/gateway/refusal"
 	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
@@ -20,12 +21,13 @@ import (
 // caller, in this order.
 func (p *pipeline) deliver(ctx context.Context, a answeredCall) error {
 	x := a.exchange
-	x.phase, x.guard = "review", "reply"
+	x.enter("review")
+	x.guard = "reply"
 	defer closeBody(x.reply.Body)
 	if err := refusal.OfStatus(x.reply); err != nil && !p.own {
 		return err
 	}
-	if !x.route.speaksMCP {
+	if x.route.speaks == nil {
 		return p.deliverPlain(ctx, x)
 	}
 	if err := p.sealSession(x); err != nil {
@@ -98,7 +100,7 @@ func (p *pipeline) deliverWhole(ctx context.Context, x *exchange) error {
 	if err != nil {
 		return err
 	}
-	if x.reply.Status < 300 && !answers(m, x.msg) {
+	if x.reply.Status < 300 && !x.answeredBy(m) {
 		return refusal.Rejected("the reply answers another request")
 	}
 	x.out = m.Raw
@@ -111,34 +113,20 @@ func (p *pipeline) deliverWhole(ctx context.Context, x *exchange) error {
 // expectsAnswer reports whether a body is owed to the caller.
 func expectsAnswer(x *exchange) bool { return x.msg.Shape == portcullis.ShapeRequest }
 
-func answers(reply, request *portcullis.Message) bool {
-	switch reply.Shape {
-	case portcullis.ShapeResult, portcullis.ShapeError:
-		return mcp.SameID(reply.ID, request.ID)
-	}
-	return false
+// answeredBy reports whether a message is an answer to the call.
+func (x *exchange) answeredBy(m *portcullis.Message) bool {
+	rel := x.route.speaks.Relate(m, x.msg)
+	return rel == dialect.Answer || rel == dialect.Part
 }
 
 // reviewMessage gives one message of the upstream its one reading and takes it
 // through the route's review.
 func (p *pipeline) reviewMessage(ctx context.Context, x *exchange, raw []byte) (*portcullis.Message, error) {
-	parsed := &x.answer
-	if err := mcp.ParseInto(parsed, raw, x.route.replyLimits, portcullis.ToClient); err != nil {
+	x.asked = dialect.Call{Message: x.msg, Body: x.body, RequestID: x.conn.RequestID, Limits: x.route.replyLimits}
+	m, err := x.route.speaks.Read(&x.answer, raw, &x.asked)
+	if err != nil {
 		return nil, refusal.Rejected(err.Error())
 	}
-	m := &parsed.Message
-	if m.Shape == portcullis.ShapeResult || m.Shape == portcullis.ShapeError {
-		if mcp.SameID(m.ID, x.msg.ID) {
-			m.Method, m.Target, m.Request = x.msg.Method, x.msg.Target, x.body // what it answers
-		}
-		m.Version = x.msg.Version
-	}
-	if m.Shape == portcullis.ShapeError {
-		if masked, changed := mcp.MaskError(parsed, x.conn.RequestID); changed {
-			m.Raw = masked
-		}
-	}
-	var err error
 	for _, g := range p.review {
 		x.guard = g.Name()
 		if f, ok := g.(*access.ListFilter); ok { // what may be called can depend on from where

@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/dialect"
 	"github.com/portcullis-dev/portcullis/gateway/refusal"
 	"github.com/portcullis-dev/portcullis/internal/authn/mtls"
-	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
 	"github.com/portcullis-dev/portcullis/internal/protocol/sse"
 )
 
@@ -45,7 +45,7 @@ func (p *pipeline) deliverStream(ctx context.Context, x *exchange) error {
 		if err := p.flush(x, rc, out); err != nil {
 			return err
 		}
-		if x.sent > x.route.maxStream && !listens(x.msg) {
+		if x.sent > x.route.maxStream && !x.listens() {
 			return refusal.Rejected("stream over the size limit")
 		}
 	}
@@ -87,17 +87,12 @@ func (p *pipeline) reviewEvent(ctx context.Context, x *exchange, ev *sse.Event) 
 	if err != nil {
 		return p.withhold(ctx, x, ev, err)
 	}
-	answered := false
-	if m.Shape == portcullis.ShapeResult || m.Shape == portcullis.ShapeError {
-		if x.msg.Shape == portcullis.ShapeRequest {
-			if !answers(m, x.msg) {
-				return nil, refusal.Rejected("the stream answers another request")
-			}
-			if x.recorded {
-				return nil, refusal.Rejected("the stream answers twice")
-			}
-			answered = true
-		}
+	rel := x.route.speaks.Relate(m, x.msg)
+	if rel == dialect.Foreign {
+		return nil, refusal.Rejected("the stream answers another request")
+	}
+	if rel != dialect.Beside && x.recorded {
+		return nil, refusal.Rejected("the stream answers twice")
 	}
 	out := ev.Raw
 	if len(m.Raw) != len(ev.Data) || &m.Raw[0] != &ev.Data[0] {
@@ -107,7 +102,7 @@ func (p *pipeline) reviewEvent(ctx context.Context, x *exchange, ev *sse.Event) 
 	if err := p.mayDeliver(ctx, x, m, len(out)); err != nil {
 		return nil, err
 	}
-	if answered {
+	if rel == dialect.Answer {
 		x.due = len(out)
 		if err := x.recordFinish(ctx, x.status, portcullis.OutcomeSuccess, ""); err != nil {
 			return nil, unrecorded(err)
@@ -121,18 +116,22 @@ func (p *pipeline) reviewEvent(ctx context.Context, x *exchange, ev *sse.Event) 
 // keeps the place to resume from. The stream goes on. Any other error ends it.
 func (p *pipeline) withhold(ctx context.Context, x *exchange, ev *sse.Event, err error) ([]byte, error) {
 	e := refusal.From(err)
-	m := &x.answer.Message
-	answer := m.Shape == portcullis.ShapeResult || m.Shape == portcullis.ShapeError
-	if !forbidsReply(e) || answer && (x.recorded || !answers(m, x.msg)) {
+	if x.answer.Message == nil || !forbidsReply(e) {
+		return nil, err
+	}
+	rel := x.route.speaks.Relate(x.answer.Message, x.msg)
+	answer := rel != dialect.Beside
+	if rel == dialect.Foreign || answer && x.recorded {
 		return nil, err
 	}
 	if err := x.recordForbidden(ctx, e); err != nil {
 		return nil, unrecorded(err)
 	}
+	x.trace.Refuse(x.phase, x.guard, e.Reason)
 	x.route.refused(x.phase, x.guard, e.Reason)
 	own := &sse.Event{ID: ev.ID, HasID: ev.HasID, Retry: ev.Retry}
 	if answer {
-		own.Type, own.Data = ev.Type, mcp.AppendErrorResponse(nil, x.msg.ID, e, x.conn.RequestID)
+		own.Type, own.Data = ev.Type, x.route.speaks.AppendRefusal(nil, x.msg, e, x.conn.RequestID)
 	}
 	x.out = sse.AppendEvent(x.out[:0], own)
 	if answer {

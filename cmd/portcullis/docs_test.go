@@ -22,7 +22,6 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/authz/cedar"
 	"github.com/portcullis-dev/portcullis/internal/cli"
 	"github.com/portcullis-dev/portcullis/internal/config"
-	"github.com/portcullis-dev/portcullis/internal/obs"
 )
 
 var update = flag.Bool("update", false, "write the pipeline table of README.md")
@@ -103,7 +102,7 @@ func blocks(page string) []block {
 // TestDocsRun runs the shell blocks of the pages, in order, in an empty folder.
 // A text block after one is what it prints: "…" stands for anything.
 func TestDocsRun(t *testing.T) {
-	for _, page := range []string{"README.md", "docs/quickstart.md", "docs/keys.md", "docs/users.md", "docs/wallet.md", "docs/zero-knowledge-login.md", "docs/limits-and-rules.md", "docs/operations.md", "docs/authorization.md", "docs/ossa.md"} {
+	for _, page := range []string{"README.md", "docs/quickstart.md", "docs/keys.md", "docs/users.md", "docs/wallet.md", "docs/zero-knowledge-login.md", "docs/limits-and-rules.md", "docs/operations.md", "docs/observability.md", "docs/authorization.md", "docs/ossa.md"} {
 		t.Run(filepath.Base(page), func(t *testing.T) {
 			t.Parallel()
 			runPage(t, blocks(readDoc(t, page)))
@@ -292,37 +291,6 @@ func TestDocsPolicies(t *testing.T) {
 // anyEnv has a value for every variable that a page names, one that is long
 // enough for a secret and reads as a URL.
 func anyEnv(string) (string, bool) { return "https://docs.example.com/0123456789abcdef", true }
-
-// TestDocsMetrics compares the table of metrics with those there are.
-func TestDocsMetrics(t *testing.T) {
-	m := obs.NewMetrics(obs.Build{Version: "dev"})
-	m.Route("r")
-	m.Upstream("r")
-	m.Bridge("r")
-	m.Content("r").Found("pii.email", "mask", 1)
-	m.Journal()
-	m.Reloaded(nil)
-	m.CertificateExpiry("public", time.Now())
-	if err := m.RateLimitKeys(func() int { return 0 }); err != nil {
-		t.Fatal(err)
-	}
-	if err := m.ToolsHeld(func() map[string]int { return map[string]int{"r": 0} }); err != nil {
-		t.Fatal(err)
-	}
-	rec := httptest.NewRecorder()
-	m.Handler().ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/metrics", nil))
-	_, table, _ := strings.Cut(readDoc(t, "docs/operations.md"), "<!-- metrics -->")
-	table, _, _ = strings.Cut(table, "<!-- /metrics -->")
-	documented := map[string]bool{}
-	for _, name := range regexp.MustCompile("`(portcullis_\\w+)`").FindAllStringSubmatch(table, -1) {
-		documented[name[1]] = true
-	}
-	for _, name := range regexp.MustCompile(`(?m)^# TYPE (portcullis_\w+)`).FindAllStringSubmatch(rec.Body.String(), -1) {
-		if !documented[name[1]] {
-			t.Errorf("docs/operations.md does not name %s", name[1])
-		}
-	}
-}
 
 // TestDocsLinks follows every relative link.
 func TestDocsLinks(t *testing.T) {

@@ -132,7 +132,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	if a.secrets, err = secrets.New(secrets.Options{Getenv: opts.Getenv, DataDir: opts.DataDir, Log: opts.Log, Recorder: c.journal, Metrics: c.metrics}); err != nil {
 		return nil, err
 	}
-	env := part.Env{Version: opts.Version, Dir: c.dir, DB: c.db, Journal: c.journal, Open: c.open(opts.Log), Metrics: c.metrics, Log: opts.Log, Getenv: opts.Getenv}
+	env := part.Env{Version: opts.Version, Dir: c.dir, DB: c.db, Journal: c.journal, Open: c.open(opts.Log), Metrics: c.metrics, Traces: &c.traces, Log: opts.Log, Getenv: opts.Getenv}
 	if a.parts, err = newParts(env); err != nil {
 		return nil, err
 	}
@@ -245,7 +245,7 @@ func (a *App) use(cfg *config.Config) error {
 // deps are what guards need beside the configuration.
 func (a *App) deps(cfg *config.Config, ups servers.Set, issuers tokens.Issuers, addr net.Addr) gateway.Deps {
 	d := gateway.Deps{
-		Log: a.log, Metrics: a.core.metrics, Recorder: a.core.journal, APIKeys: a.core.keys.Authenticator(), Users: a.core.users.Authenticator(), Tokens: issuers,
+		Log: a.log, Metrics: a.core.metrics, Traces: &a.core.traces, Recorder: a.core.journal, APIKeys: a.core.keys.Authenticator(), Users: a.core.users.Authenticator(), Tokens: issuers,
 		Sealer: a.core.sealer, Swaps: a.core.swaps, Handles: a.core.handles, Switch: &a.core.sw, Budget: a.core.budget, Probes: a.probes(), Own: a.own(cfg, issuers), Approval: a.core.approvals, Pins: a.core.pins, Use: a.core.use,
 		KeySet: a.keySet(issuers), Contain: a.parts.containers(),
 		Upstream: func(route string) portcullis.Upstream { return ups[route] },

@@ -33,6 +33,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/inspect/handle"
 	"github.com/portcullis-dev/portcullis/internal/inspect/toolpin"
 	"github.com/portcullis-dev/portcullis/internal/obs"
+	"github.com/portcullis-dev/portcullis/internal/obs/trace"
 	"github.com/portcullis-dev/portcullis/internal/replies"
 	"github.com/portcullis-dev/portcullis/internal/session"
 	"github.com/portcullis-dev/portcullis/internal/store/datadir"
@@ -71,6 +72,7 @@ type core struct {
 	use       use.Ledgers
 	sw        edge.Switch
 	metrics   *obs.Metrics
+	traces    trace.Switch
 	budget    *replies.Budget
 	users     *basic.Service
 }

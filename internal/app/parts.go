@@ -6,6 +6,7 @@ import (
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/app/part"
+	"github.com/portcullis-dev/portcullis/internal/app/telemetry"
 	"github.com/portcullis-dev/portcullis/internal/app/transparency"
 	"github.com/portcullis-dev/portcullis/internal/config"
 )
@@ -15,6 +16,7 @@ import (
 func constructors() []func(part.Env) (part.Part, error) {
 	return []func(part.Env) (part.Part, error){
 		transparency.New,
+		telemetry.New,
 	}
 }
 

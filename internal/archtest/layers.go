@@ -10,7 +10,7 @@ import (
 // lower layers and from its own room, never from another room of its layer.
 var layers = [...][]string{
 	{"."}, // the vocabulary
-	{"auditlog"},
+	{"auditlog", "tracing"},
 	{"internal/protocol"},
 	{
 		"internal/ipfilter", "internal/ratelimit", "internal/edge", "internal/authn", "internal/authz",

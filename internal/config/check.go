@@ -63,6 +63,7 @@ func (c *Config) checkAcross(origin *tomlstrict.Origin) Errors {
 		errs = append(errs, origin.Locate(fmt.Sprintf("route[%d]", i), errors.Join(c.checkTokens(i), c.checkMTLS(i), c.checkProofs(i), c.checkCredentials(i), r.Taint.Effective(taints)))...)
 	}
 	errs = append(errs, c.checkContent(origin)...)
+	errs = append(errs, origin.Locate("telemetry", c.checkReferences(c.Telemetry.Traces.References()))...)
 	errs = append(errs, origin.Locate("identity.oidc", c.checkIssuers())...)
 	errs = append(errs, origin.Locate("identity.session", c.checkOwnIssuer())...)
 	errs = append(errs, origin.Locate("identity.mtls", c.checkClientCerts())...)

@@ -25,7 +25,7 @@ type Config struct {
 	Secrets   secrets.Secrets     `toml:"secrets" doc:"Where secrets come from. A setting that says so takes a reference: secret://SOURCE/PATH?version=V#FIELD."`
 	Store     Store               `toml:"store" doc:"Where keys and other state are kept."`
 	Audit     audit.Audit         `toml:"audit" doc:"How the audit journal is written."`
-	Telemetry telemetry.Telemetry `toml:"telemetry" doc:"Metrics of the gateway."`
+	Telemetry telemetry.Telemetry `toml:"telemetry" doc:"What the gateway shows of itself: metrics and traces."`
 
 	templates map[string]string // values that name an environment variable, as written
 }

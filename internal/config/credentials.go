@@ -45,6 +45,7 @@ func (c *Config) References() []Needed {
 	for i := range c.Routes {
 		add(fmt.Sprintf("route %q", c.Routes[i].Name), c.Routes[i].References())
 	}
+	add("telemetry", c.Telemetry.Traces.References())
 	return out
 }
 
@@ -53,6 +54,21 @@ func prefixed(before string, refs []secrets.Reference) []secrets.Reference {
 		refs[i].Field = before + refs[i].Field
 	}
 	return refs
+}
+
+// checkReferences checks references of a section, which were read before,
+// against the sources that there are.
+func (c *Config) checkReferences(refs []secrets.Reference) error {
+	var errs []error
+	for _, ref := range refs {
+		if _, err := source.Parse(ref.Text); err != nil {
+			continue // the section told
+		}
+		if err := c.Secrets.Check(ref.Text); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", ref.Field, err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // checkCredentials checks what a route says about credentials against the rest

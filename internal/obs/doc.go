@@ -8,7 +8,8 @@
 //	time    RFC 3339, UTC, milliseconds: "2026-11-22T06:15:19.123Z"
 //	level   DEBUG, INFO, WARN, ERROR
 //	msg     the message
-//	module  the part of the gateway that speaks ([Module])
+//	module  the part of the gateway that speaks: its package, or what [Module] says
 //
-// and the attributes of the line (requirement S1-13).
+// and the attributes of the line (requirement S1-13). Lines about a call have
+// request_id and, if it is traced, trace_id.
 package obs

@@ -56,6 +56,10 @@ type keys struct {
 	ends, parts, harmless []string
 }
 
+// SensitiveName reports whether a value of that name is a credential, whatever
+// the name's case and separators.
+func SensitiveName(name string) bool { return newKeys(nil).sensitive(name) }
+
 // newKeys returns the names known to be sensitive and those in more.
 func newKeys(more []string) *keys {
 	k := &keys{ends: sensitiveEnds(), parts: sensitiveParts(), harmless: harmlessEnds()}

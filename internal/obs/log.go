@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime"
 	"strings"
 )
 
@@ -22,7 +23,7 @@ type LogOptions struct {
 // in it can begin a line of its own. The logger is safe for concurrent use if
 // w is written whole lines at a time, which it is.
 func NewLogger(w io.Writer, level slog.Leveler, format string, opts LogOptions) *slog.Logger {
-	ho := &slog.HandlerOptions{Level: level, AddSource: opts.Source, ReplaceAttr: fixedTime}
+	ho := &slog.HandlerOptions{Level: level, AddSource: opts.Source, ReplaceAttr: fit}
 	var inner slog.Handler
 	if format == "text" {
 		inner = slog.NewTextHandler(w, ho)
@@ -36,8 +37,12 @@ func NewLogger(w io.Writer, level slog.Leveler, format string, opts LogOptions) 
 	return log
 }
 
-// fixedTime writes the time of a line in UTC with milliseconds, in both formats.
-func fixedTime(groups []string, a slog.Attr) slog.Attr {
+// fit writes the time of a line in UTC with milliseconds, in both formats, and
+// leaves out a trace that there is none of.
+func fit(groups []string, a slog.Attr) slog.Attr {
+	if len(groups) == 0 && a.Key == traceKey && a.Value.Kind() == slog.KindString && a.Value.String() == "" {
+		return slog.Attr{}
+	}
 	if len(groups) > 0 || a.Key != slog.TimeKey || a.Value.Kind() != slog.KindTime {
 		return a
 	}
@@ -47,6 +52,22 @@ func fixedTime(groups []string, a slog.Attr) slog.Attr {
 // Module returns a logger whose lines say which part of the gateway speaks.
 func Module(log *slog.Logger, name string) *slog.Logger {
 	return log.With(slog.String("module", name))
+}
+
+// moduleOf names the part of the gateway that a place in its code belongs to:
+// its package, as in "app/secrets". What is written by others, or by nobody
+// known, is the program's.
+func moduleOf(pc uintptr) string {
+	const own = "github.com/portcullis-dev/portcullis/"
+	frame, _ := runtime.CallersFrames([]uintptr{pc}).Next()
+	name, ok := strings.CutPrefix(frame.Function, own)
+	if !ok {
+		return "portcullis"
+	}
+	name = strings.TrimPrefix(name, "internal/")
+	folder := strings.LastIndexByte(name, '/') + 1
+	last, _, _ := strings.Cut(name[folder:], ".")
+	return name[:folder] + last
 }
 
 // ParseLevel reads "debug", "info", "warn" or "error", in any case.

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -35,6 +36,8 @@ type Metrics struct {
 	reloads   *prometheus.CounterVec
 	reloaded  prometheus.Gauge
 	journal   *JournalMetrics
+	spans     *prometheus.CounterVec
+	families  atomic.Pointer[[]string] // of aliases that are shown
 
 	mu     sync.Mutex
 	routes map[string]*Route
@@ -50,7 +53,7 @@ func durationBuckets() []float64 {
 // the process.
 func NewMetrics(b Build) *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry(), routes: make(map[string]*Route)}
-	m.names = knownMethods()
+	m.names = knownMethods[:]
 	m.methods = make(map[string]uint8, len(m.names))
 	for i, name := range m.names {
 		m.methods[name] = uint8(i)
@@ -75,6 +78,11 @@ func NewMetrics(b Build) *Metrics {
 	m.reloaded = m.gauge("config_last_reload_success_timestamp_seconds",
 		"When the configuration in force was loaded, in seconds since 1970.").WithLabelValues()
 	m.journal = m.newJournalMetrics()
+	m.spans = m.counter("trace_spans_total",
+		"Spans of recorded traces, by what became of them: exported, failed (the collector did not take them), dropped (too many waited).", "result")
+	for _, result := range [...]string{"exported", "failed", "dropped"} {
+		m.spans.WithLabelValues(result)
+	}
 	m.gauge("build_info", "Always 1; the labels say which program runs.", "version", "revision", "goversion").
 		WithLabelValues(b.Version, b.Revision, runtime.Version()).Set(1)
 	m.registry.MustRegister(
@@ -116,7 +124,7 @@ func (m *Metrics) Gather() prometheus.Gatherer { return m.registry }
 // Handler serves the metrics as text/plain; version=0.0.4, or as OpenMetrics
 // to scrapers that ask for it (requirement S1-16). It does no authentication.
 func (m *Metrics) Handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
+	return promhttp.HandlerFor(aliased{m.registry, &m.families}, promhttp.HandlerOpts{
 		Registry:            m.registry,
 		ErrorHandling:       promhttp.ContinueOnError,
 		EnableOpenMetrics:   true,
@@ -139,6 +147,9 @@ func (m *Metrics) Reloaded(err error) {
 func (m *Metrics) CertificateExpiry(name string, ends time.Time) {
 	m.expiry.WithLabelValues(name).Set(float64(ends.Unix()))
 }
+
+// Spans counts spans: "exported", "failed", "dropped".
+func (m *Metrics) Spans(result string, n int) { m.spans.WithLabelValues(result).Add(float64(n)) }
 
 // HandshakeFailed counts a TLS handshake that came to nothing.
 func (m *Metrics) HandshakeFailed() { m.failedTLS.Inc() }

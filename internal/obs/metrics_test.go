@@ -33,11 +33,11 @@ func TestMetrics(t *testing.T) {
 	}
 	r.Begin()
 	r.Begin()
-	r.Observe("tools/call", 200, Succeeded, 3*time.Millisecond)
+	r.Observe("tools/call", 200, Succeeded, 3*time.Millisecond, "")
 	r.Begin()
-	r.Observe("evil\n\"method", 777, Refused, 0)
+	r.Observe("evil\n\"method", 777, Refused, 0, "")
 	r.Begin()
-	r.Observe("", 502, Failed, time.Minute*2)
+	r.Observe("", 502, Failed, time.Minute*2, "")
 	r.Refused("authz", "tool", "forbidden")
 	r.Refused("authz", "tool", "forbidden")
 	j := m.Journal()
@@ -102,7 +102,7 @@ func TestCallersMakeNoSeries(t *testing.T) {
 	r.Begin()
 	for i := range 5000 {
 		r.Begin()
-		r.Observe(NewID(), i, Succeeded, 0)
+		r.Observe(NewID(), i, Succeeded, 0, "")
 		r.Refused("phase", NewID(), "reason")
 	}
 	body, _ := scrape(t, m, "")
@@ -122,7 +122,7 @@ func TestRouteConcurrently(t *testing.T) {
 			r := m.Route("r")
 			for i := range 300 {
 				r.Begin()
-				r.Observe("tools/list", 200+i%5, Outcome(i%3), time.Millisecond)
+				r.Observe("tools/list", 200+i%5, Outcome(i%3), time.Millisecond, "")
 				r.Refused("p", "g", []string{"a", "b", "c"}[i%3])
 			}
 		})
@@ -140,7 +140,7 @@ func TestObserveDoesNotAllocate(t *testing.T) {
 	r := NewMetrics(Build{}).Route("r")
 	n := testing.AllocsPerRun(100, func() {
 		r.Begin()
-		r.Observe("tools/call", 200, Succeeded, time.Millisecond)
+		r.Observe("tools/call", 200, Succeeded, time.Millisecond, "")
 		r.Refused("authz", "tool", "forbidden")
 	})
 	if n != 0 {
@@ -206,6 +206,6 @@ func BenchmarkObserve(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		r.Begin()
-		r.Observe("tools/call", 200, Succeeded, time.Millisecond)
+		r.Observe("tools/call", 200, Succeeded, time.Millisecond, "")
 	}
 }

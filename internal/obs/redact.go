@@ -39,31 +39,68 @@ type handler struct {
 	slog.Handler
 	r      *redactor
 	hidden bool // inside a group of a sensitive name
+	module bool // which part speaks is said already
+	told   bool // which call lines are about is said already, or would stand inside a group
 }
 
-// Handle passes on a cleaned copy of the record.
+// Names under which a line says which call it is about.
+const (
+	requestKey = "request_id"
+	traceKey   = "trace_id"
+	moduleKey  = "module"
+)
+
+// Handle passes on a cleaned copy of the record. A line that was written for a
+// call says so even where the code that wrote it does not know: the context
+// does.
 func (h *handler) Handle(ctx context.Context, rec slog.Record) error {
 	out := slog.NewRecord(rec.Time, rec.Level, h.r.text(rec.Message), rec.PC)
+	request, trace, module := "", "", ""
+	if !h.module && !h.told {
+		module = moduleOf(rec.PC)
+	}
+	if ctx != nil && !h.told {
+		request, trace = RequestID(ctx), TraceID(ctx)
+	}
 	rec.Attrs(func(a slog.Attr) bool {
+		switch a.Key {
+		case requestKey:
+			request = ""
+		case traceKey:
+			trace = ""
+		case moduleKey:
+			module = ""
+		}
 		out.AddAttrs(h.attr(a))
 		return true
 	})
+	if module != "" {
+		out.AddAttrs(slog.String(moduleKey, module))
+	}
+	if request != "" {
+		out.AddAttrs(slog.String(requestKey, request))
+	}
+	if trace != "" {
+		out.AddAttrs(slog.String(traceKey, trace))
+	}
 	return h.Handler.Handle(ctx, out)
 }
 
 // WithAttrs returns a handler that adds cleaned attributes.
 func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	clean := make([]slog.Attr, len(attrs))
+	clean, told, module := make([]slog.Attr, len(attrs)), h.told, h.module
 	for i, a := range attrs {
 		clean[i] = h.attr(a)
+		told = told || a.Key == requestKey
+		module = module || a.Key == moduleKey
 	}
-	return &handler{Handler: h.Handler.WithAttrs(clean), r: h.r, hidden: h.hidden}
+	return &handler{Handler: h.Handler.WithAttrs(clean), r: h.r, hidden: h.hidden, told: told, module: module}
 }
 
 // WithGroup returns a handler that puts what follows into a group.
 func (h *handler) WithGroup(name string) slog.Handler {
 	return &handler{
-		Handler: h.Handler.WithGroup(h.r.text(name)), r: h.r, hidden: h.hidden || h.r.keys.sensitive(name),
+		Handler: h.Handler.WithGroup(h.r.text(name)), r: h.r, hidden: h.hidden || h.r.keys.sensitive(name), told: true, module: true,
 	}
 }
 

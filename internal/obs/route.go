@@ -33,30 +33,39 @@ func (o Outcome) String() string {
 	}
 }
 
-// knownMethods returns the values of label "method": what MCP, A2A and HTTP
+// knownMethods are the values of label "method": what MCP, A2A and HTTP
 // define. Everything else a caller may send counts as "other".
-func knownMethods() []string {
-	return []string{
-		"other", "",
-		// MCP
-		"initialize", "ping", "server/discover", "subscriptions/listen", "tools/list", "tools/call",
-		"resources/list", "resources/read", "resources/templates/list", "resources/subscribe", "resources/unsubscribe",
-		"prompts/list", "prompts/get", "completion/complete", "logging/setLevel", "roots/list",
-		"sampling/createMessage", "elicitation/create", "tasks/get", "tasks/result", "tasks/list", "tasks/cancel",
-		"notifications/initialized", "notifications/cancelled", "notifications/progress", "notifications/message",
-		"notifications/roots/list_changed", "notifications/tools/list_changed", "notifications/prompts/list_changed",
-		"notifications/resources/list_changed", "notifications/resources/updated",
-		"stream/open", "session/close", "response",
-		// A2A
-		"message/send", "message/stream", "tasks/resubscribe", "tasks/pushNotificationConfig/set",
-		"tasks/pushNotificationConfig/get", "tasks/pushNotificationConfig/list", "tasks/pushNotificationConfig/delete",
-		"agent/getAuthenticatedExtendedCard", "SendMessage", "SendStreamingMessage", "GetTask", "ListTasks",
-		"CancelTask", "SubscribeToTask", "CreateTaskPushNotificationConfig", "GetTaskPushNotificationConfig",
-		"ListTaskPushNotificationConfigs", "DeleteTaskPushNotificationConfig", "GetExtendedAgentCard",
-		// HTTP
-		http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
-		http.MethodOptions,
+var knownMethods = [...]string{
+	"other", "",
+	// MCP
+	"initialize", "ping", "server/discover", "subscriptions/listen", "tools/list", "tools/call",
+	"resources/list", "resources/read", "resources/templates/list", "resources/subscribe", "resources/unsubscribe",
+	"prompts/list", "prompts/get", "completion/complete", "logging/setLevel", "roots/list",
+	"sampling/createMessage", "elicitation/create", "tasks/get", "tasks/result", "tasks/list", "tasks/cancel",
+	"notifications/initialized", "notifications/cancelled", "notifications/progress", "notifications/message",
+	"notifications/roots/list_changed", "notifications/tools/list_changed", "notifications/prompts/list_changed",
+	"notifications/resources/list_changed", "notifications/resources/updated",
+	"stream/open", "session/close", "response",
+	// A2A
+	"message/send", "message/stream", "tasks/resubscribe", "tasks/pushNotificationConfig/set",
+	"tasks/pushNotificationConfig/get", "tasks/pushNotificationConfig/list", "tasks/pushNotificationConfig/delete",
+	"agent/getAuthenticatedExtendedCard", "SendMessage", "SendStreamingMessage", "GetTask", "ListTasks",
+	"CancelTask", "SubscribeToTask", "CreateTaskPushNotificationConfig", "GetTaskPushNotificationConfig",
+	"ListTaskPushNotificationConfigs", "DeleteTaskPushNotificationConfig", "GetExtendedAgentCard",
+	// HTTP
+	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+	http.MethodOptions,
+}
+
+// KnownMethod returns the name of a method as it may stand in a label or in the
+// name of a span: as it is if MCP, A2A or HTTP define it, "other" if not.
+func KnownMethod(name string) string {
+	for _, known := range knownMethods {
+		if name == known {
+			return known
+		}
 	}
+	return "other"
 }
 
 // maxRefusals is how many kinds of refusal of one route are told apart. Their
@@ -97,10 +106,15 @@ func (r *Route) Begin() { r.inflight.Inc() }
 
 // Observe counts a call that Begin was called for: its JSON-RPC method (or the
 // HTTP method where there is none), the HTTP status of the answer, the outcome
-// and how long it took.
-func (r *Route) Observe(method string, code int, outcome Outcome, took time.Duration) {
+// how long it took, and its trace id if the trace is recorded, which becomes the
+// exemplar of the duration.
+func (r *Route) Observe(method string, code int, outcome Outcome, took time.Duration, traceID string) {
 	r.inflight.Dec()
-	r.duration.Observe(took.Seconds())
+	if e, ok := r.duration.(prometheus.ExemplarObserver); ok && traceID != "" {
+		e.ObserveWithExemplar(took.Seconds(), prometheus.Labels{"trace_id": traceID})
+	} else {
+		r.duration.Observe(took.Seconds())
+	}
 	number := r.m.methods[method] // 0 is "other"
 	if code < 100 || code > 599 || http.StatusText(code) == "" {
 		code = 0

@@ -181,6 +181,7 @@ type Event struct {
 	Action    string         `json:"action"`
 	Reason    string         `json:"reason"`
 	RequestID string         `json:"request_id"`
+	TraceID   string         `json:"trace_id"`
 	Details   map[string]any `json:"details"`
 }
 

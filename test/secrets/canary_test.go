@@ -3,6 +3,7 @@ package secrets
 import (
 	"context"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/test/harness"
 )
 
@@ -31,7 +33,7 @@ var planted = map[string]string{
 	"environment of a child":  "CANARY-f1a0-child",
 	"token of metrics":        "CANARY-0190-metrics-token",
 	"issuer's shared secret":  "CANARY-1280-jwt-secret-of-32-bytes-or-more",
-	"webhook":                 "CANARY-2370-webhook",
+	"webhook":                 "CANARY-2370-webhook-of-32-bytes-or-more",
 	"client secret":           "CANARY-3460-client-secret",
 	"what no source gives":    "CANARY-4550-written-by-mistake",
 	"what a caller sent":      "CANARY-5640-caller",
@@ -48,8 +50,21 @@ func TestNothingLeaks(t *testing.T) {
 	t.Setenv("TEST_BASIC", planted["environment"])
 	t.Setenv("METRICS_TOKEN", planted["token of metrics"])
 	t.Setenv("JWT_SECRET", planted["issuer's shared secret"])
+	t.Setenv("HOOK_SECRET", planted["webhook"])
+	told := make(chan string, 10)
 	up := harness.NewUpstream(t, func(w http.ResponseWriter, r *http.Request) {
 		switch {
+		case r.URL.Path == "/hook":
+			text, err := io.ReadAll(r.Body)
+			if err != nil {
+				text = []byte(err.Error())
+			}
+			told <- fmt.Sprint(r.Header, string(text))
+		case strings.Contains(r.URL.Path, "echo"): // an upstream that throws all it got at whoever asks
+			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("X-Echo", planted["what an upstream echoed"])
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprintf(w, `{"jsonrpc":"2.0","id":7,"error":{"code":-32603,"message":"token=%s","data":{"authorization":%q}}}`, planted["what an upstream echoed"], r.Header.Get("Authorization"))
 		case strings.Contains(r.URL.Path, "broken"):
 			w.WriteHeader(http.StatusInternalServerError)
 			fmt.Fprintf(w, "refused %s %s", r.Header.Get("Authorization"), r.URL)
@@ -64,6 +79,9 @@ func TestNothingLeaks(t *testing.T) {
 	text := fmt.Sprintf(`
 [telemetry]
 metrics_token = "${METRICS_TOKEN}"
+[identity.api_key.notify]
+webhook = "%[1]s/hook"
+secret = "${HOOK_SECRET}"
 [identity.jwt]
 issuer = "https://issuer.example.com/"
 secret = "${JWT_SECRET}"
@@ -111,6 +129,11 @@ client_id = "portcullis"
 token_url = "%[1]s/broken"
 secret = "secret://file%[6]s"
 [[route]]
+name = "echo"
+path = "/echo"
+upstream = "%[1]s/echo"
+credential = "secret://file%[2]s"
+[[route]]
 name = "child"
 path = "/child"
 command = ["sh", "-c", "env > %[7]s.tmp; mv %[7]s.tmp %[7]s; echo \"$TOKEN\" >/dev/null; exit 3"]
@@ -119,7 +142,7 @@ env = { TOKEN = "secret://file%[8]s" }
 	g := harness.Start(t, text)
 	var replies strings.Builder
 	keep := func(r harness.Response) { fmt.Fprintln(&replies, r.Status, r.Header, r.Body) }
-	for _, path := range []string{"/bearer", "/basic", "/header", "/query", "/oauth", "/child"} {
+	for _, path := range []string{"/bearer", "/basic", "/header", "/query", "/oauth", "/echo", "/child"} {
 		keep(call(t, g, path, "x"))
 		keep(call(t, g, path, "special"))
 		keep(harness.Do(t, http.MethodPost, g.Base+path, []byte(`{"jsonrpc":"2.0","id":1,"method":"`+planted["what a caller sent"]+`"}`), "X-API-Key", g.Key))
@@ -140,6 +163,10 @@ env = { TOKEN = "secret://file%[8]s" }
 	until(t, "a secret in place of a reference is refused", func() bool { return strings.Contains(g.Log.String(), "not the secret itself") })
 	g.Reconfigure(text + "[server.log]\nlevel = \"info\"\n")
 	until(t, "a reload was tried", func() bool { return strings.Count(g.Log.String(), "configuration") > 1 })
+	if _, err := g.API().RotateKey(t.Context(), id, admin.RotateKey{Reason: "a test"}); err != nil { // tells the webhook
+		t.Fatal(err)
+	}
+	notice := <-told
 	metrics := g.Metrics()
 	shown, err := g.App.Config()
 	if err != nil {
@@ -155,9 +182,8 @@ env = { TOKEN = "secret://file%[8]s" }
 	for name, text := range planted {
 		secrets[name] = text
 	}
-	_ = id
 	places := map[string]string{
-		"log": g.Log.String(), "replies": replies.String(), "metrics": metrics, "config show": fmt.Sprint(shown), "key list": listing.Body,
+		"log": g.Log.String(), "notice to a webhook": notice, "replies": replies.String(), "metrics": metrics, "config show": fmt.Sprint(shown), "key list": listing.Body,
 		"environment of the gateway": environment(t), "environment of a child": read(t, env),
 	}
 	err = filepath.WalkDir(g.DataDir, func(path string, d fs.DirEntry, err error) error {
@@ -172,6 +198,7 @@ env = { TOKEN = "secret://file%[8]s" }
 	// Where a secret belongs: it was set there by hand, or is what the child is for.
 	belongs := map[string]string{
 		"environment": "environment of the gateway", "token of metrics": "environment of the gateway", "issuer's shared secret": "environment of the gateway",
+		"webhook":                "environment of the gateway",
 		"environment of a child": "environment of a child",
 	}
 	for place, text := range places {

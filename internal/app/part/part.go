@@ -12,6 +12,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/audit/journal"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/obs"
+	"github.com/portcullis-dev/portcullis/internal/obs/trace"
 	"github.com/portcullis-dev/portcullis/internal/store/datadir"
 	"github.com/portcullis-dev/portcullis/internal/store/sqlite"
 	"github.com/portcullis-dev/portcullis/internal/upstream/inject"
@@ -25,6 +26,7 @@ type Env struct {
 	Journal *journal.Journal
 	Open    func(*portcullis.Event) // opens sealed personal data of an event, for feeds
 	Metrics *obs.Metrics
+	Traces  *trace.Switch
 	Log     *slog.Logger
 	Getenv  func(string) (string, bool)
 }

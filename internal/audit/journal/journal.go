@@ -202,6 +202,9 @@ func (j *Journal) fill(ctx context.Context, e *portcullis.Event) {
 	}
 	if e.RequestID == "" {
 		e.RequestID = obs.RequestID(ctx)
+		if e.TraceID == "" {
+			e.TraceID = obs.TraceID(ctx)
+		}
 	}
 	if e.Environment == "" {
 		e.Environment = j.opts.Environment

@@ -1,0 +1,64 @@
+package dialect
+
+import (
+	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
+)
+
+// MCP is the Model Context Protocol over Streamable HTTP.
+type MCP struct{}
+
+var _ Dialect = MCP{}
+
+// Listens implements [Dialect].
+func (MCP) Listens(call *portcullis.Message) bool {
+	return call.Shape == portcullis.ShapeStream || call.Method == "subscriptions/listen"
+}
+
+// Read implements [Dialect].
+func (MCP) Read(r *Reading, raw []byte, c *Call) (*portcullis.Message, error) {
+	parsed := &r.mcp
+	r.Message = nil
+	if err := mcp.ParseInto(parsed, raw, c.Limits, portcullis.ToClient); err != nil {
+		return nil, err
+	}
+	m := &parsed.Message
+	r.Message = m
+	if answers(m) {
+		if mcp.SameID(m.ID, c.Message.ID) {
+			m.Method, m.Target, m.Request = c.Message.Method, c.Message.Target, c.Body // what it answers
+		}
+		m.Version = c.Message.Version
+	}
+	if m.Shape == portcullis.ShapeError {
+		if masked, changed := mcp.MaskError(parsed, c.RequestID); changed {
+			m.Raw = masked
+		}
+	}
+	return m, nil
+}
+
+func answers(m *portcullis.Message) bool {
+	return m.Shape == portcullis.ShapeResult || m.Shape == portcullis.ShapeError
+}
+
+// Relate implements [Dialect]. A caller that opened a stream to listen may be
+// sent answers to what it asked before.
+func (MCP) Relate(reply, call *portcullis.Message) Relation {
+	switch {
+	case !answers(reply), call.Shape != portcullis.ShapeRequest:
+		return Beside
+	case mcp.SameID(reply.ID, call.ID):
+		return Answer
+	}
+	return Foreign
+}
+
+// AppendRefusal implements [Dialect].
+func (MCP) AppendRefusal(dst []byte, call *portcullis.Message, e *portcullis.Error, requestID string) []byte {
+	var id []byte
+	if call != nil {
+		id = call.ID
+	}
+	return mcp.AppendErrorResponse(dst, id, e, requestID)
+}

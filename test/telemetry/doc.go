@@ -1,0 +1,3 @@
+// Package telemetry tests what a whole gateway shows of itself to collectors of
+// traces, to Prometheus and in its log.
+package telemetry
