@@ -3,6 +3,8 @@ module github.com/portcullis-dev/portcullis
 go 1.26.8
 
 require (
+	filippo.io/torchwood v0.9.0
+	golang.org/x/mod v0.42.0
 	filippo.io/age v1.3.2
 	github.com/cedar-policy/cedar-go v1.9.0
 	github.com/consensys/gnark-crypto v0.22.0
@@ -35,9 +37,7 @@ require (
 	pgregory.net/rapid v1.3.0
 )
 
-require golang.org/x/mod v0.42.0
 
-require filippo.io/torchwood v0.9.0
 
 require (
 	cloud.google.com/go/compute/metadata v0.9.0 // indirect

@@ -46,8 +46,8 @@ func DamagedLeaf(seq uint64) []byte {
 	return append(leaf, '}')
 }
 
-// standsIn reports whether a line of the journal holds what only a leaf may be.
-func standsIn(entry []byte) bool {
+// StandsIn reports whether a line of the journal holds what only a leaf may be.
+func StandsIn(entry []byte) bool {
 	return bytes.HasPrefix(entry, []byte(oversizePrefix)) || bytes.HasPrefix(entry, []byte(damagedPrefix))
 }
 

@@ -100,7 +100,7 @@ func (p Proof) Verify(key note.Verifier, witnesses ...note.Verifier) (Checkpoint
 	if p.Seq >= c.Size {
 		return Checkpoint{}, fmt.Errorf("proof: record %d is not among the %d of the checkpoint", p.Seq, c.Size)
 	}
-	if standsIn(p.Entry) {
+	if StandsIn(p.Entry) {
 		return Checkpoint{}, errors.New("proof: holds what stands in for an entry, not an entry")
 	}
 	if err := tlog.CheckRecord(p.Path, int64(c.Size), c.Root, int64(p.Seq), LeafHash(p.Entry)); err != nil {

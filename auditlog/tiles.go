@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -21,6 +22,13 @@ const (
 	TileFolder     = "tile"           // the hashes of the tree
 	JournalFolder  = "journal"        // the records
 )
+
+// KeptName returns the name of the file in [KeptFolder] that a checkpoint of
+// that many records is kept in.
+func KeptName(size uint64) string {
+	digits := strconv.FormatUint(size, 10)
+	return strings.Repeat("0", max(0, 20-len(digits))) + digits
+}
 
 // TileHeight is the height of a tile: it holds 2^8 hashes.
 const TileHeight = 8
@@ -58,7 +66,7 @@ func (Tiles) SaveTiles([]tlog.Tile, [][]byte) {}
 func (d Tiles) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
 	out := make([][]byte, len(tiles))
 	for i, t := range tiles {
-		data, err := d.read(t, nil)
+		data, err := d.ReadTile(t, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -71,8 +79,8 @@ func (d Tiles) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
 // in that tree.
 func (d Tiles) Hashes(c Checkpoint) tlog.HashReader { return tlog.TileHashReader(c.tree(), d) }
 
-// read reads one tile into buf, which it grows if needed.
-func (d Tiles) read(t tlog.Tile, buf []byte) ([]byte, error) {
+// ReadTile reads one tile into buf, which it grows if needed.
+func (d Tiles) ReadTile(t tlog.Tile, buf []byte) ([]byte, error) {
 	data, err := readFile(filepath.Join(string(d), filepath.FromSlash(TilePath(t))), tileBytes, buf)
 	if errors.Is(err, fs.ErrNotExist) && t.W < tileWidth {
 		full := t

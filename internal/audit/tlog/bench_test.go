@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis/auditlog"
+	"github.com/portcullis-dev/portcullis/auditlog/offline"
 	"github.com/portcullis-dev/portcullis/internal/audit/journal"
 )
 
@@ -37,7 +38,7 @@ func BenchmarkVerify(b *testing.B) {
 		b.Run(fmt.Sprintf("workers=%d", workers), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				r, err := auditlog.Verify(context.Background(), l.dir, auditlog.VerifyOptions{Key: l.key.Verifier(), Workers: workers})
+				r, err := offline.Verify(context.Background(), l.dir, offline.VerifyOptions{Key: l.key.Verifier(), Workers: workers})
 				if err != nil || !r.OK() || r.Checked != records {
 					b.Fatal(r, err)
 				}

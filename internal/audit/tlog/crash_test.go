@@ -15,6 +15,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/auditlog"
+	"github.com/portcullis-dev/portcullis/auditlog/offline"
 	"github.com/portcullis-dev/portcullis/internal/audit/journal"
 )
 
@@ -96,7 +97,7 @@ func TestKilled(t *testing.T) {
 		}
 		_ = cmd.Wait()
 		kept, _ := os.ReadFile(filepath.Join(dir, auditlog.CheckpointFile))
-		r, err := auditlog.Verify(t.Context(), dir, auditlog.VerifyOptions{Key: key.Verifier(), Kept: map[string][]byte{"last": kept}})
+		r, err := offline.Verify(t.Context(), dir, offline.VerifyOptions{Key: key.Verifier(), Kept: map[string][]byte{"last": kept}})
 		if err != nil || !r.OK() {
 			t.Fatalf("round %d: %v, %v", round, r, err)
 		}

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/portcullis-dev/portcullis/auditlog"
+	"github.com/portcullis-dev/portcullis/auditlog/offline"
 )
 
 // FuzzVerify puts any bytes in the place of any file of a log: the verifier
@@ -37,7 +37,7 @@ func FuzzVerify(f *testing.F) {
 		if err := os.WriteFile(dir+"/"+name, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		r, err := auditlog.Verify(context.Background(), dir, auditlog.VerifyOptions{Key: b.key.Verifier()})
+		r, err := offline.Verify(context.Background(), dir, offline.VerifyOptions{Key: b.key.Verifier()})
 		if err != nil || r.OK() == changed {
 			t.Errorf("%s: %v, %v", name, r, err)
 		}
@@ -67,7 +67,7 @@ func FuzzClassFile(f *testing.F) {
 		}
 		all[file] = data
 		all.become(t, dir, nil)
-		r, err := auditlog.Verify(context.Background(), dir, auditlog.VerifyOptions{Key: b.key.Verifier()})
+		r, err := offline.Verify(context.Background(), dir, offline.VerifyOptions{Key: b.key.Verifier()})
 		if err != nil || r.OK() { // the other class is never there
 			t.Errorf("%v, %v", r, err)
 		}

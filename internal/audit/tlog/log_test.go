@@ -14,6 +14,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/auditlog"
+	"github.com/portcullis-dev/portcullis/auditlog/offline"
 	"github.com/portcullis-dev/portcullis/internal/audit/journal"
 )
 
@@ -113,12 +114,12 @@ func ended() context.Context {
 	return ctx
 }
 
-func (b *bench) verify(opts auditlog.VerifyOptions) *auditlog.Report {
+func (b *bench) verify(opts offline.VerifyOptions) *offline.Report {
 	b.t.Helper()
 	if opts.Key == nil {
 		opts.Key = b.key.Verifier()
 	}
-	r, err := auditlog.Verify(context.Background(), b.dir, opts)
+	r, err := offline.Verify(context.Background(), b.dir, opts)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -127,7 +128,7 @@ func (b *bench) verify(opts auditlog.VerifyOptions) *auditlog.Report {
 
 func (b *bench) wantOK(size, uncovered uint64) {
 	b.t.Helper()
-	r := b.verify(auditlog.VerifyOptions{})
+	r := b.verify(offline.VerifyOptions{})
 	if !r.OK() || r.Size != size || r.Uncovered != uncovered || r.Checked != size {
 		b.t.Fatalf("size %d, checked %d, uncovered %d, want %d and %d; problems: %v", r.Size, r.Checked, r.Uncovered, size, uncovered, r.Problems)
 	}
@@ -299,8 +300,8 @@ func TestDamagedRecordsHaveALeaf(t *testing.T) {
 	b.open() // seals the segment and records the damage
 	b.write(5, 1)
 	b.cover()
-	r := b.verify(auditlog.VerifyOptions{})
-	if len(r.Problems) != 1 || r.Problems[0].Kind != auditlog.ProblemDamaged || !strings.Contains(r.Problems[0].Text, "already when") || r.Size != 16 {
+	r := b.verify(offline.VerifyOptions{})
+	if len(r.Problems) != 1 || r.Problems[0].Kind != offline.ProblemDamaged || !strings.Contains(r.Problems[0].Text, "already when") || r.Size != 16 {
 		t.Errorf("%d records, %v", r.Size, r.Problems)
 	}
 }

@@ -24,6 +24,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/portcullis-dev/portcullis/auditlog"
+	"github.com/portcullis-dev/portcullis/auditlog/offline"
 )
 
 // witnessDouble is a witness as c2sp.org/tlog-witness describes it, made of the
@@ -148,7 +149,7 @@ func TestWitnessesSign(t *testing.T) {
 		if size := f.Tell(t.Context(), outside); size != uint64(b.n) {
 			t.Fatalf("told of %d records, want %d", size, b.n)
 		}
-		r := b.verify(auditlog.VerifyOptions{Witnesses: []note.Verifier{one.asWitness().key, two.asWitness().key}})
+		r := b.verify(offline.VerifyOptions{Witnesses: []note.Verifier{one.asWitness().key, two.asWitness().key}})
 		if !r.OK() || len(r.Witnesses) != 2 || one.size != int64(b.n) || two.size != int64(b.n) {
 			t.Fatalf("after %d records: %v, witnesses %v", b.n, r.Problems, r.Witnesses)
 		}
@@ -156,8 +157,8 @@ func TestWitnessesSign(t *testing.T) {
 	if len(b.counts.failed) != 0 {
 		t.Errorf("failures: %v", b.counts.failed)
 	}
-	r := b.verify(auditlog.VerifyOptions{Witnesses: []note.Verifier{newWitness(t, "third.example/w", b.key).asWitness().key}})
-	if len(r.Problems) != 1 || r.Problems[0].Kind != auditlog.ProblemWitness {
+	r := b.verify(offline.VerifyOptions{Witnesses: []note.Verifier{newWitness(t, "third.example/w", b.key).asWitness().key}})
+	if len(r.Problems) != 1 || r.Problems[0].Kind != offline.ProblemWitness {
 		t.Errorf("a witness that never signed: %v", r.Problems)
 	}
 }
@@ -327,7 +328,7 @@ func TestFollowsWhileItIsWritten(t *testing.T) {
 	running.Go(func() { f.Run(ctx) })
 	for range 20 {
 		b.write(200, 1)
-		r := b.verify(auditlog.VerifyOptions{})
+		r := b.verify(offline.VerifyOptions{})
 		if len(r.Problems) == 1 && errors.Is(errOf(b), os.ErrNotExist) { // nothing is signed yet
 			continue
 		}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/portcullis-dev/portcullis/auditlog"
+	"github.com/portcullis-dev/portcullis/auditlog/offline"
 	"github.com/portcullis-dev/portcullis/internal/audit/journal"
 )
 
@@ -29,7 +30,7 @@ func TestAnotherReaderAcceptsTheLog(t *testing.T) {
 	b.cover()
 
 	out := t.TempDir()
-	n, err := auditlog.Export(t.Context(), b.dir, out, auditlog.ExportOptions{Key: b.key.Verifier()})
+	n, err := offline.Export(t.Context(), b.dir, out, offline.ExportOptions{Key: b.key.Verifier()})
 	if err != nil || n.Size != 70000 {
 		t.Fatalf("exported %d records, %v", n.Size, err)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/auditlog"
+	"github.com/portcullis-dev/portcullis/auditlog/offline"
 )
 
 // bigEvent is an event with an entry of many details that hold text.
@@ -87,7 +88,7 @@ func (b *bench) removed(details ...slog.Attr) {
 	b.n++
 }
 
-func (b *bench) wantKinds(opts auditlog.VerifyOptions, kinds ...string) *auditlog.Report {
+func (b *bench) wantKinds(opts offline.VerifyOptions, kinds ...string) *offline.Report {
 	b.t.Helper()
 	r := b.verify(opts)
 	var got []string
@@ -109,20 +110,20 @@ func TestDividedSegments(t *testing.T) {
 		b.divide(compress)
 		b.wantOK(4000, 0)
 		// Sealed segments are exported like others.
-		if c, err := auditlog.Export(t.Context(), b.dir, t.TempDir(), auditlog.ExportOptions{Key: b.key.Verifier()}); err != nil || c.Size != 4000 {
+		if c, err := offline.Export(t.Context(), b.dir, t.TempDir(), offline.ExportOptions{Key: b.key.Verifier()}); err != nil || c.Size != 4000 {
 			t.Errorf("exported %d records, %v", c.Size, err)
 		}
 		all := readFiles(t, b.dir)
 		for _, name := range all.names("sealed/") {
 			for _, at := range []int{0, 30, len(all[name]) / 2, len(all[name]) - 3} {
 				b.flip(name, at)
-				if r := b.verify(auditlog.VerifyOptions{}); r.OK() {
+				if r := b.verify(offline.VerifyOptions{}); r.OK() {
 					t.Errorf("byte %d of %s changed: not found", at, name)
 				}
 				b.flip(name, at)
 			}
 			b.remove(name)
-			b.wantKinds(auditlog.VerifyOptions{}, auditlog.ProblemMissing)
+			b.wantKinds(offline.VerifyOptions{}, offline.ProblemMissing)
 			all.become(t, b.dir, nil)
 		}
 		b.wantOK(4000, 0)
@@ -140,28 +141,28 @@ func TestRemovedRecordsNeedASignedRecord(t *testing.T) {
 
 	b.removed(removedDetails(first, last, "access", n)...)
 	b.remove(access)
-	r := b.wantKinds(auditlog.VerifyOptions{}, auditlog.ProblemMissing)
+	r := b.wantKinds(offline.VerifyOptions{}, offline.ProblemMissing)
 	if !strings.Contains(r.Problems[0].Text, "no checkpoint covers yet") {
 		t.Errorf("text %q", r.Problems[0].Text)
 	}
 	b.cover()
-	if r := b.wantKinds(auditlog.VerifyOptions{}); r.Removed != n || r.Checked+r.Removed != r.Size {
+	if r := b.wantKinds(offline.VerifyOptions{}); r.Removed != n || r.Checked+r.Removed != r.Size {
 		t.Errorf("removed %d, checked %d of %d", r.Removed, r.Checked, r.Size)
 	}
 	// The record speaks of one class only.
 	b.remove(security)
-	b.wantKinds(auditlog.VerifyOptions{}, auditlog.ProblemMissing)
+	b.wantKinds(offline.VerifyOptions{}, offline.ProblemMissing)
 	files{access: whole[access]}.become(t, b.dir, nil)
-	b.wantKinds(auditlog.VerifyOptions{}, auditlog.ProblemMissing)
+	b.wantKinds(offline.VerifyOptions{}, offline.ProblemMissing)
 	b.remove(access)
 	b.removed(removedDetails(first, last, "security", last-first+1-n)...)
 	b.cover()
-	if r := b.wantKinds(auditlog.VerifyOptions{}); r.Removed != last-first+1 {
+	if r := b.wantKinds(offline.VerifyOptions{}); r.Removed != last-first+1 {
 		t.Errorf("removed %d", r.Removed)
 	}
 	// Its hashes stay.
 	b.flip("tile/0/000", 5)
-	b.wantKinds(auditlog.VerifyOptions{}, auditlog.ProblemTile)
+	b.wantKinds(offline.VerifyOptions{}, offline.ProblemTile)
 }
 
 func TestRemovedBeforeOutlivesTheRecordsOfIt(t *testing.T) {
@@ -176,11 +177,11 @@ func TestRemovedBeforeOutlivesTheRecordsOfIt(t *testing.T) {
 	b.cover()
 	b.remove(names[0])
 	b.remove(names[1])
-	if r := b.wantKinds(auditlog.VerifyOptions{}); r.Removed != end {
+	if r := b.wantKinds(offline.VerifyOptions{}); r.Removed != end {
 		t.Errorf("removed %d, want %d", r.Removed, end)
 	}
 	b.remove(names[2])
-	b.wantKinds(auditlog.VerifyOptions{}, auditlog.ProblemMissing)
+	b.wantKinds(offline.VerifyOptions{}, offline.ProblemMissing)
 }
 
 func TestARecordCannotRemoveWhatComesBehindIt(t *testing.T) {
@@ -189,7 +190,7 @@ func TestARecordCannotRemoveWhatComesBehindIt(t *testing.T) {
 	b.write(3000, 700)
 	b.cover()
 	b.remove(readFiles(t, b.dir).segments()[1])
-	b.wantKinds(auditlog.VerifyOptions{}, auditlog.ProblemMissing)
+	b.wantKinds(offline.VerifyOptions{}, offline.ProblemMissing)
 }
 
 func TestSince(t *testing.T) {
@@ -197,18 +198,18 @@ func TestSince(t *testing.T) {
 	b.write(3500, 700)
 	b.cover()
 	names := readFiles(t, b.dir).segments()
-	since := auditlog.VerifyOptions{Since: time.Now().Add(time.Hour)}
+	since := offline.VerifyOptions{Since: time.Now().Add(time.Hour)}
 	r := b.wantKinds(since)
 	if r.Trusted == 0 || r.Checked == 0 || r.Trusted+r.Checked != 3500 {
 		t.Errorf("trusted %d, checked %d", r.Trusted, r.Checked)
 	}
 	b.flip(names[0], 1000)
 	b.wantKinds(since)
-	if b.verify(auditlog.VerifyOptions{}).OK() {
+	if b.verify(offline.VerifyOptions{}).OK() {
 		t.Error("a change in an old segment was not found")
 	}
 	b.flip("tile/0/000", 1)
-	b.wantKinds(since, auditlog.ProblemTile)
+	b.wantKinds(since, offline.ProblemTile)
 	b.flip("tile/0/000", 1)
 	b.flip(names[len(names)-1], 1000)
 	if b.verify(since).OK() {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/auditlog"
+	"github.com/portcullis-dev/portcullis/auditlog/offline"
 	"github.com/portcullis-dev/portcullis/internal/audit/journal"
 )
 
@@ -367,7 +368,7 @@ func TestEveryTamperingIsFound(t *testing.T) {
 		}
 		n++
 		f.become(t, b.dir, whole)
-		report, err := auditlog.Verify(context.Background(), b.dir, auditlog.VerifyOptions{Key: b.key.Verifier(), Kept: kept})
+		report, err := offline.Verify(context.Background(), b.dir, offline.VerifyOptions{Key: b.key.Verifier(), Kept: kept})
 		if err != nil {
 			t.Errorf("%s: %v", how, err)
 		} else if report.OK() {

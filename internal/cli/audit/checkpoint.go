@@ -13,6 +13,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/portcullis-dev/portcullis/auditlog"
+	"github.com/portcullis-dev/portcullis/auditlog/offline"
 	"github.com/portcullis-dev/portcullis/internal/cli/frame"
 )
 
@@ -52,7 +53,7 @@ since cannot continue it.`,
 			case flags.export != "":
 				ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 				defer stop()
-				top, err := auditlog.Export(ctx, dir, flags.export, auditlog.ExportOptions{Key: key})
+				top, err := offline.Export(ctx, dir, flags.export, offline.ExportOptions{Key: key})
 				if err != nil {
 					return err
 				}

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/portcullis-dev/portcullis/auditlog"
+	"github.com/portcullis-dev/portcullis/auditlog/offline"
 	"github.com/portcullis-dev/portcullis/internal/cli/frame"
 	"github.com/portcullis-dev/portcullis/internal/cli/screen"
 )
@@ -47,7 +48,7 @@ run or not. Exit code 3 says that something is wrong.`,
 			}
 			bar := newBar(c.Frame)
 			opts.Progress = bar.show
-			report, err := auditlog.Verify(ctx, dir, opts)
+			report, err := offline.Verify(ctx, dir, opts)
 			bar.clear()
 			if err != nil {
 				return err
@@ -63,7 +64,7 @@ run or not. Exit code 3 says that something is wrong.`,
 	return cmd
 }
 
-func (c verbs) verifyOptions(flags verifyFlags) (opts auditlog.VerifyOptions, err error) {
+func (c verbs) verifyOptions(flags verifyFlags) (opts offline.VerifyOptions, err error) {
 	if opts.Key, err = c.key("verify", flags.key); err != nil {
 		return opts, err
 	}
@@ -131,11 +132,11 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 	return now.Add(-d), err
 }
 
-func (c verbs) printReport(r *auditlog.Report) error {
+func (c verbs) printReport(r *offline.Report) error {
 	if c.JSON() {
 		if err := c.PrintJSON(struct {
 			Verified bool `json:"verified"`
-			*auditlog.Report
+			*offline.Report
 		}{r.OK(), r}); err != nil {
 			return err
 		}
@@ -148,7 +149,7 @@ func (c verbs) printReport(r *auditlog.Report) error {
 	return nil
 }
 
-func (c verbs) printReportText(r *auditlog.Report) error {
+func (c verbs) printReportText(r *offline.Report) error {
 	text := fmt.Sprintf("verified   %d records of %s, signed by %s\n", r.Size, r.Origin, r.Key)
 	if !r.OK() {
 		text = fmt.Sprintf("NOT VERIFIED: %d problems\n", len(r.Problems)+r.More)

@@ -1,4 +1,4 @@
-package auditlog
+package offline
 
 import (
 	"bytes"
@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"path"
 	"slices"
+
+	"github.com/portcullis-dev/portcullis/auditlog"
 )
 
 // segmentRemoved is the type of the event that says that retention removed
@@ -29,7 +31,7 @@ func (p *part) note(entry []byte, seq uint64, signed bool) {
 	if !bytes.Contains(head, []byte(`"type":"`+segmentRemoved+`"`)) {
 		return
 	}
-	e, err := ParseEntry(entry)
+	e, err := auditlog.ParseEntry(entry)
 	if err != nil || e.Type != segmentRemoved {
 		return
 	}

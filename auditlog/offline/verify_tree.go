@@ -1,4 +1,4 @@
-package auditlog
+package offline
 
 import (
 	"bytes"
@@ -11,14 +11,16 @@ import (
 	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/portcullis-dev/portcullis/auditlog"
 )
 
 // tree is the tree under a checkpoint. It keeps the hashes of level 2 and up,
 // one for 65,536 records, which the checkpoint vouches for; tiles of the two
 // levels below are checked against them when they are read.
 type tree struct {
-	tiles Tiles
-	head  Checkpoint
+	tiles auditlog.Tiles
+	head  auditlog.Checkpoint
 	found *findings
 	upper map[int][]byte // levels 2 and up, whole
 	edge  [2][]byte      // the partial tiles of levels 0 and 1
@@ -26,43 +28,43 @@ type tree struct {
 }
 
 // count returns how many hashes a level has.
-func (t *tree) count(level int) uint64 { return t.head.Size >> (TileHeight * level) }
+func (t *tree) count(level int) uint64 { return t.head.Size >> (auditlog.TileHeight * level) }
 
 // newTree reads the upper levels and the edges and compares them with the
 // checkpoint. What does not fit is told to found.
-func newTree(tiles Tiles, head Checkpoint, found *findings) *tree {
+func newTree(tiles auditlog.Tiles, head auditlog.Checkpoint, found *findings) *tree {
 	t := &tree{tiles: tiles, head: head, found: found, upper: map[int][]byte{}}
 	for level := range t.edge {
 		if w := int(t.count(level) % tileWidth); w > 0 {
-			t.edge[level] = t.load(tlog.Tile{H: TileHeight, L: level, N: int64(t.count(level) / tileWidth), W: w})
+			t.edge[level] = t.load(tlog.Tile{H: auditlog.TileHeight, L: level, N: int64(t.count(level) / tileWidth), W: w})
 		}
 	}
 	for level := 2; t.count(level) > 0; level++ {
 		for n := uint64(0); n < t.count(level); n += tileWidth {
 			w := int(min(tileWidth, t.count(level)-n))
-			t.upper[level] = append(t.upper[level], t.load(tlog.Tile{H: TileHeight, L: level, N: int64(n / tileWidth), W: w})...)
+			t.upper[level] = append(t.upper[level], t.load(tlog.Tile{H: auditlog.TileHeight, L: level, N: int64(n / tileWidth), W: w})...)
 		}
 		if level == 2 {
 			continue
 		}
 		for i := range int(t.count(level)) {
 			below := bytes.Clone(t.upper[level-1][i*tileBytes : (i+1)*tileBytes])
-			if TileHash(below) != hashAt(t.upper[level], i) {
-				t.misfit(tlog.Tile{H: TileHeight, L: level - 1, N: int64(i), W: tileWidth})
+			if auditlog.TileHash(below) != hashAt(t.upper[level], i) {
+				t.misfit(tlog.Tile{H: auditlog.TileHeight, L: level - 1, N: int64(i), W: tileWidth})
 			}
 		}
 	}
 	root, err := tlog.TreeHash(int64(head.Size), tlog.HashReaderFunc(t.hashes))
 	t.sound = err == nil && root == head.Root
 	if !t.sound {
-		found.add(Problem{Kind: ProblemTile, File: TileFolder, Text: "the newest tiles do not give the root hash of the checkpoint"})
+		found.add(Problem{Kind: ProblemTile, File: auditlog.TileFolder, Text: "the newest tiles do not give the root hash of the checkpoint"})
 	}
 	return t
 }
 
 // load reads a tile. One that cannot be read is told, and is all zeroes.
 func (t *tree) load(at tlog.Tile) []byte {
-	data, err := t.tiles.read(at, nil)
+	data, err := t.tiles.ReadTile(at, nil)
 	if err != nil {
 		t.unreadable(at, err)
 		return make([]byte, at.W*tlog.HashSize)
@@ -75,18 +77,18 @@ func (t *tree) unreadable(at tlog.Tile, err error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		text = "is not there"
 	}
-	t.found.addOnce(Problem{Kind: ProblemTile, File: TilePath(at), Text: text})
+	t.found.addOnce(Problem{Kind: ProblemTile, File: auditlog.TilePath(at), Text: text})
 }
 
 func (t *tree) misfit(at tlog.Tile) {
-	t.found.addOnce(Problem{Kind: ProblemTile, File: TilePath(at), Text: "does not hash to what the tile above it says"})
+	t.found.addOnce(Problem{Kind: ProblemTile, File: auditlog.TilePath(at), Text: "does not hash to what the tile above it says"})
 }
 
 // hashes returns hashes of the right edge of the tree, for its root.
-func (t *tree) hashes(indexes []int64) ([]Hash, error) {
-	out := make([]Hash, len(indexes))
+func (t *tree) hashes(indexes []int64) ([]auditlog.Hash, error) {
+	out := make([]auditlog.Hash, len(indexes))
 	for i, index := range indexes {
-		tile := tlog.TileForIndex(TileHeight, index)
+		tile := tlog.TileForIndex(auditlog.TileHeight, index)
 		data := t.upper[tile.L]
 		from := int(tile.N) * tileBytes
 		if tile.L < len(t.edge) {
@@ -121,10 +123,10 @@ func newLeaves(t *tree) *leaves {
 
 // hash returns the leaf hash of a record below the size of the tree, and false
 // if its tile cannot be read.
-func (l *leaves) hash(seq uint64) (Hash, bool) {
+func (l *leaves) hash(seq uint64) (auditlog.Hash, bool) {
 	data := l.tile(int64(seq / tileWidth))
 	if data == nil {
-		return Hash{}, false
+		return auditlog.Hash{}, false
 	}
 	return hashAt(data, int(seq%tileWidth)), true
 }
@@ -141,8 +143,8 @@ func (l *leaves) tile(n int64) []byte {
 		}
 	}
 	l.turn = 1 - l.turn
-	tile := tlog.Tile{H: TileHeight, L: 0, N: n, W: tileWidth}
-	data, err := l.t.tiles.read(tile, l.data[l.turn])
+	tile := tlog.Tile{H: auditlog.TileHeight, L: 0, N: n, W: tileWidth}
+	data, err := l.t.tiles.ReadTile(tile, l.data[l.turn])
 	if err != nil {
 		l.t.unreadable(tile, err)
 		l.at[l.turn] = -1
@@ -150,7 +152,7 @@ func (l *leaves) tile(n int64) []byte {
 	}
 	l.at[l.turn], l.data[l.turn] = n, data
 	copy(l.sum, data)
-	if above := l.level1(n / tileWidth); above != nil && TileHash(l.sum) != hashAt(above, int(n%tileWidth)) {
+	if above := l.level1(n / tileWidth); above != nil && auditlog.TileHash(l.sum) != hashAt(above, int(n%tileWidth)) {
 		l.t.misfit(tile)
 	}
 	return data
@@ -164,15 +166,15 @@ func (l *leaves) level1(n int64) []byte {
 	if l.parent == n {
 		return l.above
 	}
-	tile := tlog.Tile{H: TileHeight, L: 1, N: n, W: tileWidth}
-	data, err := l.t.tiles.read(tile, nil)
+	tile := tlog.Tile{H: auditlog.TileHeight, L: 1, N: n, W: tileWidth}
+	data, err := l.t.tiles.ReadTile(tile, nil)
 	l.parent, l.above = n, data
 	if err != nil {
 		l.t.unreadable(tile, err)
 		l.above = nil
 		return nil
 	}
-	if TileHash(bytes.Clone(data)) != hashAt(l.t.upper[2], int(n)) {
+	if auditlog.TileHash(bytes.Clone(data)) != hashAt(l.t.upper[2], int(n)) {
 		l.t.misfit(tile)
 	}
 	return data
@@ -189,7 +191,7 @@ func (l *leaves) check(from, to uint64) {
 // there: each must be the beginning of its tile.
 func (v *verifier) partialTiles() error {
 	l := newLeaves(v.tree)
-	root := filepath.Join(v.dir, TileFolder)
+	root := filepath.Join(v.dir, auditlog.TileFolder)
 	return filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
@@ -224,7 +226,7 @@ func (v *verifier) partialTile(l *leaves, name string) {
 	if uint64(at.N)*tileWidth+uint64(at.W) > v.tree.count(at.L) {
 		return // the checkpoint does not speak of it
 	}
-	got, err := readFile(filepath.Join(v.dir, filepath.FromSlash(name)), tileBytes, nil)
+	got, err := readFile(filepath.Join(v.dir, filepath.FromSlash(name)), tileBytes)
 	if errors.Is(err, fs.ErrNotExist) {
 		return
 	}
@@ -245,7 +247,7 @@ func (v *verifier) partialTile(l *leaves, name string) {
 
 // parseTilePath reads the path of a tile of hashes.
 func parseTilePath(name string) (tlog.Tile, bool) {
-	rest, ok := strings.CutPrefix(name, TileFolder+"/")
+	rest, ok := strings.CutPrefix(name, auditlog.TileFolder+"/")
 	if !ok {
 		return tlog.Tile{}, false
 	}
@@ -254,5 +256,5 @@ func parseTilePath(name string) (tlog.Tile, bool) {
 		return tlog.Tile{}, false
 	}
 	t, err := tlog.ParseTilePath("tile/8/" + rest)
-	return t, err == nil && t.L >= 0 && TilePath(t) == name
+	return t, err == nil && t.L >= 0 && auditlog.TilePath(t) == name
 }

@@ -1,4 +1,4 @@
-package auditlog
+package offline
 
 import (
 	"context"
@@ -9,12 +9,13 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/portcullis-dev/portcullis/auditlog"
 )
 
 // VerifyOptions say what [Verify] trusts and how much it reads.
@@ -68,7 +69,7 @@ func Verify(ctx context.Context, dir string, opts VerifyOptions) (*Report, error
 		return nil, err
 	}
 	if v.key != nil {
-		v.tree = newTree(Tiles(dir), v.head, &v.found)
+		v.tree = newTree(auditlog.Tiles(dir), v.head, &v.found)
 		if err := v.history(ctx, kept); err != nil {
 			return nil, err
 		}
@@ -90,7 +91,7 @@ type verifier struct {
 	dir    string
 	opts   VerifyOptions
 	key    note.Verifier // nil: nothing signed can be checked
-	head   Checkpoint
+	head   auditlog.Checkpoint
 	tree   *tree
 	found  findings
 	report Report
@@ -99,31 +100,31 @@ type verifier struct {
 // checkpoint reads the key and the newest checkpoint.
 func (v *verifier) checkpoint() error {
 	v.key = v.opts.Key
-	text, err := readFile(filepath.Join(v.dir, KeyFile), maxNote, nil)
+	text, err := readFile(filepath.Join(v.dir, auditlog.KeyFile), maxNote)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	var own note.Verifier
 	if err == nil {
 		if own, err = parseKeyFile(text); err != nil {
-			v.found.add(Problem{Kind: ProblemKey, File: KeyFile, Text: err.Error()})
+			v.found.add(Problem{Kind: ProblemKey, File: auditlog.KeyFile, Text: err.Error()})
 		}
 	} else if v.key == nil {
-		v.found.add(Problem{Kind: ProblemKey, File: KeyFile, Text: "the key of the log is not there"})
+		v.found.add(Problem{Kind: ProblemKey, File: auditlog.KeyFile, Text: "the key of the log is not there"})
 	}
 	switch {
 	case v.key == nil:
 		v.key = own
 	case own != nil && keyID(own) != keyID(v.key):
-		v.found.add(Problem{Kind: ProblemKey, File: KeyFile, Text: fmt.Sprintf("is the key %s, the trusted one is %s", keyID(own), keyID(v.key))})
+		v.found.add(Problem{Kind: ProblemKey, File: auditlog.KeyFile, Text: fmt.Sprintf("is the key %s, the trusted one is %s", keyID(own), keyID(v.key))})
 	}
 	if v.key == nil {
 		return nil
 	}
 	v.report.Origin, v.report.Key = v.key.Name(), keyID(v.key)
-	data, err := readFile(filepath.Join(v.dir, CheckpointFile), maxNote, nil)
+	data, err := readFile(filepath.Join(v.dir, auditlog.CheckpointFile), maxNote)
 	if err == nil {
-		v.head, err = OpenCheckpoint(data, v.key, v.opts.Witnesses...)
+		v.head, err = auditlog.OpenCheckpoint(data, v.key, v.opts.Witnesses...)
 	}
 	if err != nil {
 		v.key = nil
@@ -131,7 +132,7 @@ func (v *verifier) checkpoint() error {
 		if errors.Is(err, fs.ErrNotExist) {
 			text = "there is no checkpoint: nothing says what the records must be"
 		}
-		v.found.add(Problem{Kind: ProblemCheckpoint, File: CheckpointFile, Text: text})
+		v.found.add(Problem{Kind: ProblemCheckpoint, File: auditlog.CheckpointFile, Text: text})
 		return nil
 	}
 	v.report.Size, v.report.Root, v.report.Witnesses = v.head.Size, v.head.Root.String(), v.head.Witnesses
@@ -139,7 +140,7 @@ func (v *verifier) checkpoint() error {
 }
 
 func parseKeyFile(text []byte) (note.Verifier, error) {
-	key, err := NewVerifier(string(text))
+	key, err := auditlog.NewVerifier(string(text))
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +158,7 @@ func (v *verifier) readKept() (map[string][]byte, error) {
 	for name, data := range v.opts.Kept {
 		kept[name] = data
 	}
-	files, err := os.ReadDir(filepath.Join(v.dir, KeptFolder))
+	files, err := os.ReadDir(filepath.Join(v.dir, auditlog.KeptFolder))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -165,8 +166,8 @@ func (v *verifier) readKept() (map[string][]byte, error) {
 		if strings.HasSuffix(f.Name(), ".new") { // being written
 			continue
 		}
-		name := KeptFolder + "/" + f.Name()
-		data, err := readFile(filepath.Join(v.dir, KeptFolder, f.Name()), maxNote, nil)
+		name := auditlog.KeptFolder + "/" + f.Name()
+		data, err := readFile(filepath.Join(v.dir, auditlog.KeptFolder, f.Name()), maxNote)
 		if err != nil {
 			v.found.add(Problem{Kind: ProblemCheckpoint, File: name, Text: err.Error()})
 			continue
@@ -178,7 +179,7 @@ func (v *verifier) readKept() (map[string][]byte, error) {
 
 // history checks that the log is a continuation of every kept checkpoint.
 func (v *verifier) history(ctx context.Context, kept map[string][]byte) error {
-	hashes := Tiles(v.dir).Hashes(v.head)
+	hashes := auditlog.Tiles(v.dir).Hashes(v.head)
 	signed := v.head.Witnesses
 	names := make([]string, 0, len(kept))
 	for name := range kept {
@@ -189,35 +190,28 @@ func (v *verifier) history(ctx context.Context, kept map[string][]byte) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		c, err := OpenCheckpoint(kept[name], v.key, v.opts.Witnesses...)
+		c, err := auditlog.OpenCheckpoint(kept[name], v.key, v.opts.Witnesses...)
 		if err != nil {
 			v.found.add(Problem{Kind: ProblemCheckpoint, File: name, Text: err.Error()})
 			continue
 		}
 		v.report.Checkpoints++
 		signed = append(signed, c.Witnesses...)
-		if size, ok := strings.CutPrefix(name, KeptFolder+"/"); ok && size != KeptName(c.Size) {
+		if size, ok := strings.CutPrefix(name, auditlog.KeptFolder+"/"); ok && size != auditlog.KeptName(c.Size) {
 			v.found.add(Problem{Kind: ProblemCheckpoint, File: name, Text: fmt.Sprintf("holds a checkpoint of %d records", c.Size)})
 		}
 		v.continues(name, c, hashes)
 	}
 	for _, w := range v.opts.Witnesses {
-		if !slices.ContainsFunc(signed, func(c Cosigner) bool { return c.Name == w.Name() }) {
+		if !slices.ContainsFunc(signed, func(c auditlog.Cosigner) bool { return c.Name == w.Name() }) {
 			v.found.add(Problem{Kind: ProblemWitness, Text: fmt.Sprintf("%q has signed no checkpoint of this log", w.Name())})
 		}
 	}
 	return nil
 }
 
-// KeptName returns the name of the file in [KeptFolder] that a checkpoint of
-// that many records is kept in.
-func KeptName(size uint64) string {
-	digits := strconv.FormatUint(size, 10)
-	return strings.Repeat("0", max(0, 20-len(digits))) + digits
-}
-
 // continues checks that the log is a continuation of c.
-func (v *verifier) continues(name string, c Checkpoint, hashes tlog.HashReader) {
+func (v *verifier) continues(name string, c auditlog.Checkpoint, hashes tlog.HashReader) {
 	if c.Size > v.head.Size {
 		first, last := v.head.Size, c.Size-1
 		v.found.add(Problem{Kind: ProblemHistory, File: name, First: &first, Last: &last,

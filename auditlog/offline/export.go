@@ -1,4 +1,4 @@
-package auditlog
+package offline
 
 import (
 	"context"
@@ -11,6 +11,8 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/portcullis-dev/portcullis/auditlog"
 )
 
 // ExportOptions say what [Export] trusts.
@@ -26,17 +28,17 @@ type ExportOptions struct {
 // already are kept. Records that retention removed have no bundle.
 //
 // It returns the checkpoint that was exported.
-func Export(ctx context.Context, dir, out string, opts ExportOptions) (Checkpoint, error) {
-	data, err := readFile(filepath.Join(dir, CheckpointFile), maxNote, nil)
+func Export(ctx context.Context, dir, out string, opts ExportOptions) (auditlog.Checkpoint, error) {
+	data, err := readFile(filepath.Join(dir, auditlog.CheckpointFile), maxNote)
 	if err != nil {
-		return Checkpoint{}, err
+		return auditlog.Checkpoint{}, err
 	}
-	c, err := OpenCheckpoint(data, opts.Key)
+	c, err := auditlog.OpenCheckpoint(data, opts.Key)
 	if err != nil {
-		return Checkpoint{}, err
+		return auditlog.Checkpoint{}, err
 	}
 	e := &exporter{dir: dir, out: out, head: c}
-	e.tree = newTree(Tiles(dir), c, &e.found)
+	e.tree = newTree(auditlog.Tiles(dir), c, &e.found)
 	e.leaves = newLeaves(e.tree)
 	if err := e.tiles(ctx); err != nil {
 		return c, err
@@ -47,12 +49,12 @@ func Export(ctx context.Context, dir, out string, opts ExportOptions) (Checkpoin
 	if list := e.found.sorted(); len(list) > 0 {
 		return c, fmt.Errorf("the log is not whole: %v", list[0])
 	}
-	return c, writeNew(filepath.Join(out, CheckpointFile), data)
+	return c, writeNew(filepath.Join(out, auditlog.CheckpointFile), data)
 }
 
 type exporter struct {
 	dir, out string
-	head     Checkpoint
+	head     auditlog.Checkpoint
 	found    findings
 	tree     *tree
 	leaves   *leaves
@@ -65,12 +67,12 @@ func (e *exporter) tiles(ctx context.Context) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			t := tlog.Tile{H: TileHeight, L: level, N: int64(n), W: int(min(tileWidth, e.tree.count(level)-n*tileWidth))}
-			to := filepath.Join(e.out, filepath.FromSlash(TilePath(t)))
+			t := tlog.Tile{H: auditlog.TileHeight, L: level, N: int64(n), W: int(min(tileWidth, e.tree.count(level)-n*tileWidth))}
+			to := filepath.Join(e.out, filepath.FromSlash(auditlog.TilePath(t)))
 			if there(to, t.W) {
 				continue
 			}
-			data, err := Tiles(e.dir).read(t, nil)
+			data, err := auditlog.Tiles(e.dir).ReadTile(t, nil)
 			if err != nil {
 				return err
 			}
@@ -114,23 +116,23 @@ func (e *exporter) segment(ctx context.Context, p *part, b *bundle) (err error) 
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	r := NewReader(f, p.files[0], 0, 0)
+	r := auditlog.NewReader(f, p.files[0], 0, 0)
 	for seq := p.first; seq < e.head.Size; seq++ {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		entry, err := r.Next()
 		switch {
-		case errors.Is(err, io.EOF), errors.Is(err, ErrTorn):
+		case errors.Is(err, io.EOF), errors.Is(err, auditlog.ErrTorn):
 			return nil
 		case err != nil:
-			var corrupt *CorruptError
+			var corrupt *auditlog.CorruptError
 			if !errors.As(err, &corrupt) {
 				return err
 			}
-			err = b.add(seq, DamagedLeaf(seq))
+			err = b.add(seq, auditlog.DamagedLeaf(seq))
 		default:
-			err = b.add(seq, Leaf(entry))
+			err = b.add(seq, auditlog.Leaf(entry))
 		}
 		if err != nil {
 			return err
@@ -142,20 +144,21 @@ func (e *exporter) segment(ctx context.Context, p *part, b *bundle) (err error) 
 // divided merges the class files of a segment.
 func (e *exporter) divided(ctx context.Context, p *part, b *bundle) (err error) {
 	type source struct {
-		r     *Reader
+		name  string
+		r     *auditlog.Reader
 		seq   uint64
 		entry []byte
 		done  bool
 	}
 	var sources []*source
 	next := func(s *source) error {
-		line, size, err := s.r.readLine()
+		line, _, err := s.r.Line()
 		if errors.Is(err, io.EOF) {
 			s.done = true
 			return nil
 		}
-		if err != nil || size > MaxLine {
-			return fmt.Errorf("reading %q: a line cannot be read", s.r.segment)
+		if err != nil {
+			return fmt.Errorf("reading %q: %w", s.name, err)
 		}
 		s.seq, s.entry, err = parseDivided(line)
 		return err
@@ -166,7 +169,7 @@ func (e *exporter) divided(ctx context.Context, p *part, b *bundle) (err error) 
 			return err
 		}
 		defer func() { _ = f.Close() }() // it was only read
-		s := &source{r: NewReader(f, name, 0, 0)}
+		s := &source{name: name, r: auditlog.NewReader(f, name, 0, 0)}
 		if err := next(s); err != nil {
 			return err
 		}
@@ -185,7 +188,7 @@ func (e *exporter) divided(ctx context.Context, p *part, b *bundle) (err error) 
 		if first == nil || first.seq >= e.head.Size {
 			return nil
 		}
-		if err := b.add(first.seq, Leaf(first.entry)); err != nil {
+		if err := b.add(first.seq, auditlog.Leaf(first.entry)); err != nil {
 			return err
 		}
 		if err := next(first); err != nil {
@@ -241,7 +244,7 @@ func (b *bundle) finish() error {
 	if b.count <= 0 || b.count < tileWidth && b.n*tileWidth+uint64(b.count) != b.e.head.Size {
 		return nil
 	}
-	to := filepath.Join(b.e.out, filepath.FromSlash(TilePath(tlog.Tile{H: TileHeight, L: -1, N: int64(b.n), W: b.count})))
+	to := filepath.Join(b.e.out, filepath.FromSlash(auditlog.TilePath(tlog.Tile{H: auditlog.TileHeight, L: -1, N: int64(b.n), W: b.count})))
 	if there(to, b.count) {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package auditlog
+package offline
 
 import (
 	"bytes"
@@ -14,6 +14,8 @@ import (
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/portcullis-dev/portcullis/auditlog"
 )
 
 // DividedFolder holds segments that were divided by class of retention: one
@@ -29,16 +31,16 @@ const (
 	maxFrame = 64 << 20
 )
 
-func segmentName(first uint64) string { return KeptName(first) + segmentSuffix }
+func segmentName(first uint64) string { return auditlog.KeptName(first) + segmentSuffix }
 
 // parseNumber reads a number of a file name, in all its digits.
 func parseNumber(s string) (uint64, bool) {
 	n, err := strconv.ParseUint(s, 10, 64)
-	return n, err == nil && len(s) == segmentDigits && KeptName(n) == s
+	return n, err == nil && len(s) == segmentDigits && auditlog.KeptName(n) == s
 }
 
 func listSegments(dir string) ([]*part, error) {
-	entries, err := os.ReadDir(filepath.Join(dir, JournalFolder))
+	entries, err := os.ReadDir(filepath.Join(dir, auditlog.JournalFolder))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -49,7 +51,7 @@ func listSegments(dir string) ([]*part, error) {
 		if !ok || !valid || first > maxSize {
 			continue
 		}
-		parts = append(parts, &part{first: first, files: []string{path.Join(JournalFolder, e.Name())}, size: sizeOf(e)})
+		parts = append(parts, &part{first: first, files: []string{path.Join(auditlog.JournalFolder, e.Name())}, size: sizeOf(e)})
 	}
 	return parts, nil
 }
@@ -142,20 +144,18 @@ func (c *comparer) classFile(ctx context.Context, p *part, seen []uint64) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	r := NewReader(f, name, 0, 0)
+	r := auditlog.NewReader(f, name, 0, 0)
 	next := p.first
 	for line := int64(1); ; line++ {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		text, size, err := r.readLine()
+		text, at, err := r.Line()
 		if errors.Is(err, io.EOF) {
 			c.flush()
 			return nil
 		}
-		at := r.offset
-		r.offset += size
-		if err != nil || size > MaxLine {
+		if err != nil {
 			c.flush()
 			c.v.found.add(Problem{Kind: ProblemDamaged, File: name, Line: line, Text: fmt.Sprintf("cannot be read from here on: %v", err)})
 			return nil
@@ -181,7 +181,7 @@ func (c *comparer) divided(p *part, entry []byte, seq uint64, line, at int64) {
 	if covered {
 		p.checked++
 		want, known := c.l.hash(seq)
-		if standsIn(entry) || known && c.h.LeafHash(entry) != want {
+		if auditlog.StandsIn(entry) || known && c.h.LeafHash(entry) != want {
 			c.changed(p.files[0], seq, line, at, "is not the record that was signed")
 			return
 		}
@@ -247,6 +247,6 @@ func parseDivided(line []byte) (seq uint64, entry []byte, err error) {
 	if _, err := strconv.ParseUint(string(offset), 10, 63); err != nil {
 		return 0, nil, errors.New("the offset of the record is not decimal")
 	}
-	entry, err = ParseLine(rest)
+	entry, err = auditlog.ParseLine(rest)
 	return seq, entry, err
 }

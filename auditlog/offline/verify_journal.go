@@ -1,4 +1,4 @@
-package auditlog
+package offline
 
 import (
 	"context"
@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/portcullis-dev/portcullis/auditlog"
 )
 
 // span is the records from number from up to, but not with, number to.
@@ -36,7 +38,9 @@ type part struct {
 	removed []removal
 }
 
-func (p *part) divided() bool { return len(p.files) != 1 || filepath.Dir(p.files[0]) != JournalFolder }
+func (p *part) divided() bool {
+	return len(p.files) != 1 || filepath.Dir(p.files[0]) != auditlog.JournalFolder
+}
 
 // journal compares the records with the tree.
 func (v *verifier) journal(ctx context.Context) error {
@@ -82,18 +86,18 @@ func beginning(dir string, p *part) (at time.Time, ok bool) {
 		return at, false
 	}
 	defer func() { _ = f.Close() }() // it was only read
-	line, _, err := NewReader(f, "", 0, 0).readLine()
+	line, _, err := auditlog.NewReader(f, "", 0, 0).Line()
 	if err != nil {
 		return at, false
 	}
-	entry, err := ParseLine(line)
+	entry, err := auditlog.ParseLine(line)
 	if p.divided() {
 		_, entry, err = parseDivided(line)
 	}
 	if err != nil {
 		return at, false
 	}
-	e, err := ParseEntry(entry)
+	e, err := auditlog.ParseEntry(entry)
 	return e.Time, err == nil
 }
 
@@ -144,13 +148,13 @@ func (v *verifier) readParts(ctx context.Context, parts []*part, all int64) erro
 type comparer struct {
 	v        *verifier
 	l        *leaves // nil: there is no tree to compare with
-	h        *Hasher
+	h        *auditlog.Hasher
 	progress func(int64)
 	run      *Problem // changed records, one behind the other, not told yet
 }
 
 func newComparer(v *verifier, progress func(int64)) *comparer {
-	c := &comparer{v: v, h: NewHasher(), progress: progress}
+	c := &comparer{v: v, h: auditlog.NewHasher(), progress: progress}
 	if v.tree != nil {
 		c.l = newLeaves(v.tree)
 	}
@@ -183,17 +187,17 @@ func (c *comparer) segment(ctx context.Context, p *part) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	r := NewReader(f, p.files[0], 0, 0)
+	r := auditlog.NewReader(f, p.files[0], 0, 0)
 	shift, told := int64(0), int64(0)
 	for {
 		at := r.Offset()
 		entry, err := r.Next()
 		seq := uint64(max(0, int64(p.first)+r.Lines()-1+shift))
-		var corrupt *CorruptError
+		var corrupt *auditlog.CorruptError
 		switch {
-		case errors.Is(err, io.EOF), errors.Is(err, ErrTorn):
+		case errors.Is(err, io.EOF), errors.Is(err, auditlog.ErrTorn):
 			c.flush()
-			if err != nil && errors.Is(err, ErrTorn) {
+			if err != nil && errors.Is(err, auditlog.ErrTorn) {
 				c.torn(p, r)
 			}
 			p.have = span{p.first, p.first + uint64(max(0, r.Lines()+shift))}
@@ -219,7 +223,7 @@ func (c *comparer) segment(ctx context.Context, p *part) (err error) {
 // record compares one record with its leaf. It returns by how much the number
 // of the record is another.
 func (c *comparer) record(p *part, entry []byte, seq uint64, line, at int64) (shift int64) {
-	if standsIn(entry) {
+	if auditlog.StandsIn(entry) {
 		c.changed(p.files[0], seq, line, at, "the line holds no entry")
 		return 0
 	}
@@ -255,7 +259,7 @@ func (c *comparer) record(p *part, entry []byte, seq uint64, line, at int64) (sh
 
 // near returns how far from seq the record with that leaf hash is, 0 if it is
 // not near.
-func (c *comparer) near(h Hash, seq uint64) int64 {
+func (c *comparer) near(h auditlog.Hash, seq uint64) int64 {
 	const reach = 64
 	for d := int64(1); d <= reach; d++ {
 		for _, shift := range []int64{d, -d} {
@@ -290,11 +294,11 @@ func (c *comparer) flush() {
 	}
 }
 
-func (c *comparer) damaged(file string, corrupt *CorruptError, seq uint64) {
+func (c *comparer) damaged(file string, corrupt *auditlog.CorruptError, seq uint64) {
 	c.flush()
 	text := corrupt.Err.Error()
 	if c.l != nil && seq < c.v.head.Size {
-		if want, ok := c.l.hash(seq); ok && want == LeafHash(DamagedLeaf(seq)) {
+		if want, ok := c.l.hash(seq); ok && want == auditlog.LeafHash(auditlog.DamagedLeaf(seq)) {
 			text += "; it was so already when the checkpoint was made"
 		}
 	}
@@ -303,7 +307,7 @@ func (c *comparer) damaged(file string, corrupt *CorruptError, seq uint64) {
 
 // torn tells of half a line: at the end of the newest segment that is how a
 // crash, or a writer at work, leaves it.
-func (c *comparer) torn(p *part, r *Reader) {
+func (c *comparer) torn(p *part, r *auditlog.Reader) {
 	if p.open {
 		c.v.found.mu.Lock()
 		c.v.report.HalfLine = true

@@ -1,10 +1,12 @@
-package auditlog
+package offline
 
 import (
 	"cmp"
 	"fmt"
 	"slices"
 	"sync"
+
+	"github.com/portcullis-dev/portcullis/auditlog"
 )
 
 // What a [Problem] can be.
@@ -65,12 +67,12 @@ type Report struct {
 	Removed uint64 `json:"removed,omitempty"` // records that retention removed, as other records say
 	// Uncovered counts records behind the checkpoint: nothing is signed about
 	// them yet.
-	Uncovered   uint64     `json:"not_yet_covered"`
-	HalfLine    bool       `json:"half_line,omitempty"` // the newest segment ends in half a line, as a crash leaves it
-	Checkpoints int        `json:"checkpoints"`         // kept checkpoints that were checked
-	Witnesses   []Cosigner `json:"witnesses,omitempty"`
-	Problems    []Problem  `json:"problems"`
-	More        int        `json:"more_problems,omitempty"` // problems that are not listed
+	Uncovered   uint64              `json:"not_yet_covered"`
+	HalfLine    bool                `json:"half_line,omitempty"` // the newest segment ends in half a line, as a crash leaves it
+	Checkpoints int                 `json:"checkpoints"`         // kept checkpoints that were checked
+	Witnesses   []auditlog.Cosigner `json:"witnesses,omitempty"`
+	Problems    []Problem           `json:"problems"`
+	More        int                 `json:"more_problems,omitempty"` // problems that are not listed
 }
 
 // OK reports whether nothing is wrong.
