@@ -31,8 +31,6 @@ const (
 	maxFrame = 64 << 20
 )
 
-func segmentName(first uint64) string { return auditlog.KeptName(first) + segmentSuffix }
-
 // parseNumber reads a number of a file name, in all its digits.
 func parseNumber(s string) (uint64, bool) {
 	n, err := strconv.ParseUint(s, 10, 64)

@@ -38,7 +38,11 @@ func Key(dir *datadir.Dir, origin string) (*tlog.Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	has, err := begun(dir.AuditDir())
+	return keyOf(dir.AuditDir(), seed, origin)
+}
+
+func keyOf(auditDir string, seed []byte, origin string) (*tlog.Key, error) {
+	has, err := begun(auditDir)
 	if err != nil {
 		return nil, err
 	}
@@ -74,6 +78,7 @@ func begun(dir string) (string, error) {
 // Part runs the follower. It implements [part.Part].
 type Part struct {
 	env      part.Env
+	seed     []byte
 	failures *prometheus.CounterVec
 	size     atomic.Uint64
 
@@ -88,8 +93,12 @@ var _ part.Part = (*Part)(nil)
 
 // New returns the part and registers its metrics.
 func New(env part.Env) (part.Part, error) {
+	seed, err := env.Dir.Derive(purposeKey, tlog.SeedSize)
+	if err != nil {
+		return nil, err
+	}
 	p := &Part{
-		env: env, changed: make(chan struct{}),
+		env: env, seed: seed, changed: make(chan struct{}),
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "portcullis_audit_log_failures_total",
 			Help: "Failures to continue, witness or publish the transparency log; refused: its files do not fit what was signed.",
@@ -126,7 +135,7 @@ func (p *Part) Failed(operation string) { p.failures.WithLabelValues(operation).
 // the configuration.
 func (p *Part) Next(_ context.Context, cfg *config.Config, _ part.Secrets) (use func(), err error) {
 	a := cfg.Audit.Tree
-	key, err := Key(p.env.Dir, a.Origin)
+	key, err := keyOf(p.env.Dir.AuditDir(), p.seed, a.Origin)
 	if err != nil {
 		return nil, err
 	}

@@ -48,7 +48,7 @@ func NewKey(origin string, seed []byte) (*Key, error) {
 // CheckOrigin returns an error unless a log can have that name.
 func CheckOrigin(origin string) error {
 	if origin == "" || len(origin) > 200 || strings.Trim(origin, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._/:") != "" {
-		return fmt.Errorf("origin %q: want a name such as audit.example.com/gateway: letters, digits, -._/:", origin)
+		return fmt.Errorf("origin %q: want a name of letters, digits and -._:/ such as audit.example.com/gateway", origin)
 	}
 	return nil
 }
