@@ -55,6 +55,10 @@ const (
 	EventSecretRead       EventType = "SECRET_READ"    // not each call: first, changed, failed
 	EventSecretWritten    EventType = "SECRET_WRITTEN" // made, changed or removed
 
+	EventSecretVerified       EventType = "SECRET_VERIFIED"        // its provider was asked about a value
+	EventSecretRotationDue    EventType = "SECRET_ROTATION_DUE"    // a provider key grows old, and a person has to give another
+	EventSecretRotationFailed EventType = "SECRET_ROTATION_FAILED" // the old key stays active
+
 	EventToolChanged     EventType = "TOOL_CHANGED"     // a server shows a tool that is not the approved one
 	EventToolApproved    EventType = "TOOL_APPROVED"    // an operator approved a version of a tool
 	EventToolQuarantined EventType = "TOOL_QUARANTINED" // an operator holds a tool
@@ -69,6 +73,12 @@ const (
 	EventApprovalUsed      EventType = "APPROVAL_USED"
 
 	EventTaintLifted EventType = "TAINT_LIFTED" // what a caller read does not count any more: an operator said so
+
+	EventSinkFailing   EventType = "SINK_FAILING"   // events do not reach a sink
+	EventSinkRecovered EventType = "SINK_RECOVERED" // they do again
+	EventSinkRefused   EventType = "SINK_REFUSED"   // a sink does not take some events: they are dead letters
+	EventSinkMissed    EventType = "SINK_MISSED"    // records were removed before a sink had sent them
+	EventSinkTest      EventType = "SINK_TEST"      // what 'audit sinks test' sends; never in the journal
 
 	EventGatewayStarted EventType = "GATEWAY_STARTED"
 	EventGatewayStopped EventType = "GATEWAY_STOPPED"

@@ -24,6 +24,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/portcullis-dev/portcullis/internal/chronicle"
+
+	"github.com/portcullis-dev/portcullis/test/provider"
 )
 
 // patience is how long a story waits for something that must happen.
@@ -35,6 +37,7 @@ type worldKey struct{}
 // an upstream.
 type world struct {
 	upstreams []*httptest.Server
+	provider  *provider.Fake // nil until a story asks for it
 	running   map[string]*process
 	calls     map[string]chan string // answers of calls in the background
 	hold      chan struct{}          // closed by "release": answers calls to the tool "slow"
@@ -110,6 +113,8 @@ func freeAddr() (string, error) {
 func storyCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"upstream":   cmdUpstream,
+		"provider":   cmdProvider,
+		"kms":        cmdKMS,
 		"release":    cmdRelease,
 		"showtools":  cmdShowTools,
 		"seen":       cmdSeen,
@@ -132,6 +137,7 @@ func storyCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		"background": cmdBackground,
 		"answered":   cmdAnswered,
 		"sample":     cmdSample,
+		"receiver":   cmdReceiver,
 	}
 }
 
@@ -442,7 +448,7 @@ func cmdDamage(ts *testscript.TestScript, _ bool, args []string) {
 			return err
 		}
 		info, err := d.Info()
-		if err == nil && info.Size() > size {
+		if err == nil && strings.HasSuffix(path, ".log") && info.Size() > size {
 			largest, size = path, info.Size()
 		}
 		return err

@@ -168,6 +168,14 @@ func (c *core) open(log *slog.Logger) func(*portcullis.Event) {
 	return personal.Opener(c.subjects, log)
 }
 
+// subject names principals as sealed events do. nil = nothing is sealed.
+func (c *core) subject() func(string) string {
+	if c.subjects == nil {
+		return nil
+	}
+	return c.subjects.Name
+}
+
 func (c *core) openKeys(opts Options) error {
 	pepper, err := c.dir.Derive(purposePepper, 32)
 	if err != nil {

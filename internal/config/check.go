@@ -62,8 +62,12 @@ func (c *Config) checkAcross(origin *tomlstrict.Origin) Errors {
 		errs = append(errs, unique(origin, paths, i, "path", r.Path)...)
 		errs = append(errs, origin.Locate(fmt.Sprintf("route[%d]", i), errors.Join(c.checkTokens(i), c.checkMTLS(i), c.checkProofs(i), c.checkCredentials(i), r.Taint.Effective(taints)))...)
 	}
+	for i := range c.Audit.Sinks {
+		errs = append(errs, origin.Locate(fmt.Sprintf("audit.sinks[%d]", i), c.checkSink(i))...)
+	}
 	errs = append(errs, c.checkContent(origin)...)
 	errs = append(errs, origin.Locate("telemetry", c.checkReferences(c.Telemetry.Traces.References()))...)
+	errs = append(errs, origin.Locate("secrets.rotation", c.checkReferences(c.Secrets.Rotation.References()))...)
 	errs = append(errs, origin.Locate("identity.oidc", c.checkIssuers())...)
 	errs = append(errs, origin.Locate("identity.session", c.checkOwnIssuer())...)
 	errs = append(errs, origin.Locate("identity.mtls", c.checkClientCerts())...)

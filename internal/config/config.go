@@ -40,7 +40,7 @@ func Default() *Config {
 
 // prototypes are the defaults of sections that a file may repeat.
 func prototypes() []any {
-	return []any{DefaultRoute(), DefaultPattern(), DefaultContentRule(), DefaultSchemaFile(), identity.DefaultMTLSRule(), secrets.DefaultCredential(), secrets.DefaultToolCredential()}
+	return []any{DefaultRoute(), DefaultPattern(), DefaultContentRule(), DefaultSchemaFile(), identity.DefaultMTLSRule(), secrets.DefaultCredential(), secrets.DefaultToolCredential(), secrets.DefaultRotationEntry(), audit.DefaultSink()}
 }
 
 // reserved are keys that the contract names and this version does not honour.
@@ -48,7 +48,7 @@ func prototypes() []any {
 var reserved = [...]string{
 	"route[].tools.phi", "route[].tools.consent",
 	"access", "store.redis",
-	"audit.retention", "audit.sinks", "detect", "privacy", "incident", "chronicle",
+	"audit.retention", "detect", "privacy", "incident", "chronicle",
 }
 
 const unsupported = "not supported by this version"

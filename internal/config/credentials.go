@@ -45,7 +45,11 @@ func (c *Config) References() []Needed {
 	for i := range c.Routes {
 		add(fmt.Sprintf("route %q", c.Routes[i].Name), c.Routes[i].References())
 	}
+	for i := range c.Audit.Sinks {
+		add(fmt.Sprintf("sink %q", c.Audit.Sinks[i].Name), c.Audit.Sinks[i].References())
+	}
 	add("telemetry", c.Telemetry.Traces.References())
+	add("secrets.rotation", c.Secrets.Rotation.References())
 	return out
 }
 
@@ -100,6 +104,21 @@ func (c *Config) checkCredentials(i int) error {
 	return errors.Join(errs...)
 }
 
+// checkSink checks the references of a sink against the rest of the
+// configuration.
+func (c *Config) checkSink(i int) error {
+	var errs []error
+	for _, ref := range c.Audit.Sinks[i].References() {
+		if _, err := source.Parse(ref.Text); err != nil {
+			continue // told by its own section
+		}
+		if err := c.Secrets.Check(ref.Text); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", ref.Field, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 func (c *Config) checkCredential(r *Route, at string, cred secrets.Credential) error {
 	u, err := url.Parse(r.Upstream)
 	if err != nil || !cred.On() || r.Upstream == "" {
@@ -138,6 +157,22 @@ func (c *Config) warnings(name string, origin *tomlstrict.Origin) []string {
 		}
 		if u, err := url.Parse(r.Upstream); used && err == nil && u.Scheme == "http" && !near(u.Hostname()) {
 			warn(at+".upstream", "its credential travels in clear text: use https")
+		}
+	}
+	for i, e := range c.Secrets.Rotation.Entries {
+		if e.NoVerify {
+			warn(fmt.Sprintf("secrets.rotation.entry[%d].insecure_no_verify", i), "new values are used without asking the provider whether they are good")
+		}
+		if e.Probe.Parameter != "" {
+			warn(fmt.Sprintf("secrets.rotation.entry[%d].probe.parameter", i), "a secret in the URL ends up in the logs of the provider: use a header if it takes one")
+		}
+	}
+	for i := range c.Audit.Sinks {
+		if s := &c.Audit.Sinks[i]; s.TLS.Insecure {
+			warn(fmt.Sprintf("audit.sinks[%d].tls.insecure_skip_verify", i), "the certificate of the server is not looked at: whoever stands in between reads events and token")
+		}
+		if c.Audit.Sinks[i].Plain {
+			warn(fmt.Sprintf("audit.sinks[%d].insecure_plain", i), "events travel in clear text")
 		}
 	}
 	if c.Secrets.File.InsecureWorldReadable {

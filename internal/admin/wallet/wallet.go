@@ -25,13 +25,14 @@ const socket = "socket"
 
 // Event is an access to the wallet, or a change of it. It never holds a value.
 type Event struct {
-	Type     string `json:"type" enum:"SECRET_READ,SECRET_WRITTEN,SECRET_ROTATED"`
+	Type     string `json:"type" enum:"SECRET_READ,SECRET_WRITTEN,SECRET_ROTATED,SECRET_VERIFIED,SECRET_ROTATION_FAILED"`
 	Outcome  string `json:"outcome" enum:"pending,success,failure"`
 	Action   string `json:"action" maxLength:"32" pattern:"^wallet\\.[a-z]+$"`
 	Resource string `json:"resource,omitempty" maxLength:"160" pattern:"^secret:wallet/[A-Za-z0-9][A-Za-z0-9._-]*$" doc:"Empty for what concerns the whole wallet"`
 	Reason   string `json:"reason,omitempty" maxLength:"32" pattern:"^[a-z]+$"`
 	Provider string `json:"provider,omitempty" maxLength:"128" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]*$"`
 	Version  uint64 `json:"version,omitempty" maximum:"4294967295"`
+	Why      string `json:"why,omitempty" maxLength:"32" pattern:"^[a-z]+$" doc:"Of an answer of a provider"`
 }
 
 // Group adds the operation to the API.
@@ -60,11 +61,17 @@ func (e *Event) event(by portcullis.Actor) *portcullis.Event {
 	if out.Outcome == portcullis.OutcomeFailure {
 		out.Severity = portcullis.SeverityWarn
 	}
+	if out.Type == portcullis.EventSecretRotationFailed && e.Reason == "refused" {
+		out.Severity = portcullis.SeverityError
+	}
 	if e.Provider != "" {
 		out.Details = append(out.Details, slog.String("provider", e.Provider))
 	}
 	if e.Version != 0 {
 		out.Details = append(out.Details, slog.Uint64("version", e.Version))
+	}
+	if e.Why != "" {
+		out.Details = append(out.Details, slog.String("why", e.Why))
 	}
 	if out.Type == portcullis.EventSecretRotated {
 		out.Details = append(out.Details, slog.String("rotated_by", by.ID))
@@ -88,6 +95,9 @@ func (r Recorder) Record(ctx context.Context, e *portcullis.Event) error {
 	}
 	if i := slices.IndexFunc(e.Details, func(a slog.Attr) bool { return a.Key == "version" }); i >= 0 {
 		out.Version = e.Details[i].Value.Uint64()
+	}
+	if i := slices.IndexFunc(e.Details, func(a slog.Attr) bool { return a.Key == "why" }); i >= 0 {
+		out.Why = e.Details[i].Value.String()
 	}
 	if err := r.client.Tell(ctx, http.MethodPost, path, out); err != nil {
 		return fmt.Errorf("recording in the audit journal: %w", err)

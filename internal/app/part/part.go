@@ -25,6 +25,7 @@ type Env struct {
 	DB      *sqlite.DB
 	Journal *journal.Journal
 	Open    func(*portcullis.Event) // opens sealed personal data of an event, for feeds
+	Subject func(string) string     // the name of a principal in sealed events; nil = nothing is sealed
 	Metrics *obs.Metrics
 	Traces  *trace.Switch
 	Log     *slog.Logger

@@ -3,10 +3,10 @@ package secrets
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"sync"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/app/secrets/opener"
 	"github.com/portcullis-dev/portcullis/internal/config/secrets"
 	"github.com/portcullis-dev/portcullis/internal/secrets/source"
 	"github.com/portcullis-dev/portcullis/internal/secrets/source/aws"
@@ -24,7 +24,7 @@ import (
 func (k *Keeper) open(ctx context.Context, cfg secrets.Secrets, name string) (source.Source, error) {
 	switch name {
 	case secrets.Wallet:
-		return k.openWallet(ctx, cfg)
+		return k.openWallet(cfg), nil
 	case secrets.Env:
 		return env.New(k.opts.Getenv), nil
 	case secrets.File:
@@ -55,24 +55,13 @@ func orNil[S source.Source](s S, err error) (source.Source, error) {
 }
 
 // openWallet returns the wallet, which unlocks when it is first asked.
-func (k *Keeper) openWallet(ctx context.Context, cfg secrets.Secrets) (source.Source, error) {
-	path := cfg.Wallet.File
-	if path == "" {
-		path = filepath.Join(k.opts.DataDir, wallet.FileName)
-	}
-	password, err := k.near(ctx, cfg, cfg.Wallet.Password)
-	if err != nil {
-		return nil, err
-	}
+func (k *Keeper) openWallet(cfg secrets.Secrets) source.Source {
+	o := opener.Opener{Config: cfg, DataDir: k.opts.DataDir, Getenv: k.opts.Getenv}
 	records := &once{to: k.opts.Recorder, last: map[string]string{}}
 	unlock := func(ctx context.Context) (*wallet.Wallet, error) {
-		text, err := password(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", wallet.ErrLocked, err)
-		}
-		return wallet.Open(ctx, path, wallet.Password{Secret: []byte(text)}, wallet.Options{Recorder: records, Actor: portcullis.Actor{ID: "portcullis"}})
+		return o.Open(ctx, wallet.Options{Recorder: records, Actor: portcullis.Actor{ID: "portcullis"}})
 	}
-	return stored.New(wallet.NewKeeper(unlock, wallet.DefaultIdle)), nil
+	return stored.New(wallet.NewKeeper(unlock, wallet.DefaultIdle))
 }
 
 // once passes an event about an entry on only if it says something else than

@@ -2,7 +2,6 @@
 package audit
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
@@ -27,7 +25,7 @@ type verbs struct{ *frame.Frame }
 // Command returns the verbs below "audit".
 func Command(f *frame.Frame) *cobra.Command {
 	c := verbs{f}
-	return frame.Group("audit", "Read and prove the audit log", c.tail(), c.verify(), c.prove(), c.checkpoint())
+	return frame.Group("audit", "Read and prove the audit log, and see where it goes", c.tail(), c.search(), c.verify(), c.prove(), c.checkpoint(), c.export(), c.index(), c.sinks())
 }
 
 func (c verbs) tail() *cobra.Command {
@@ -41,17 +39,14 @@ func (c verbs) tail() *cobra.Command {
   portcullis audit tail --request-id 01997d3e-… --output json`,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			dir := filepath.Join(c.DataDir, "audit")
-			if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
-				return frame.Usagef("audit tail: %q holds no audit log: name the data folder with --data", c.DataDir)
+			if err := c.there("audit tail"); err != nil {
+				return err
 			}
 			if since < 0 {
 				return frame.Usagef("audit tail: --since must be positive")
 			}
-			for _, t := range types {
-				if strings.Trim(strings.ToUpper(t), "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != "" || t == "" {
-					return frame.Usagef("audit tail: --type %q: want the name of an event, such as AUTHZ_DENIED", t)
-				}
-				opts.Filter.Types = append(opts.Filter.Types, portcullis.EventType(strings.ToUpper(t)))
+			if opts.Filter.Types, err = c.types("audit tail", types); err != nil {
+				return err
 			}
 			if since > 0 {
 				opts.Filter.Since = time.Now().Add(-since)
@@ -94,19 +89,6 @@ func (c verbs) follow(ctx context.Context, dir string, opts journal.TailOptions)
 		if c.JSON() {
 			return c.Printf("%s\n", auditlog.AppendEntry(nil, &e))
 		}
-		who := e.Actor.ID
-		if e.Actor.Sealed != "" {
-			who = cmp.Or(e.Actor.Subject, "sealed")
-		}
-		if e.Actor.IP.IsValid() {
-			who += "@" + e.Actor.IP.String()
-		}
-		what := strings.TrimSpace(e.Action + " " + e.Resource)
-		line := fmt.Sprintf("%s %-8s %-22s %-8s %s %s", e.Time.UTC().Format("2006-01-02T15:04:05.000Z"),
-			e.Severity, e.Type, e.Outcome, cmp.Or(strings.TrimSpace(who), "-"), strings.TrimSpace(what+" "+e.Reason))
-		for _, d := range e.Details {
-			line += fmt.Sprintf(" %s=%v", d.Key, d.Value)
-		}
-		return c.Printf("%s\n", c.Screen().Paint(e.Severity, frame.Printable(strings.TrimRight(line, " "))))
+		return c.line(&e)
 	})
 }

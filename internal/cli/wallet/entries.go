@@ -57,8 +57,12 @@ argument.`,
 func (c *verbs) get() *cobra.Command {
 	var reveal, pending, previous, expired bool
 	cmd := &cobra.Command{
-		Use: "get NAME", Short: "Show an entry; its value only with --reveal", Args: entryName,
-		Example: "  portcullis wallet get openai\n  portcullis wallet get openai --reveal --output json",
+		Use: "get NAME", Short: "Show an entry; its value only with --reveal", Args: entryOrProvider,
+		Long: `Show an entry. provider/PROVIDER is the entry that stands for a provider: its
+default, or, without one that has not expired, the oldest that has not.`,
+		Example: `  portcullis wallet get openai
+  portcullis wallet get openai --reveal --output json
+  portcullis wallet get provider/openai --reveal`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case !reveal && (pending || previous || expired):
@@ -67,7 +71,11 @@ func (c *verbs) get() *cobra.Command {
 				return frame.Usagef("--pending and --previous exclude each other")
 			case !reveal:
 				return c.looking(cmd.Context(), func(w *wallet.Wallet) error {
-					e, err := w.Entry(args[0])
+					name, err := chosen(w, args[0])
+					if err != nil {
+						return err
+					}
+					e, err := w.Entry(name)
 					if err != nil {
 						return err
 					}
@@ -81,7 +89,11 @@ func (c *verbs) get() *cobra.Command {
 				which = wallet.Previous
 			}
 			return c.recorded(cmd.Context(), func(w *wallet.Wallet) error {
-				v, e, err := w.Reveal(cmd.Context(), args[0], which, expired)
+				name, err := chosen(w, args[0])
+				if err != nil {
+					return err
+				}
+				v, e, err := w.Reveal(cmd.Context(), name, which, expired)
 				if err != nil {
 					return err
 				}
@@ -96,6 +108,48 @@ func (c *verbs) get() *cobra.Command {
 	f.BoolVar(&previous, "previous", false, "the value before, while it is kept")
 	f.BoolVar(&expired, "expired", false, "also of an entry that has expired")
 	return cmd
+}
+
+// provider begins what stands for a provider instead of an entry.
+const provider = "provider/"
+
+// chosen returns the name of the entry that an argument means.
+func chosen(w *wallet.Wallet, arg string) (string, error) {
+	if p, ok := strings.CutPrefix(arg, provider); ok {
+		return w.Provider(p)
+	}
+	return arg, nil
+}
+
+func entryOrProvider(cmd *cobra.Command, args []string) error {
+	if len(args) == 1 {
+		args = []string{strings.TrimPrefix(args[0], provider)}
+	}
+	return entryName(cmd, args)
+}
+
+func (c *verbs) standard() *cobra.Command {
+	return &cobra.Command{
+		Use: "default NAME", Short: "Let an entry stand for its provider", Args: entryName,
+		Long: `Let an entry stand for its provider: secret://wallet/provider/PROVIDER means it
+from then on, as long as it has not expired.`,
+		Example: "  portcullis wallet default openai-prod",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.recorded(cmd.Context(), func(w *wallet.Wallet) error {
+				if err := w.SetDefault(cmd.Context(), args[0]); err != nil {
+					return err
+				}
+				e, err := w.Entry(args[0])
+				if err != nil {
+					return err
+				}
+				if c.JSON() {
+					return c.PrintJSON(e)
+				}
+				return c.Printf("%s stands for %s\n", e.Name, e.Provider)
+			})
+		},
+	}
 }
 
 // reveal prints a value: as text it stands alone, for scripts.
@@ -131,8 +185,11 @@ func (c *verbs) show(e wallet.Entry) error {
 		{"provider", orNone(e.Provider)}, {"permissions", orNone(strings.Join(e.Permissions, " "))}, {"metadata", orNone(strings.Join(metadata, " "))},
 		{"created", e.Created.Format(time.RFC3339)}, {"rotated", frame.When(e.Rotated, "never")}, {"expires", expiry(e)}, {"version", fmt.Sprint(e.Version)},
 	}
+	if e.Default {
+		rows = append(rows, []string{"default", "of " + e.Provider})
+	}
 	if e.Pending != 0 {
-		rows = append(rows, []string{"pending", fmt.Sprintf("version %d", e.Pending)})
+		rows = append(rows, []string{"pending", pending(e)})
 	}
 	if e.Previous != 0 {
 		rows = append(rows, []string{"previous", fmt.Sprintf("version %d, kept until %s", e.Previous, frame.When(e.KeptUntil, ""))})
@@ -141,6 +198,17 @@ func (c *verbs) show(e wallet.Entry) error {
 		rows = append(rows, []string{"replaced", "hmac:" + e.Fingerprint})
 	}
 	return c.Table([]string{"name", e.Name}, rows)
+}
+
+func pending(e wallet.Entry) string {
+	text := fmt.Sprintf("version %d", e.Pending)
+	if e.PendingSince != nil {
+		text += ", since " + e.PendingSince.Format(time.RFC3339)
+	}
+	if e.Automatic {
+		text += ", by the gateway"
+	}
+	return text
 }
 
 func orNone(s string) string {
@@ -197,72 +265,6 @@ func state(e wallet.Entry) string {
 		return "overlap"
 	}
 	return "active"
-}
-
-func (c *verbs) rotate() *cobra.Command {
-	var o wallet.Rotation
-	var expires string
-	var pending, promote, abort, purge bool
-	cmd := &cobra.Command{
-		Use: "rotate NAME", Short: "Give an entry another value, which comes from standard input", Args: entryName,
-		Long: `Give an entry another value. The old one is kept for the overlap and then
-purged. With --pending the new value only waits: look whether it works (get
---reveal --pending), then --promote or --abort it. Until then the old one is
-served.`,
-		Example: `  portcullis wallet rotate openai < new.key
-  portcullis wallet rotate openai --pending < new.key
-  portcullis wallet rotate openai --promote --overlap 1h`,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			name, ctx := args[0], cmd.Context()
-			chosen := 0
-			for _, b := range []bool{pending, promote, abort, purge} {
-				if b {
-					chosen++
-				}
-			}
-			if chosen > 1 {
-				return frame.Usagef("--pending, --promote, --abort and --purge exclude each other")
-			}
-			var err error
-			if o.Expires, err = moment(expires); err != nil {
-				return err
-			}
-			var value []byte
-			if !promote && !abort && !purge {
-				if value, err = c.value(cmd.Name()); err != nil {
-					return err
-				}
-				defer clear(value)
-			}
-			return c.recorded(ctx, func(w *wallet.Wallet) error {
-				verb := "rotated"
-				switch {
-				case pending:
-					verb, err = "staged a value of", w.Stage(ctx, name, value)
-				case promote:
-					verb, err = "promoted the pending value of", w.Promote(ctx, name, o)
-				case abort:
-					verb, err = "dropped the pending value of", w.Abort(ctx, name)
-				case purge:
-					verb, err = "dropped the previous value of", w.Purge(ctx, name)
-				default:
-					err = w.Rotate(ctx, name, value, o)
-				}
-				if err != nil {
-					return err
-				}
-				return c.done(w, verb, name)
-			})
-		},
-	}
-	f := cmd.Flags()
-	f.DurationVar(&o.Overlap, "overlap", 24*time.Hour, "how long the old value is kept; 0 drops it at once")
-	f.StringVar(&expires, "expires", "", "when the entry ends from now on: a `time`, or a duration from now")
-	f.BoolVar(&pending, "pending", false, "let the new value wait")
-	f.BoolVar(&promote, "promote", false, "make the waiting value the current one")
-	f.BoolVar(&abort, "abort", false, "drop the waiting value")
-	f.BoolVar(&purge, "purge", false, "drop the value before, now")
-	return cmd
 }
 
 func (c *verbs) remove() *cobra.Command {

@@ -29,10 +29,13 @@ func (c *verbs) init() *cobra.Command {
 		Use: "init", Short: "Make an empty wallet", Args: frame.None,
 		Long: `Make an empty wallet in the data folder, or at --file. It opens with a password,
 which is asked for twice, or with an age identity (--age-recipient), or through
-a Vault or OpenBao transit key (--vault-key). There is no way back without it.`,
+a Vault or OpenBao transit key (--vault-key), or a key of AWS KMS, Google Cloud KMS
+or Azure Key Vault (--aws-kms-key, --gcp-kms-key, --azure-key). There is no way
+back without it.`,
 		Example: `  portcullis wallet init
   portcullis wallet init --kdf argon2id
-  portcullis wallet init --age-recipient age1…`,
+  portcullis wallet init --age-recipient age1…
+  portcullis wallet init --aws-kms-key alias/portcullis`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := undumped.Process(); err != nil {
 				return err
@@ -41,7 +44,7 @@ a Vault or OpenBao transit key (--vault-key). There is no way back without it.`,
 				return fmt.Errorf("there is a file %q already", c.path())
 			}
 			u := c.unlock
-			p, err := c.protector(k, u.vaultKey, u.passwordFile, u.passwordFD, "WALLET_PASSWORD", "New wallet password: ")
+			p, err := c.protector(cmd.Context(), k, u.vaultKey, u.cloud, u.passwordFile, u.passwordFD, "WALLET_PASSWORD", "New wallet password: ")
 			if err != nil {
 				return err
 			}
@@ -70,7 +73,7 @@ has the old password and an old copy can open nothing newer.`,
   portcullis wallet rewrap --age-recipient age1…`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.recorded(cmd.Context(), func(w *wallet.Wallet) error {
-				p, err := c.protector(k, k.vaultKey, file, fd, "WALLET_NEW_PASSWORD", "New wallet password: ")
+				p, err := c.protector(cmd.Context(), k, k.vaultKey, k.cloud, file, fd, "WALLET_NEW_PASSWORD", "New wallet password: ")
 				if err != nil {
 					return err
 				}

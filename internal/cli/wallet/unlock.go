@@ -2,6 +2,7 @@ package wallet
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -33,6 +34,7 @@ type unlocking struct {
 	passwordFD   int
 	identity     string
 	vaultKey     string
+	cloud        cloudKeys
 }
 
 func (u *unlocking) flags(g *cobra.Command) {
@@ -41,10 +43,11 @@ func (u *unlocking) flags(g *cobra.Command) {
 	f.IntVar(&u.passwordFD, "password-fd", -1, "the password is the first line of this open file `descriptor`")
 	f.StringVar(&u.identity, "identity", "", "`file` of age identities that open the wallet")
 	f.StringVar(&u.vaultKey, "vault-key", "", "`name` of the transit key that keeps the wallet key, at VAULT_ADDR with VAULT_TOKEN")
+	u.cloud.flags(g, "", true)
 }
 
 // unlocker returns what opens a wallet of this kind.
-func (c *verbs) unlocker(st wallet.Status) (wallet.Unlocker, error) {
+func (c *verbs) unlocker(ctx context.Context, st wallet.Status) (wallet.Unlocker, error) {
 	switch st.Kind {
 	case wallet.KindPassword:
 		p, err := c.password(c.unlock.passwordFile, c.unlock.passwordFD, "WALLET_PASSWORD", "wallet-password", "Wallet password: ")
@@ -65,6 +68,8 @@ func (c *verbs) unlocker(st wallet.Status) (wallet.Unlocker, error) {
 		return wallet.AgeIdentities(ids), nil
 	case wallet.KindTransit:
 		return c.service(c.unlock.vaultKey)
+	case wallet.KindAWS, wallet.KindGCP, wallet.KindAzure:
+		return c.cloud(ctx, c.unlock.cloud, st.Kind)
 	}
 	return nil, fmt.Errorf("%w: its key is kept in a way this version does not know", wallet.ErrDamaged)
 }
@@ -184,6 +189,7 @@ type keeping struct {
 	insecure   bool
 	recipients []string
 	vaultKey   string
+	cloud      cloudKeys
 }
 
 func (k *keeping) flags(cmd *cobra.Command, vault string) {
@@ -194,14 +200,20 @@ func (k *keeping) flags(cmd *cobra.Command, vault string) {
 	f.StringSliceVar(&k.recipients, "age-recipient", nil, "keep the key for this age `recipient` instead of by a password; repeatable")
 	if vault != "" {
 		f.StringVar(&k.vaultKey, vault, "", "keep the key by the transit key of this `name`")
+		k.cloud.flags(cmd, "new-", false)
 	}
 }
 
 // protector returns it; for a password, one is asked for twice.
-func (c *verbs) protector(k keeping, vaultKey, file string, fd int, variable, prompt string) (wallet.Protector, error) {
+func (c *verbs) protector(ctx context.Context, k keeping, vaultKey string, cloud cloudKeys, file string, fd int, variable, prompt string) (wallet.Protector, error) {
+	kind, err := cloud.kind()
 	switch {
-	case len(k.recipients) > 0 && vaultKey != "":
-		return nil, frame.Usagef("age recipients and a transit key exclude each other")
+	case err != nil:
+		return nil, err
+	case len(k.recipients) > 0 && vaultKey+kind != "" || vaultKey != "" && kind != "":
+		return nil, frame.Usagef("age recipients, a transit key and the keys of clouds exclude each other")
+	case kind != "":
+		return c.cloud(ctx, cloud, kind)
 	case len(k.recipients) > 0:
 		return recipients(k.recipients)
 	case vaultKey != "":

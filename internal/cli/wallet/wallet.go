@@ -29,7 +29,7 @@ type verbs struct {
 func Command(f *frame.Frame) *cobra.Command {
 	c := &verbs{Frame: f}
 	g := frame.Group("wallet", "Keep provider keys and other secrets in an encrypted file",
-		c.init(), c.put(), c.get(), c.list(), c.rotate(), c.remove(), c.rewrap(), c.importing(), c.export(), c.status(), c.verify())
+		c.init(), c.put(), c.get(), c.list(), c.rotate(), c.standard(), c.remove(), c.rewrap(), c.importing(), c.export(), c.status(), c.verify())
 	fl := g.PersistentFlags()
 	fl.StringVar(&c.file, "file", "", "wallet `file` (default "+wallet.FileName+" in the data folder)")
 	c.unlock.flags(g)
@@ -53,7 +53,7 @@ func (unrecorded) Record(context.Context, *portcullis.Event) error {
 
 // looking opens the wallet for what needs no record: names and metadata.
 func (c *verbs) looking(ctx context.Context, f func(*wallet.Wallet) error) error {
-	u, err := c.ready()
+	u, err := c.ready(ctx)
 	if err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func (c *verbs) looking(ctx context.Context, f func(*wallet.Wallet) error) error
 // recorded opens the wallet for what is recorded in the audit journal, that of
 // the running gateway or of the data folder.
 func (c *verbs) recorded(ctx context.Context, f func(*wallet.Wallet) error) error {
-	u, err := c.ready()
+	u, err := c.ready(ctx)
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (c *verbs) recorded(ctx context.Context, f func(*wallet.Wallet) error) erro
 }
 
 // ready looks at the wallet and gets what opens it.
-func (c *verbs) ready() (wallet.Unlocker, error) {
+func (c *verbs) ready(ctx context.Context) (wallet.Unlocker, error) {
 	if err := undumped.Process(); err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ func (c *verbs) ready() (wallet.Unlocker, error) {
 	if st.KDF != nil && st.KDF.Weak() {
 		fmt.Fprintf(c.Err, "warning: the password of this wallet is cheap to guess (%s): 'portcullis wallet rewrap' mends that\n", describeKDF(st.KDF))
 	}
-	return c.unlocker(st)
+	return c.unlocker(ctx, st)
 }
 
 func (c *verbs) with(ctx context.Context, u wallet.Unlocker, r portcullis.Recorder, f func(*wallet.Wallet) error) error {

@@ -32,19 +32,14 @@ const (
 type Secrets struct {
 	Refresh    time.Duration     `toml:"refresh" doc:"How often a secret without a lease is read again, a tenth sooner or later. Files are looked at every 2s; a lease is renewed at two thirds of its time."`
 	MaxAge     time.Duration     `toml:"max_age" doc:"How long a secret without a lease is used while its source does not answer. Then calls that need it get 502."`
-	Wallet     WalletSection     `toml:"wallet" doc:"The gateway's own wallet: secret://wallet/NAME."`
+	Wallet     WalletSection     `toml:"wallet" doc:"The gateway's own wallet: secret://wallet/NAME, or secret://wallet/provider/PROVIDER for the entry that stands for a provider."`
+	Rotation   Rotation          `toml:"rotation" doc:"Rotation of the keys of providers in the wallet."`
 	File       FileSection       `toml:"file" doc:"Secrets in files: secret://file/run/secrets/github is /run/secrets/github."`
 	Vault      VaultSection      `toml:"vault" doc:"HashiCorp Vault or OpenBao: secret://vault/kv/github#token. Off without an address."`
 	AWS        AWSSection        `toml:"aws" doc:"AWS Secrets Manager: secret://aws/prod/github#token. The credentials are those that AWS's own tools find."`
 	GCP        GCPSection        `toml:"gcp" doc:"Google Cloud Secret Manager: secret://gcp/PROJECT/NAME. The credentials are those that Google's own tools find."`
 	Azure      AzureSection      `toml:"azure" doc:"Azure Key Vault: secret://azure/VAULT/NAME. The credentials are those that Azure's own tools find."`
 	Kubernetes KubernetesSection `toml:"kubernetes" doc:"Secrets of the cluster: secret://kubernetes/NAMESPACE/NAME#KEY. What is empty is found in the pod."`
-}
-
-// WalletSection is [secrets.wallet].
-type WalletSection struct {
-	File     string `toml:"file" example:"\"/var/lib/portcullis/keys.wallet\"" doc:"The wallet. By default the one in the data folder."`
-	Password string `toml:"password" secret:"true" doc:"Reference to its password, in env or file; read when the wallet is unlocked."`
 }
 
 // FileSection is [secrets.file].
@@ -99,9 +94,10 @@ func Default() Secrets {
 	r := source.DefaultRules()
 	return Secrets{
 		Refresh: r.Refresh, MaxAge: r.MaxAge,
-		Wallet: WalletSection{Password: "secret://env/WALLET_PASSWORD"},
-		Vault:  VaultSection{Auth: vault.MethodToken, JWTFile: "/var/run/secrets/kubernetes.io/serviceaccount/token"},
-		Azure:  AzureSection{Suffix: "vault.azure.net"},
+		Wallet:   WalletSection{Password: "secret://env/WALLET_PASSWORD", Transit: TransitSection{Mount: "transit"}},
+		Rotation: DefaultRotation(),
+		Vault:    VaultSection{Auth: vault.MethodToken, JWTFile: "/var/run/secrets/kubernetes.io/serviceaccount/token"},
+		Azure:    AzureSection{Suffix: "vault.azure.net"},
 	}
 }
 
@@ -119,9 +115,6 @@ func (s Secrets) Validate() error {
 		field.Between("max_age", s.MaxAge, time.Second, 30*24*time.Hour),
 	)
 }
-
-// Validate checks [secrets.wallet].
-func (w WalletSection) Validate() error { return near("password", w.Password) }
 
 // Validate checks [secrets.vault].
 func (v VaultSection) Validate() error {

@@ -81,6 +81,7 @@ var metrics = [...]Metric{
 	{audit, "portcullis_audit_log_lag_seconds", Gauge, "seconds", "How long the oldest record that no checkpoint covers has waited.", nil},
 	{audit, "portcullis_audit_log_failures_total", Counter, "", "Failures to continue, witness or publish the transparency log; refused: its files do not fit what was signed.",
 		[]Label{{"operation", "`append`, `refused`, `witness`, `publish`"}}},
+	{audit, "portcullis_audit_index_updated_seconds", Gauge, "seconds", "When the index of the audit log last had all that fills a block, in seconds since 1970; 0 before the first time.", nil},
 
 	{content, "portcullis_content_findings_total", Counter, "", "What content rules found, by the kind of the finding and what was done about it.",
 		[]Label{route, {"kind", "kinds of detectors"}, {"action", "actions of rules"}}},

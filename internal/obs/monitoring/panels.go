@@ -75,6 +75,8 @@ var rows = [...]row{
 		{"Signed audit log", "", "timeseries", "short", 8, []query{
 			{"records signed a second", `sum(deriv(portcullis_audit_log_size{` + byJob + `}[$__rate_interval]))`},
 			{"waiting (s)", `max(portcullis_audit_log_lag_seconds{` + byJob + `})`}}},
+		{"Index of the audit log", "Time since it last had all that fills a block.", "stat", "s", 8, []query{
+			{"{{instance}}", `time() - (portcullis_audit_index_updated_seconds{` + byJob + `} > 0)`}}},
 	}},
 	{"Secrets and certificates", []panel{
 		{"Certificates end in", "", "stat", "s", 6, []query{{"{{certificate}}", `min by (certificate) (portcullis_tls_certificate_expiry_timestamp_seconds{` + byJob + `}) - time()`}}},

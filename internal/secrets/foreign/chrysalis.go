@@ -258,7 +258,7 @@ func (c *chrysalis) take(f *Found, e *chrysalisEntry, i int, master, password []
 		n.Provider = "custom"
 	}
 	if e.isDefault {
-		n.Metadata["default"] = "true"
+		n.Default, n.Metadata["default"] = true, "true"
 	}
 	if e.expires != 0 {
 		t, ok := c.time(e.expires)

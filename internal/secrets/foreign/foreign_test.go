@@ -54,7 +54,7 @@ func TestChrysalis(t *testing.T) {
 				t.Fatalf("%d items: %v", len(f.Items), f.Doubts)
 			}
 			a, b, d := f.Items[0], f.Items[1], f.Items[2]
-			if a.Name != "openai-prod-key" || a.Provider != "openai" || string(a.Value) != "example-openai-value-1" || a.Metadata["default"] != "true" || a.Expires != nil {
+			if a.Name != "openai-prod-key" || a.Provider != "openai" || string(a.Value) != "example-openai-value-1" || a.Metadata["default"] != "true" || !a.Default || a.Expires != nil {
 				t.Errorf("first: %+v", a.New)
 			}
 			if b.Name != "old" || b.Provider != "anthropic" || b.Expires == nil || b.Expires.Unix() != 1710000000 {

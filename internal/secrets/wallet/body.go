@@ -43,6 +43,7 @@ type record struct {
 	current        sealed
 	pending        sealed
 	previous       sealed
+	marks          marks
 }
 
 // sealed is an encrypted value. Version 0 is none.
@@ -88,7 +89,7 @@ func (c *contents) encode() []byte {
 			}
 		}
 	}
-	return b
+	return appendMarks(b, c.records)
 }
 
 func appendBytes(b, v []byte) []byte {
@@ -118,6 +119,7 @@ func decode(b []byte) (*contents, error) {
 		}
 		c.records = append(c.records, rec)
 	}
+	r.marks(c.records)
 	if len(r.rest) > 0 {
 		r.fail("bytes after the last entry")
 	}
@@ -201,6 +203,7 @@ func (r *record) entry() Entry {
 		Name: r.name, Provider: r.provider, Permissions: r.permissions, Metadata: r.metadata,
 		Expires: at(r.expires), Created: time.UnixMilli(r.created).UTC(), Rotated: at(r.rotated),
 		Version: r.current.version, Pending: r.pending.version, Previous: r.previous.version, KeptUntil: at(r.keptUntil),
+		Default: r.marks.preferred, PendingSince: at(r.marks.staged), Automatic: r.marks.automatic,
 	}
 	if len(r.fingerprint) > 0 {
 		e.Fingerprint = fmt.Sprintf("%x", r.fingerprint)

@@ -28,6 +28,7 @@ type New struct {
 	Permissions []string
 	Metadata    map[string]string
 	Expires     *time.Time
+	Default     bool // of its provider, if that has none yet
 }
 
 // Item is an entry with its value, for many at once.
@@ -135,6 +136,7 @@ func (w *Wallet) PutAll(ctx context.Context, items []Item, action string) error 
 			if err := w.give(&r, &r.current, it.Value); err != nil {
 				return nil, err
 			}
+			r.marks.preferred = it.Default && it.Provider != "" && !w.c.hasDefault(it.Provider)
 			w.c.records = slices.Insert(w.c.records, at, r)
 			notes = append(notes, note{event: portcullis.EventSecretWritten, action: action, name: r.name, provider: r.provider, version: r.last})
 		}
@@ -171,6 +173,7 @@ func (w *Wallet) step(ctx context.Context, name, action string, event portcullis
 type Rotation struct {
 	Overlap time.Duration // how long the old value is kept; 0 = not at all
 	Expires *time.Time    // of the entry from now on; nil = as before
+	Version uint32        // that the pending value must have, as it was verified; 0 = any
 }
 
 // Rotate makes value the current one. The error wraps [ErrInvalid] for a value
@@ -189,11 +192,25 @@ func (w *Wallet) Rotate(ctx context.Context, name string, value []byte, o Rotati
 
 // Stage keeps value as the pending one. Nothing serves it until [Wallet.Promote].
 func (w *Wallet) Stage(ctx context.Context, name string, value []byte) error {
+	return w.staging(ctx, name, value, false)
+}
+
+// StageAutomatic is Stage for a value that no person gave: what goes on with it
+// after a crash may do so by itself.
+func (w *Wallet) StageAutomatic(ctx context.Context, name string, value []byte) error {
+	return w.staging(ctx, name, value, true)
+}
+
+func (w *Wallet) staging(ctx context.Context, name string, value []byte, automatic bool) error {
 	return w.step(ctx, name, "wallet.stage", portcullis.EventSecretWritten, func(r *record) error {
 		if r.pending.version != 0 {
 			return fmt.Errorf("%w: a value is pending already: promote or abort it first", ErrState)
 		}
-		return w.stage(r, value)
+		if err := w.stage(r, value); err != nil {
+			return err
+		}
+		r.marks.staged, r.marks.automatic = w.o.Clock().UnixMilli(), automatic
+		return nil
 	})
 }
 
@@ -222,6 +239,9 @@ func (w *Wallet) Promote(ctx context.Context, name string, o Rotation) error {
 		if r.pending.version == 0 {
 			return fmt.Errorf("%w: no value is pending", ErrState)
 		}
+		if o.Version != 0 && r.pending.version != o.Version {
+			return fmt.Errorf("%w: another value is pending by now", ErrState)
+		}
 		return w.promote(r, o)
 	})
 }
@@ -238,20 +258,29 @@ func (w *Wallet) promote(r *record, o Rotation) error {
 	now := w.o.Clock()
 	r.fingerprint, r.rotated = w.c.fingerprint(old.Bytes()), now.UnixMilli()
 	r.previous, r.keptUntil = r.current, now.Add(o.Overlap).UnixMilli() // purged at once without an overlap
-	r.current, r.pending = r.pending, sealed{}
+	r.current = r.pending
+	r.drop()
 	if o.Expires != nil {
 		r.expires = millis(o.Expires)
 	}
 	return nil
 }
 
+// drop empties the slot of the pending value.
+func (r *record) drop() {
+	r.pending, r.marks.staged, r.marks.automatic = sealed{}, 0, false
+}
+
 // Abort drops the pending value.
-func (w *Wallet) Abort(ctx context.Context, name string) error {
+func (w *Wallet) Abort(ctx context.Context, name string) error { return w.AbortVersion(ctx, name, 0) }
+
+// AbortVersion is Abort for a pending value of one version; 0 is any.
+func (w *Wallet) AbortVersion(ctx context.Context, name string, version uint32) error {
 	return w.step(ctx, name, "wallet.abort", portcullis.EventSecretWritten, func(r *record) error {
-		if r.pending.version == 0 {
+		if r.pending.version == 0 || version != 0 && r.pending.version != version {
 			return fmt.Errorf("%w: no value is pending", ErrState)
 		}
-		r.pending = sealed{}
+		r.drop()
 		return nil
 	})
 }

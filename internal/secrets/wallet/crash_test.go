@@ -30,10 +30,11 @@ type step struct {
 func history(seed uint64, n int) []step {
 	r := rand.New(rand.NewPCG(seed, 1))
 	have := []string{}
+	pending, previous := map[string]bool{}, map[string]bool{}
 	var out []step
 	for i := range n {
 		s := step{value: fmt.Sprintf("value-%d-%d", seed, i)}
-		switch k := r.IntN(6); {
+		switch k := r.IntN(9); {
 		case k == 0 || len(have) == 0:
 			s.verb, s.name = "put", fmt.Sprintf("n%d", i)
 			have = append(have, s.name)
@@ -45,30 +46,79 @@ func history(seed uint64, n int) []step {
 		case k == 3 && len(have) > 1:
 			at := r.IntN(len(have))
 			s.verb, s.name = "remove", have[at]
+			delete(pending, s.name)
+			delete(previous, s.name)
 			have = append(have[:at], have[at+1:]...)
 		default:
-			s.verb, s.name = "rotate", have[r.IntN(len(have))]
+			s.name = have[r.IntN(len(have))]
+			switch own := r.IntN(4); {
+			case pending[s.name] && own == 0:
+				s.verb = "abort"
+				delete(pending, s.name)
+			case pending[s.name]:
+				s.verb = "promote"
+				delete(pending, s.name)
+				previous[s.name] = true
+			case previous[s.name] && own == 0:
+				s.verb = "purge"
+				delete(previous, s.name)
+			case own == 1:
+				s.verb = "default"
+			case own == 2:
+				s.verb = "rotate"
+				previous[s.name] = true
+			default:
+				s.verb = "stage"
+				pending[s.name] = true
+			}
 		}
 		out = append(out, s)
 	}
 	return out
 }
 
-// state is what a wallet should hold: key and values.
+// state is what a wallet should hold: key, values in all slots, and which entry
+// stands for the provider.
 type state struct {
-	key    rawKey
-	values map[string]string
+	key                     rawKey
+	values, pending, before map[string]string
+	preferred               string
+}
+
+func empty(key rawKey) state {
+	return state{key, map[string]string{}, map[string]string{}, map[string]string{}, ""}
 }
 
 func (s state) after(st step) state {
-	next := state{s.key, maps.Clone(s.values)}
+	next := state{s.key, maps.Clone(s.values), maps.Clone(s.pending), maps.Clone(s.before), s.preferred}
+	replace := func(value string) {
+		next.before[st.name], next.values[st.name] = next.values[st.name], value
+		delete(next.pending, st.name)
+	}
 	switch st.verb {
-	case "put", "rotate":
+	case "put":
 		next.values[st.name] = st.value
+	case "rotate":
+		replace(st.value)
+	case "promote":
+		replace(s.pending[st.name])
+	case "stage":
+		next.pending[st.name] = st.value
+	case "abort":
+		delete(next.pending, st.name)
+	case "purge":
+		delete(next.before, st.name)
+	case "default":
+		next.preferred = st.name
 	case "import":
 		next.values[st.name], next.values[st.name+"b"] = st.value, st.value+"b"
 	case "remove":
 		delete(next.values, st.name)
+		delete(next.pending, st.name)
+		delete(next.before, st.name)
+		if next.preferred == st.name {
+			next.preferred = ""
+		}
 	case "rewrap":
 		next.key++
 	}
@@ -76,13 +126,26 @@ func (s state) after(st step) state {
 }
 
 func (st step) apply(ctx context.Context, w *Wallet, next rawKey) error {
+	one := New{Name: st.name, Provider: "custom"}
 	switch st.verb {
 	case "put":
-		return w.Put(ctx, New{Name: st.name, Provider: "custom"}, []byte(st.value))
+		return w.Put(ctx, one, []byte(st.value))
 	case "rotate":
 		return w.Rotate(ctx, st.name, []byte(st.value), Rotation{Overlap: time.Hour})
+	case "stage":
+		return w.StageAutomatic(ctx, st.name, []byte(st.value))
+	case "promote":
+		return w.Promote(ctx, st.name, Rotation{Overlap: time.Hour})
+	case "abort":
+		return w.Abort(ctx, st.name)
+	case "purge":
+		return w.Purge(ctx, st.name)
+	case "default":
+		return w.SetDefault(ctx, st.name)
 	case "import":
-		return w.PutAll(ctx, []Item{{New{Name: st.name}, []byte(st.value)}, {New{Name: st.name + "b"}, []byte(st.value + "b")}}, "wallet.import")
+		other := one
+		other.Name += "b"
+		return w.PutAll(ctx, []Item{{one, []byte(st.value)}, {other, []byte(st.value + "b")}}, "wallet.import")
 	case "remove":
 		return w.Remove(ctx, st.name)
 	}
@@ -100,19 +163,30 @@ func (s state) holds(path string) error {
 	if err != nil {
 		return err
 	}
-	got := map[string]string{}
+	got := empty(s.key)
 	for _, e := range list {
-		v, _, err := w.Get(context.Background(), e.Name)
-		if err != nil {
-			return err
+		for which, into := range map[Which]map[string]string{Current: got.values, Pending: got.pending, Previous: got.before} {
+			if which == Pending && e.Pending == 0 || which == Previous && e.Previous == 0 {
+				continue
+			}
+			v, _, err := w.Reveal(context.Background(), e.Name, which, false)
+			if err != nil {
+				return err
+			}
+			into[e.Name] = v.Reveal()
 		}
-		got[e.Name] = v.Reveal()
+		if e.Default {
+			got.preferred += e.Name
+		}
+		if e.Automatic != (e.Pending != 0) || (e.PendingSince != nil) != (e.Pending != 0) {
+			return fmt.Errorf("the marks of %q are not those of its pending value", e.Name)
+		}
 	}
 	if _, err := w.Verify(); err != nil {
 		return err
 	}
-	if !maps.Equal(got, s.values) {
-		return fmt.Errorf("it holds %v, want %v", got, s.values)
+	if fmt.Sprint(got) != fmt.Sprint(s) {
+		return fmt.Errorf("it holds %v, want %v", got, s)
 	}
 	return nil
 }
@@ -193,7 +267,7 @@ func (f breakingFile) Close() error {
 
 const (
 	stepsOfAChange = 7 // remove, create, write, sync, close, rename, sync of the folder
-	changes        = 6
+	changes        = 9
 )
 
 // TestKilled kills a process with SIGKILL at one of the system calls of one of
@@ -212,7 +286,7 @@ func TestKilled(t *testing.T) {
 	for round := range rounds {
 		dir := t.TempDir()
 		path := filepath.Join(dir, FileName)
-		now := state{1, map[string]string{}}
+		now := empty(1)
 		must(t, Create(t.Context(), path, now.key, Options{Recorder: &journal{}}))
 		kill := 1 + round%(changes*stepsOfAChange)
 		cmd := exec.Command(os.Args[0], "-test.run=^TestKilled$")
@@ -246,7 +320,8 @@ func TestKilled(t *testing.T) {
 		}
 	}
 	t.Log(seen)
-	for _, want := range []string{"put not done", "put done", "rotate not done", "rotate done", "rewrap not done", "rewrap done", "import not done", "import done", "remove done"} {
+	for _, want := range []string{"put not done", "put done", "rotate not done", "rotate done", "rewrap not done", "rewrap done", "import not done", "import done", "remove done",
+		"stage not done", "stage done", "promote not done", "promote done", "abort not done", "default done", "purge not done"} {
 		if seen[want] == 0 && !testing.Short() {
 			t.Errorf("no round ended with %q: %v", want, seen)
 		}
@@ -286,7 +361,7 @@ func TestFailingDisk(t *testing.T) {
 		steps := history(seed, changes)
 		for fail := 1; fail <= stepsOfAChange; fail++ {
 			path := filepath.Join(t.TempDir(), FileName)
-			now := state{1, map[string]string{}}
+			now := empty(1)
 			must(t, Create(t.Context(), path, now.key, Options{Recorder: &journal{}}))
 			left := 0
 			fsys := breaking{left: &left, at: func(do func()) error { do(); return errInjected }}
@@ -334,7 +409,7 @@ func TestLostPower(t *testing.T) {
 	type died struct{}
 	for round := range 300 {
 		path := filepath.Join(t.TempDir(), FileName)
-		now := state{1, map[string]string{}}
+		now := empty(1)
 		must(t, Create(t.Context(), path, now.key, Options{Recorder: &journal{}}))
 		left := 1 + round%(changes*stepsOfAChange)
 		where := (left - 1) % stepsOfAChange // 0 remove … 6 sync of the folder

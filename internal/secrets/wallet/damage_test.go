@@ -27,7 +27,8 @@ func filled(t *testing.T) (*world, []byte) {
 	must(t, o.Put(t.Context(), New{Name: "a", Provider: "openai", Expires: &end, Metadata: map[string]string{"k": "v"}}, []byte("value-a")))
 	must(t, o.Put(t.Context(), New{Name: "b"}, []byte("value-b")))
 	must(t, o.Rotate(t.Context(), "a", []byte("value-a2"), Rotation{Overlap: time.Hour}))
-	must(t, o.Stage(t.Context(), "a", []byte("value-a3")))
+	must(t, o.StageAutomatic(t.Context(), "a", []byte("value-a3")))
+	must(t, o.SetDefault(t.Context(), "a"))
 	raw, err := os.ReadFile(w.path)
 	must(t, err)
 	return w, raw
@@ -241,6 +242,9 @@ func FuzzDecode(f *testing.F) {
 	}}
 	f.Add(c.encode())
 	f.Add((&contents{fingerprints: make([]byte, envelope.KeySize)}).encode())
+	c.records[0].marks, c.records[1].marks = marks{preferred: true}, marks{automatic: true, staged: 7}
+	f.Add(c.encode())
+	f.Add(append((&contents{fingerprints: make([]byte, envelope.KeySize)}).encode(), 1, 0))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		got, err := decode(b)
 		if err != nil {

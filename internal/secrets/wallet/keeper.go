@@ -33,19 +33,29 @@ func NewKeeper(open func(context.Context) (*Wallet, error), idle time.Duration) 
 
 // Get returns the current value of an entry, and unlocks if need be.
 func (k *Keeper) Get(ctx context.Context, name string) (*Value, Entry, error) {
+	return k.read(ctx, func(w *Wallet) (*Value, Entry, error) { return w.Get(ctx, name) })
+}
+
+// ForProvider returns the current value of the entry that stands for a
+// provider, and unlocks if need be.
+func (k *Keeper) ForProvider(ctx context.Context, provider string) (*Value, Entry, error) {
+	return k.read(ctx, func(w *Wallet) (*Value, Entry, error) { return w.ForProvider(ctx, provider) })
+}
+
+func (k *Keeper) read(ctx context.Context, f func(*Wallet) (*Value, Entry, error)) (*Value, Entry, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	w, err := k.unlocked(ctx)
 	if err != nil {
 		return nil, Entry{}, err
 	}
-	v, e, err := w.Get(ctx, name)
+	v, e, err := f(w)
 	if errors.Is(err, ErrLocked) { // wrapped again, or another wallet in its place: with the key of now
 		k.lock()
 		if w, err = k.unlocked(ctx); err != nil {
 			return nil, Entry{}, err
 		}
-		v, e, err = w.Get(ctx, name)
+		v, e, err = f(w)
 	}
 	return v, e, err
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"filippo.io/age"
 
@@ -19,7 +20,13 @@ const (
 	KindPassword = "password"
 	KindAge      = "age"
 	KindTransit  = "transit"
+	KindAWS      = "aws-kms"
+	KindGCP      = "gcp-kms"
+	KindAzure    = "azure-key-vault"
 )
+
+// services are the kinds that a [Service] stands for.
+func services() []string { return []string{KindTransit, KindAWS, KindGCP, KindAzure} }
 
 // Protector keeps a wallet key, for a wallet that is made or wrapped again.
 type Protector interface {
@@ -135,12 +142,23 @@ func (a AgeIdentities) unlock(_ context.Context, _ string, s *slot) ([]byte, err
 // Service protects a wallet by a key management system. Name is how the
 // configuration knows it, for status.
 type Service struct {
+	Kind    string // one of those of services; "" = [KindTransit]
 	Name    string
 	Wrapper envelope.KeyWrapper
 }
 
+func (v Service) kind() string {
+	if v.Kind == "" {
+		return KindTransit
+	}
+	return v.Kind
+}
+
 func (v Service) protect(ctx context.Context, id string, walletKey []byte) (slot, error) {
-	s := slot{Kind: KindTransit, Service: v.Name}
+	if !slices.Contains(services(), v.kind()) {
+		return slot{}, fmt.Errorf("there is no key service of kind %q", v.Kind)
+	}
+	s := slot{Kind: v.kind(), Service: v.Name}
 	aad, err := s.bound(id)
 	if err != nil {
 		return slot{}, err
@@ -151,8 +169,8 @@ func (v Service) protect(ctx context.Context, id string, walletKey []byte) (slot
 }
 
 func (v Service) unlock(ctx context.Context, id string, s *slot) ([]byte, error) {
-	if s.Kind != KindTransit {
-		return nil, fmt.Errorf("%w: no key service opens this wallet, its key is kept by %s", ErrPassword, s.Kind)
+	if s.Kind != v.kind() {
+		return nil, fmt.Errorf("%w: %s does not open this wallet, its key is kept by %s", ErrPassword, v.kind(), s.Kind)
 	}
 	aad, err := s.bound(id)
 	if err != nil {

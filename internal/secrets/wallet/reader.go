@@ -30,8 +30,12 @@ var (
 // [ErrLocked] for a wallet that is locked and cannot unlock itself, and
 // [ErrDamaged] for a file that fails authentication; whatever the error, there
 // is no value. A value is the caller's to [Value.Wipe].
+//
+// ForProvider does so for the entry that stands for a provider: its default one,
+// or, without one that has not expired, the oldest that has not.
 type Reader interface {
 	Get(ctx context.Context, name string) (*Value, Entry, error)
+	ForProvider(ctx context.Context, provider string) (*Value, Entry, error)
 }
 
 // Entry is what the wallet knows of a secret, without its value.
@@ -48,6 +52,10 @@ type Entry struct {
 	Previous    uint32            `json:"previous_version"`     // of the value kept for the overlap, or 0
 	KeptUntil   *time.Time        `json:"previous_until"`       // when the previous value is purged
 	Fingerprint string            `json:"previous_fingerprint"` // keyed, of the last value that was replaced
+
+	Default      bool       `json:"default"`           // the one of its provider that is taken first
+	PendingSince *time.Time `json:"pending_since"`     // when the value that waits came
+	Automatic    bool       `json:"pending_automatic"` // it was staged by the rotation of the gateway
 }
 
 // Expired reports whether the entry is past its expiry.

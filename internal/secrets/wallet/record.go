@@ -34,6 +34,9 @@ func (w *Wallet) record(ctx context.Context, n note, outcome portcullis.Outcome)
 	if n.version != 0 {
 		e.Details = append(e.Details, slog.Uint64("version", uint64(n.version)))
 	}
+	if n.event == portcullis.EventSecretRotated && w.o.Actor.ID != "" {
+		e.Details = append(e.Details, slog.String("rotated_by", w.o.Actor.ID))
+	}
 	if err := w.o.Recorder.Record(ctx, e); err != nil {
 		return fmt.Errorf("recording the event: %w", err)
 	}

@@ -1,5 +1,6 @@
 // Package stored reads secrets from the gateway's own wallet:
-// secret://wallet/NAME.
+// secret://wallet/NAME, or secret://wallet/provider/PROVIDER for the entry that
+// stands for a provider.
 package stored
 
 import (
@@ -7,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/portcullis-dev/portcullis/internal/secrets/source"
@@ -25,10 +27,17 @@ func New(w wallet.Reader) *Source { return &Source{w} }
 // rotation is in force within seconds.
 const poll = 5 * time.Second
 
+// providers begins the path of a reference to a provider instead of an entry.
+const providers = "provider/"
+
 // Fetch reads the current value of an entry. One that expires is not used
 // beyond that.
 func (s *Source) Fetch(ctx context.Context, ref source.Ref) (source.Secret, error) {
-	value, entry, err := s.wallet.Get(ctx, ref.Path)
+	read, name := s.wallet.Get, ref.Path
+	if provider, ok := strings.CutPrefix(ref.Path, providers); ok { // no name of an entry holds a slash
+		read, name = s.wallet.ForProvider, provider
+	}
+	value, entry, err := read(ctx, name)
 	switch {
 	case errors.Is(err, wallet.ErrNotFound):
 		return source.Secret{}, fmt.Errorf("%w: %w", err, source.ErrNotFound)
@@ -39,6 +48,9 @@ func (s *Source) Fetch(ctx context.Context, ref source.Ref) (source.Secret, erro
 	version := strconv.FormatUint(uint64(entry.Version), 10)
 	if ref.Version != "" && ref.Version != version {
 		return source.Secret{}, fmt.Errorf("the current version is %s: %w", version, source.ErrNotFound)
+	}
+	if name != ref.Path { // which entry it is, matters too
+		version = entry.Name + "." + version
 	}
 	out := source.Secret{Text: value.Reveal(), Version: version, Poll: poll}
 	if entry.Expires != nil {
