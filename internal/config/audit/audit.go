@@ -2,6 +2,11 @@
 // written, how long it is kept and where its events go.
 package audit
 
+import (
+	"errors"
+	"reflect"
+)
+
 // Audit is [audit].
 type Audit struct {
 	Durability string `toml:"durability" enum:"grouped|strict" doc:"grouped writes a record before the call is forwarded and syncs at least every 100 ms, at once for security events; strict syncs before forwarding."`
@@ -11,6 +16,7 @@ type Audit struct {
 
 	Retention Retention `toml:"retention" doc:"How long records are kept."`
 	Archive   Archive   `toml:"archive" doc:"Where records go before they are removed."`
+	Tree
 }
 
 // Sealed is the value of personal_data that encrypts it.
@@ -20,9 +26,16 @@ const Sealed = "sealed"
 func Default() Audit {
 	return Audit{
 		Durability: "grouped", OnFailure: "refuse", Personal: Sealed,
-		Retention: DefaultRetention(), Archive: DefaultArchive(),
+		Tree: DefaultTree(), Retention: DefaultRetention(), Archive: DefaultArchive(),
 	}
 }
 
 // Validate checks [audit].
-func (a Audit) Validate() error { return checkSinks(a.Sinks) }
+func (a Audit) Validate() error { return errors.Join(a.Tree.Validate(), checkSinks(a.Sinks)) }
+
+// SameAtStart reports whether two configurations differ only in what can change
+// while the gateway runs.
+func (a Audit) SameAtStart(b Audit) bool {
+	a.Sinks, a.Publish, a.Witnesses, a.PublishInterval, a.Retention, a.Archive = b.Sinks, b.Publish, b.Witnesses, b.PublishInterval, b.Retention, b.Archive
+	return reflect.DeepEqual(a, b)
+}

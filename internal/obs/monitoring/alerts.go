@@ -29,6 +29,8 @@ var alerts = [...]Alert{
 		"The audit journal of {{ $labels.instance }} cannot {{ $labels.operation }}", "Disk full or failing. With audit.on_failure = \"refuse\" calls are answered 503 until it is mended."},
 	{"PortcullisAuditLost", "critical", "0m", `sum by (job, instance) (increase(portcullis_journal_lost_total[15m])) > 0`,
 		"Audit events of {{ $labels.instance }} are lost", "Calls passed without a record, because audit.on_failure = \"allow\"."},
+	{"PortcullisAuditLogRefused", "critical", "0m", `sum by (job, instance) (increase(portcullis_audit_log_failures_total{operation="refused"}[15m])) > 0`,
+		"The audit log of {{ $labels.instance }} does not fit what was signed", "Its files were changed or rolled back. portcullis audit verify says what is wrong."},
 	{"PortcullisErrorRatio", "critical", "5m", `sum by (job, instance, route) (rate(portcullis_requests_total{outcome="failure"}[5m])) / sum by (job, instance, route) (rate(portcullis_requests_total[5m])) > 0.1 and sum by (job, instance, route) (rate(portcullis_requests_total[5m])) > 0.1`,
 		"{{ $value | humanizePercentage }} of the calls to route {{ $labels.route }} fail", "Admitted calls that could not be answered: mostly the upstream. portcullis_upstream_requests_total says how."},
 	{"PortcullisSecretExpired", "critical", "5m", `max by (job, instance, source) (portcullis_secrets_expired) > 0`,

@@ -72,6 +72,9 @@ var rows = [...]row{
 		{"Audit failures", "Failed operations, and events that are lost. Both should be 0.", "stat", "short", 8, []query{
 			{"{{operation}}", `sum by (operation) (increase(portcullis_journal_errors_total{` + byJob + `}[$__range]))`},
 			{"lost", `sum(increase(portcullis_journal_lost_total{` + byJob + `}[$__range]))`}}},
+		{"Signed audit log", "", "timeseries", "short", 8, []query{
+			{"records signed a second", `sum(deriv(portcullis_audit_log_size{` + byJob + `}[$__rate_interval]))`},
+			{"waiting (s)", `max(portcullis_audit_log_lag_seconds{` + byJob + `})`}}},
 		{"Index of the audit log", "Time since it last had all that fills a block.", "stat", "s", 8, []query{
 			{"{{instance}}", `time() - (portcullis_audit_index_updated_seconds{` + byJob + `} > 0)`}}},
 		{"Kept, by class", "What is divided by class, and what is not yet.", "timeseries", "bytes", 8, []query{
