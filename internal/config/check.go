@@ -66,6 +66,9 @@ func (c *Config) checkAcross(origin *tomlstrict.Origin) Errors {
 		errs = append(errs, origin.Locate(fmt.Sprintf("audit.sinks[%d]", i), c.checkSink(i))...)
 	}
 	errs = append(errs, c.checkContent(origin)...)
+	for i := range c.Detect.Alerts.Channels {
+		errs = append(errs, origin.Locate(fmt.Sprintf("detect.alerts.channel[%d]", i), c.checkReferences(c.Detect.Alerts.Channels[i].References()))...)
+	}
 	errs = append(errs, origin.Locate("telemetry", c.checkReferences(c.Telemetry.Traces.References()))...)
 	errs = append(errs, origin.Locate("secrets.rotation", c.checkReferences(c.Secrets.Rotation.References()))...)
 	errs = append(errs, origin.Locate("identity.oidc", c.checkIssuers())...)

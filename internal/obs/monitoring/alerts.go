@@ -53,6 +53,8 @@ var alerts = [...]Alert{
 		"Sink {{ $labels.sink }} of {{ $labels.instance }} missed audit events", "Retention removed records before they were sent. The sink was behind for longer than the journal keeps them."},
 	{"PortcullisSinkBehind", "warning", "5m", `max by (job, instance, sink) (portcullis_sink_lag_seconds) > 300`,
 		"Sink {{ $labels.sink }} of {{ $labels.instance }} is {{ $value | humanizeDuration }} behind", "Its server is away, slow or refuses: 'portcullis audit sinks' has the last error. Nothing is lost yet."},
+	{"PortcullisAlertsFail", "critical", "5m", `sum by (job, instance, channel) (increase(portcullis_alerts_failed_total[10m])) > 3 unless sum by (job, instance, channel) (increase(portcullis_alerts_sent_total[10m])) > 0`,
+		"Channel {{ $labels.channel }} of {{ $labels.instance }} does not take alerts", "People are not woken by it: `portcullis alert channels` has the last error, `portcullis alert test` tries it."},
 	{"PortcullisAuditSlow", "warning", "10m", `histogram_quantile(0.99, sum by (job, instance, le) (rate(portcullis_journal_sync_duration_seconds_bucket[5m]))) > 0.5`,
 		"Syncing the audit journal of {{ $labels.instance }} takes {{ $value | humanizeDuration }}", "The disk is slow: calls wait for it when events of security are written."},
 	{"PortcullisConfigRejected", "warning", "0m", `sum by (job, instance) (increase(portcullis_config_reloads_total{result="failure"}[15m])) > 0`,
