@@ -92,16 +92,23 @@ func New(opts Options, p Policy) *Keeper {
 // SetPolicy puts another policy into force, from the next pass on.
 func (k *Keeper) SetPolicy(p Policy) { k.policy.Store(&p) }
 
-// Run makes a pass at once and then every [Interval], until ctx ends.
+// Run makes a pass at once and then every [Interval], until ctx ends; sooner
+// while a consumer is waited for, as all are when the gateway has just started.
 func (k *Keeper) Run(ctx context.Context) {
-	tick := time.NewTicker(Interval)
-	defer tick.Stop()
+	soon := time.Second
 	for {
 		if err := k.Pass(ctx); err != nil && ctx.Err() == nil {
 			k.log.Error("retention of the audit log", "error", err)
 		}
+		next := Interval
+		if s := k.seen.Load(); s != nil && s.Waiting != "" {
+			next = soon
+			soon = min(2*soon, Interval)
+		} else {
+			soon = time.Second
+		}
 		select {
-		case <-tick.C:
+		case <-time.After(next):
 		case <-ctx.Done():
 			return
 		}
