@@ -132,15 +132,18 @@ func (e *Engine) message(a *entry, t *told, k Kind, ch *channel) *Message {
 	}
 	actor := s.Actor
 	if ch.Personal {
-		actor.ID = e.principal(s)
+		actor = e.opened(s)
 		m.By = a.AckedBy
+		if actor.ID == "" && actor.IP.IsValid() {
+			actor.ID = actor.IP.String()
+		}
 	} else if actor.Sealed == "" && actor.ID != own {
 		actor.ID = "" // nothing is sealed in this log: nobody is named
 	}
 	switch {
 	case actor.ID != "":
 		m.Subject = actor.ID
-	case actor.Sealed != "":
+	case actor.Subject != "": // an address has no name
 		m.Subject = e.opts.Erased(&actor)
 	}
 	for _, f := range s.Details {

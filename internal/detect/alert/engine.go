@@ -225,7 +225,7 @@ func (e *Engine) join(s *Signal, now time.Time) *entry {
 
 // route decides which channels hear of an alert.
 func (e *Engine) route(a *entry) {
-	t := e.cfg.target(&a.Signal, a.Severity, e.principal(&a.Signal))
+	t := e.cfg.target(&a.Signal, a.Severity, e.opened(&a.Signal).ID)
 	for _, name := range t.channels {
 		if a.Told[name] == nil {
 			a.Told[name] = &told{}
@@ -236,13 +236,13 @@ func (e *Engine) route(a *entry) {
 	}
 }
 
-// principal opens who a signal is about.
-func (e *Engine) principal(s *Signal) string {
+// opened returns who a signal is about, if that can be opened.
+func (e *Engine) opened(s *Signal) portcullis.Actor {
 	ev := portcullis.Event{ID: s.EventID, Time: s.Time, Type: s.Type, Actor: s.Actor}
 	if e.opts.Open != nil {
 		e.opts.Open(&ev)
 	}
-	return ev.Actor.ID
+	return ev.Actor
 }
 
 // count adds to the channels that count.
