@@ -174,19 +174,25 @@ func (e *Engine) digest(b *budget, now time.Time) *Message {
 	return m
 }
 
+// lastWait is how long the end of the process waits for what is being sent: a
+// message that was taken and not noted comes twice.
+const lastWait = 2 * time.Second
+
 // perform sends and notes what became of it.
 func (e *Engine) perform(ctx context.Context, ch *channel, j *job) {
 	timeout := ch.Timeout
 	if timeout <= 0 {
 		timeout = DefaultTimeout
 	}
-	sub, cancel := context.WithTimeout(ctx, timeout)
+	sub, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(lastWait, cancel) })
 	var err error
 	if j.counts != nil {
 		err = ch.Channel.(Counter).Count(sub, j.counts) //nolint:errcheck,forcetypeassert // only counters get counts
 	} else {
 		_, err = ch.Channel.Send(sub, j.message)
 	}
+	stop()
 	cancel()
 	if err != nil && ctx.Err() != nil { // the end of the process is nobody's failure
 		e.mu.Lock()
