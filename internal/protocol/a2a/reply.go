@@ -1,6 +1,7 @@
 package a2a
 
 import (
+	"bytes"
 	"strconv"
 
 	"github.com/portcullis-dev/portcullis"
@@ -181,6 +182,7 @@ func (r *Reply) readResult(raw []byte) error {
 
 // checkResult holds a result to the schema of its method.
 func checkResult(kind result, version string, raw []byte, see shape.Visitor) *shape.Failure {
+	raw = bytes.TrimSpace(raw)
 	pick := func(one, old shape.Object) *shape.Failure {
 		if version == V03 {
 			one = old

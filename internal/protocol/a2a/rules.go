@@ -50,7 +50,7 @@ func (r Rules) Validate() error {
 	}
 	for _, t := range r.MediaTypes {
 		group, ok := strings.CutSuffix(t, "/*")
-		if t != strings.ToLower(t) || ok && shape.MediaType(group+"/x") == "" || !ok && shape.MediaType(t) != t {
+		if t != strings.ToLower(t) || strings.Contains(group, "*") || ok && shape.MediaType(group+"/x") == "" || !ok && shape.MediaType(t) != t {
 			return fmt.Errorf("media_types: %q is neither a media type nor a group such as image/*", t)
 		}
 	}

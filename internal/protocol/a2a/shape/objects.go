@@ -78,6 +78,10 @@ const (
 	legacyData
 	legacyFileContent
 	legacyTask
+	legacyError
+	legacyOutput
+	legacyInput
+	legacyHistory
 
 	objects
 )

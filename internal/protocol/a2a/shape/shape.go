@@ -1,6 +1,7 @@
 package shape
 
 import (
+	"bytes"
 	"strconv"
 
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
@@ -133,11 +134,11 @@ type variant struct {
 	of   Object
 }
 
-// Check checks raw, a JSON object that package jsonrpc accepted, or null. It
+// Check checks raw, the text of a value that package jsonrpc accepted. It
 // shows what has a tag to see, which may be nil.
 func Check(o Object, raw []byte, see Visitor) *Failure {
-	v := jsonrpc.ValueOf(raw)
-	if v.Kind != jsonrpc.Object {
+	raw = bytes.TrimLeft(raw, " \t\r\n")
+	if len(raw) == 0 || raw[0] != '{' {
 		return broken(RuleObject)
 	}
 	c := checker{see: see}
