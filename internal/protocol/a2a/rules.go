@@ -150,7 +150,7 @@ func (f *facts) Visit(tag shape.Tag, raw []byte, v jsonrpc.Value) string {
 		f.References = append(f.References, v.Text(raw))
 	case shape.TagPart:
 		f.Parts++
-	case shape.TagNone, shape.TagState:
+	default:
 	}
 	return ""
 }
@@ -172,10 +172,14 @@ const (
 	ruleMedia = "media type that the route does not take"
 )
 
-// judge holds what it is shown to rules. It keeps sums only.
+// judge holds what it is shown of a request to rules, and keeps what the
+// request says of itself.
 type judge struct {
 	rules              *Rules
 	texts, parts, data int
+
+	message, metadata, around   []byte
+	task, context, tenant, role string
 }
 
 // Visit implements [shape.Visitor].
@@ -202,8 +206,30 @@ func (j *judge) Visit(tag shape.Tag, raw []byte, v jsonrpc.Value) string {
 			return ruleMedia
 		}
 	default:
+		j.keep(tag, raw, v)
 	}
 	return ""
+}
+
+// keep notes what a request says of itself.
+func (j *judge) keep(tag shape.Tag, raw []byte, v jsonrpc.Value) {
+	switch tag {
+	case shape.TagMessage:
+		j.message = v.Raw(raw)
+	case shape.TagMetadata:
+		j.metadata = v.Raw(raw)
+	case shape.TagAround:
+		j.around = v.Raw(raw)
+	case shape.TagTask:
+		j.task = v.Text(raw)
+	case shape.TagContext:
+		j.context = v.Text(raw)
+	case shape.TagTenant:
+		j.tenant = v.Text(raw)
+	case shape.TagRole:
+		j.role = v.Text(raw)
+	default:
+	}
 }
 
 // takes reports whether parts may have a media type.

@@ -73,6 +73,13 @@ const (
 	TagReference     // id of a task that a message refers to
 	TagPart          // a part, before its members
 	TagState         // state of a task
+	TagMessage       // message of a request, before its members
+	TagTask          // task that a message names
+	TagContext       // context that a message names
+	TagRole          // role of a message
+	TagMetadata      // metadata of a message
+	TagAround        // metadata of a request that carries a message
+	TagTenant        // tenant that a request names
 )
 
 // Visitor is shown the values of an object that have a tag, in the order in

@@ -14,9 +14,9 @@ func version1(t *[objects]spec) {
 		metadata(), one("filename", kindText), tagged(TagMedia, one("mediaType", kindMedia)),
 	)
 	t[V1Message] = buffers(
-		must(one("messageId", kindID)), one("contextId", kindID), one("taskId", kindID),
-		must(word("role", "ROLE_USER", "ROLE_AGENT")), must(tagged(TagPart, objs("parts", V1Part))),
-		metadata(), many("extensions", kindText), tagged(TagReference, many("referenceTaskIds", kindID)),
+		must(one("messageId", kindID)), tagged(TagContext, one("contextId", kindID)), tagged(TagTask, one("taskId", kindID)),
+		must(tagged(TagRole, word("role", "ROLE_USER", "ROLE_AGENT"))), must(tagged(TagPart, objs("parts", V1Part))),
+		tagged(TagMetadata, metadata()), many("extensions", kindText), tagged(TagReference, many("referenceTaskIds", kindID)),
 	)
 	t[V1Artifact] = buffers(
 		must(one("artifactId", kindID)), one("name", kindText), one("description", kindText),
@@ -56,13 +56,13 @@ func states1() []string {
 }
 
 func version1Requests(t *[objects]spec) {
-	tenant := one("tenant", kindText)
+	tenant := tagged(TagTenant, one("tenant", kindText))
 	history := whole("historyLength", 0, most32)
 	push := func(id, task field) spec {
 		return buffers(tenant, id, task, must(tagged(TagPush, one("url", kindURI))), one("token", kindText),
 			obj("authentication", v1Authentication))
 	}
-	t[V1SendMessage] = buffers(tenant, must(obj("message", V1Message)), obj("configuration", v1Configuration), metadata())
+	t[V1SendMessage] = buffers(tenant, must(tagged(TagMessage, obj("message", V1Message))), obj("configuration", v1Configuration), tagged(TagAround, metadata()))
 	t[v1Configuration] = buffers(
 		tagged(TagMode, many("acceptedOutputModes", kindMedia)), obj("taskPushNotificationConfig", v1SendPush),
 		history, one("returnImmediately", kindBool),
