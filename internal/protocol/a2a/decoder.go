@@ -152,7 +152,7 @@ func (d *Decoder) decodeHTTP(r *http.Request, rest, version string, wrong error,
 		return m, err
 	}
 	m.Raw, m.Params = body, body
-	return m, d.read(m, op.method, op.method.body, op.tenant)
+	return m, d.read(m, op.method, bodyOf(op.method, body), op.tenant)
 }
 
 // read holds params to the schema and the rules, and takes from them what the

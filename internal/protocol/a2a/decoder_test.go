@@ -42,6 +42,9 @@ const (
 	message03 = `{"kind":"message","messageId":"m","role":"user","parts":[{"kind":"text","text":"hi"}],"taskId":"t","contextId":"c","metadata":{"skillId":"plan"}}`
 )
 
+// messageP03 has the form of the Protocol Buffers of version 0.3.
+const messageP03 = `{"messageId":"m","role":"ROLE_USER","content":[{"text":"hi"},{"file":{"fileWithUri":"https://x.example/a"}},{"data":{"data":{}}}],"taskId":"t","contextId":"c","metadata":{"skillId":"plan"}}`
+
 // show writes what a message says, but for what it says about the bytes.
 func show(m *portcullis.Message) string {
 	return fmt.Sprintf("%s %s task=%s context=%s target=%s id=%s suffix=%s", m.Method, m.Version, m.TaskID, m.Session, m.Target, m.ID, m.Suffix)
@@ -97,6 +100,7 @@ func TestRequests(t *testing.T) {
 		{get, "/tasks/t?tenant=acme", "1.0", "", "GetTask 1.0 task=t context= target= id= suffix=/acme/tasks/t"},
 
 		{post, "/v1/message:send", "", `{"message":` + message03 + `}`, "SendMessage 0.3 task=t context=c target=skill:plan id= suffix=/v1/message:send"},
+		{post, "/v1/message:stream", "", `{"message":` + messageP03 + `}`, "SendStreamingMessage 0.3 task=t context=c target=skill:plan id= suffix=/v1/message:stream"},
 		{get, "/v1/tasks/t", "0.3", "", "GetTask 0.3 task=t context= target= id= suffix=/v1/tasks/t"},
 		{get, "/v1/tasks", "", "", "ListTasks 0.3 task= context= target= id= suffix=/v1/tasks"},
 		{post, "/v1/tasks/t:subscribe", "", "", "SubscribeToTask 0.3 task=t context= target= id= suffix=/v1/tasks/t:subscribe"},
@@ -253,6 +257,10 @@ func TestRefusedHTTP(t *testing.T) {
 		{get, "/tasks?a=%zz", "1.0", "", params, "malformed query"},
 		{get, "/tasks/t", "1.0", "{}", request, "body where none belongs"},
 		{post, "/message:send", "1.0", "", request, "no body"},
+		{post, "/v1/message:send", "", `{"message":` + strings.Replace(messageP03, `"content"`, `"parts":[],"content"`, 1) + `}`, params, "message.parts: must not be here"},
+		{post, "/v1/message:send", "", `{"message":` + strings.Replace(message03, `"parts"`, `"Content":[],"parts"`, 1) + `}`, params, "message: other spelling"},
+		{post, "/v1/message:send", "", `{"message":{"message_id":"SECRET","content":[]}}`, params, "message: other spelling"},
+		{post, "/message:send", "1.0", `{"message":` + messageP03 + `}`, params, "message.parts: missing"},
 		{post, "/message:send", "1.0", "[]", request, "no object"},
 		{post, "/message:send", "1.0", `{"message":{},"message":{}}`, request, "duplicate"},
 		{post, "/message:send", "1.0", rpc("SendMessage", `{}`), params, "message: missing"},

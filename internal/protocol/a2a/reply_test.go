@@ -86,6 +86,31 @@ func TestReplies(t *testing.T) {
 			t.Errorf("%s: %v", c.raw, err)
 		}
 	}
+	// Version 0.3 over HTTP+JSON has two forms, and wraps messages and tasks.
+	for raw, want := range map[string]string{
+		`{"task":` + task03 + `}`: "1 t c TASK_STATE_WORKING",
+		`{"task":{"id":"t","contextId":"c","status":{"state":"TASK_STATE_CANCELLED"}}}`:                                               "1 t c TASK_STATE_CANCELED",
+		`{"message":{"messageId":"m","taskId":"t","role":"ROLE_AGENT","content":[{"text":"x"}]}}`:                                     "2 t  ",
+		`{"statusUpdate":{"taskId":"t","contextId":"c","final":true,"status":{"state":"TASK_STATE_COMPLETED"}}}`:                      "3 t c TASK_STATE_COMPLETED",
+		`{"artifactUpdate":{"taskId":"t","contextId":"c","artifact":{"artifactId":"a","parts":[{"file":{"fileWithBytes":"aGk="}}]}}}`: "4 t c ",
+	} {
+		r, err := read(asked(a2a.SendStreamingMessage, "0.3", true), 200, raw)
+		if got := fmt.Sprint(r.Kind, " ", r.TaskID, " ", r.Session, " ", r.State); err != nil || got != want {
+			t.Errorf("%s: %s %v, want %s", raw, got, err, want)
+		}
+	}
+	for _, raw := range []string{`{"task":{"id":"t","kind":"x","status":{"state":"working"}}}`, `{"task":{"id":"t","status":{"state":"working"}}}`, `{}`, `{"task":{"id":"t","status":{"state":"TASK_STATE_WORKING"}},"message":{}}`} {
+		if _, err := read(asked(a2a.SendMessage, "0.3", true), 200, raw); err == nil {
+			t.Errorf("%s is taken", raw)
+		}
+	}
+	for _, raw := range []string{task03, `{"id":"t","status":{"state":"TASK_STATE_WORKING"}}`} {
+		for method, text := range map[string]string{a2a.GetTask: raw, a2a.ListTasks: `{"tasks":[` + raw + `]}`} {
+			if _, err := read(asked(method, "0.3", true), 200, text); err != nil {
+				t.Errorf("%s: %v", text, err)
+			}
+		}
+	}
 	if r, err := read(asked(a2a.DeletePushConfig, "1.0", true), 204, ""); err != nil || r.Kind != a2a.KindEmpty {
 		t.Errorf("%+v %v", r, err)
 	}

@@ -86,7 +86,7 @@ func Look(m *portcullis.Message) (Facts, error) {
 	binding, raw := BindingOf(m), m.Raw
 	object := known.params
 	if binding == HTTPJSON {
-		object = known.body
+		object = bodyOf(known, raw)
 	} else if raw = envelope(raw, m.Shape); raw == nil {
 		return v.Facts, nil
 	}
@@ -96,7 +96,7 @@ func Look(m *portcullis.Message) (Facts, error) {
 			return Facts{}, invalid(failure)
 		}
 	case portcullis.ShapeResult:
-		if failure := checkResult(known.result, m.Version, raw, &v); failure != nil {
+		if failure := checkResult(known.result, m.Version, binding, raw, &v); failure != nil {
 			return Facts{}, unreadable(failure.Error())
 		}
 	default:

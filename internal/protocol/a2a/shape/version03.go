@@ -21,10 +21,10 @@ func version03(t *[objects]spec) {
 		pick(tagged(TagRaw, one("bytes", kindBytes))), pick(tagged(TagFile, one("uri", kindURI))),
 		tagged(TagMedia, one("mimeType", kindMedia)), one("name", kindText),
 	)
-	t[V03Message] = schema(
+	t[V03Message] = schema(append(never("content"), // of the other form that 0.3 has over HTTP+JSON
 		is("message"), must(one("messageId", kindID)), tagged(TagContext, one("contextId", kindID)), tagged(TagTask, one("taskId", kindID)),
 		must(tagged(TagRole, word("role", "user", "agent"))), must(tagged(TagPart, objs("parts", V03Part))),
-		tagged(TagMetadata, metadata()), many("extensions", kindText), tagged(TagReference, many("referenceTaskIds", kindID)),
+		tagged(TagMetadata, metadata()), many("extensions", kindText), tagged(TagReference, many("referenceTaskIds", kindID)))...,
 	)
 	t[V03Artifact] = schema(
 		must(one("artifactId", kindID)), one("name", kindText), one("description", kindText),
