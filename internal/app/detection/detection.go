@@ -177,7 +177,7 @@ func (p *Part) judge(ctx context.Context, r *feed.Record) {
 	}
 	for i := range found {
 		if err := p.env.Journal.Record(context.WithoutCancel(ctx), found[i].Event()); err != nil {
-			p.env.Log.Error("writing an anomaly to the audit journal", "anomaly_id", found[i].ID, "subject", found[i].Subject, "metric", found[i].Metric, "error", err)
+			p.env.Log.Error("writing an anomaly to the audit journal", "anomaly_id", found[i].ID, "kind", found[i].Kind, "metric", found[i].Metric, "error", err)
 		}
 		p.tell(&found[i])
 	}
@@ -190,8 +190,10 @@ func (p *Part) tell(a *anomaly.Anomaly) {
 	if a.State == anomaly.Closed {
 		return
 	}
+	// Whom it is about stands in the event, sealed; log lines name nobody.
 	p.env.Log.Warn("anomaly detected", "anomaly_id", a.ID, "state", string(a.State), "severity", string(a.Severity),
-		"kind", a.Kind, "subject", a.Subject, "metric", a.Metric, slog.Float64("value", a.Value), slog.Float64("mean", a.Mean), slog.Float64("z", a.Z))
+		"kind", a.Kind, "route", a.Route, "metric", a.Metric, "pattern", a.Pattern,
+		slog.Float64("value", a.Value), slog.Float64("mean", a.Mean), slog.Float64("z", a.Z))
 }
 
 // remember keeps what was told last of each incident.
