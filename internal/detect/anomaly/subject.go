@@ -53,8 +53,22 @@ type subject struct {
 	peers  *subject
 	mate   *subject // of a key or an address: the principal seen with it last
 
-	active      bool // in the list of those whose window is open
-	older, newr *subject
+	sum    uint64 // hash of route and name; of a caller, of its name
+	active bool   // in the list of those whose window is open
+	again  bool   // see Again
+}
+
+// Again implements [clock.Entry].
+func (s *subject) Again() *bool { return &s.again }
+
+func newSubject(kind Kind, route, text string) *subject {
+	x := &subject{kind: kind, route: route, name: text}
+	if kind == Tool {
+		x.sum = hash(route, text)
+	} else if kind == Principal {
+		x.sum = hash("", text)
+	}
+	return x
 }
 
 // weight is how much a window tells: failures tell more than calls.
