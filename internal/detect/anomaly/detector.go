@@ -255,10 +255,10 @@ func (d *Detector) news(s *Sample, c *cause) {
 		return
 	}
 	if c.tool != nil && s.Served && !s.Missing {
-		rare := c.tool.noted() <= 2
-		c.tool.note(c.caller[0].sum)
+		rare := c.tool.Tools.Count() <= 2
+		c.tool.Tools.Note(c.caller[0].sum)
 		for _, x := range c.caller {
-			if x != nil && x.note(c.tool.sum) {
+			if x != nil && x.Tools.Note(c.tool.sum) {
 				points := float32(1)
 				if rare {
 					points = 2.5
@@ -275,7 +275,7 @@ func (d *Detector) news(s *Sample, c *cause) {
 		if x == nil {
 			continue
 		}
-		if x.visit(s.Country) {
+		if x.Country.Visit(s.Country) {
 			if f, ok := d.country(x); ok {
 				d.raise(x, c, f)
 			}
