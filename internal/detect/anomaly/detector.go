@@ -124,7 +124,9 @@ func (d *Detector) Observe(s *Sample) []Anomaly {
 	hour := s.At / hourMillis
 	for _, x := range [...]*subject{c.caller[0], c.caller[1], c.address, c.tool, c.route} {
 		if x != nil {
-			d.roll(x, hour)
+			if x.Hour != hour || !x.active {
+				d.roll(x, hour)
+			}
 			x.Now.add(s, root)
 			x.Today.add(s, root)
 			x.Seen = max(x.Seen, s.At)
