@@ -26,6 +26,7 @@ type Status struct {
 	Damaged        []string // segments that cannot be divided
 	Waiting        string   // a consumer that has not read what is divided next or overdue
 	Holds          int
+	Leaving        int    // class files whose removal waits for the checkpoint that covers the event of it
 	DiskFree       uint64 // bytes; 0 if unknown
 	DiskSize       uint64
 	DiskLow        bool
@@ -76,7 +77,7 @@ func (k *Keeper) Status() (*Status, error) {
 
 // measure stores the status after a pass.
 func (k *Keeper) measure(p *Policy, err error) {
-	s := &Status{At: k.now(), Time: k.time, Behind: k.behind, Err: err}
+	s := &Status{At: k.now(), Time: k.time, Behind: k.behind, Err: err, Leaving: len(k.told)}
 	holds, herr := loadHolds(k.dir)
 	if herr != nil && s.Err == nil {
 		s.Err = herr

@@ -55,6 +55,27 @@ func Subjects(t *testing.T, fresh func(t *testing.T) subject.Store) {
 			t.Errorf("again: %q, %v", got, err)
 		}
 	})
+	t.Run("a range is erased, from and not to", func(t *testing.T) {
+		s, ctx := fresh(t), t.Context()
+		for _, name := range []string{"day.1", "day.2", "day.3", "da", "e"} {
+			if _, err := s.AddSubjectKey(ctx, name, []byte("key"), at); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, want := range []int64{2, 0} {
+			if n, err := s.EraseSubjectKeys(ctx, "day.", "day.3"); n != want || err != nil {
+				t.Errorf("erased %d, %v; want %d", n, err, want)
+			}
+		}
+		for _, name := range []string{"day.3", "da", "e"} {
+			if _, err := s.SubjectKey(ctx, name); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if _, err := s.SubjectKey(ctx, "day.2"); !errors.Is(err, subject.ErrNoKey) {
+			t.Errorf("after: %v", err)
+		}
+	})
 	t.Run("of many at once one wins for all", func(t *testing.T) {
 		s := fresh(t)
 		var all sync.WaitGroup
