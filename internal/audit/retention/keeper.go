@@ -153,7 +153,12 @@ func (k *Keeper) pass(ctx context.Context, p *Policy) error {
 	if err != nil {
 		return err
 	}
-	errs := []error{k.divide(ctx, p, readers)}
+	var errs []error
+	// While the keeper's time catches up, after a long stop, it is no bound for
+	// the age of what is new: that would be removed too early.
+	if !k.now().After(k.time.Add(tolerance)) {
+		errs = append(errs, k.divide(ctx, p, readers))
+	}
 	if p.Archive != nil && p.ArchiveWhen == WhenSealed {
 		errs = append(errs, k.archiveAll(ctx, p))
 	}
