@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -46,6 +47,9 @@ func keepForEver(dir string) error {
 		return err
 	}
 	k := New(Options{Dir: dir, Recorder: j, Sync: j.Sync}, shortPolicy())
+	if _, err := os.Stdout.WriteString("ready "); err != nil {
+		return err
+	}
 	for {
 		if err := k.Pass(context.Background()); err != nil {
 			return err
@@ -89,7 +93,8 @@ func TestKilled(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	kills := 0
 	for ; kills < 200; kills++ {
-		done := killedAfter(t, dir, time.Duration(5+rng.IntN(120))*time.Millisecond)
+		// A slow machine needs longer lives to get anywhere.
+		done := killedAfter(t, dir, time.Duration(rng.IntN(4+2*kills))*time.Millisecond)
 		wantKept(t, dir, entries, keep)
 		if done {
 			break
@@ -108,23 +113,34 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// killedAfter runs the process and kills it. It reports whether the process had
-// nothing more to do.
+// killedAfter runs the process and kills it some time after it began its work.
+// It reports whether it had nothing more to do.
 func killedAfter(t *testing.T, dir string, after time.Duration) bool {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), crashDir+"="+dir)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, os.Stderr
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	said := make([]byte, len("ready "))
+	if _, err := io.ReadFull(out, said); err != nil {
+		t.Fatalf("the process did not begin: %v", err)
+	}
 	timer := time.AfterFunc(after, func() { _ = cmd.Process.Kill() })
 	defer timer.Stop()
+	passes, err := io.ReadAll(out)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := cmd.Wait(); cmd.ProcessState.ExitCode() >= 0 {
 		t.Fatalf("the process ended by itself: %v", err)
 	}
-	return out.Len() > 2
+	return len(passes) > 2
 }
 
 func wantKept(t *testing.T, dir string, entries [][]byte, keep []bool) {
