@@ -1,0 +1,129 @@
+package a2aclient
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
+	"github.com/portcullis-dev/portcullis/internal/protocol/sse"
+)
+
+// events is the body of a stream as the SDK reads it: one line of checked JSON
+// for each event. Whatever the agent writes beside that ends here.
+type events struct {
+	answer *answer
+	src    *sse.Reader
+	cancel context.CancelCauseFunc
+	quiet  *time.Timer // ends the stream when no event comes
+	total  int64
+	count  int
+	buf    []byte
+	err    error
+}
+
+func newEvents(a *answer, cancel context.CancelCauseFunc) *events {
+	lim := a.guard.set.Limits
+	return &events{
+		answer: a, src: sse.NewReader(a.resp.Body, lim.Event), cancel: cancel,
+		quiet: time.AfterFunc(lim.Silence, func() { cancel(ErrSilent) }),
+	}
+}
+
+// Read implements [io.Reader].
+func (e *events) Read(p []byte) (int, error) {
+	for len(e.buf) == 0 {
+		if e.err != nil {
+			return 0, e.err
+		}
+		e.buf, e.err = e.next()
+	}
+	n := copy(p, e.buf)
+	e.buf = e.buf[n:]
+	return n, nil
+}
+
+// Close implements [io.Closer].
+func (e *events) Close() error {
+	e.quiet.Stop()
+	e.cancel(nil)
+	return e.answer.resp.Body.Close()
+}
+
+// next returns the line of the next event, nil for a block that is none.
+func (e *events) next() ([]byte, error) {
+	lim, l := e.answer.guard.set.Limits, e.answer.guard.log
+	ev, err := e.src.Next()
+	switch {
+	case err == nil:
+	case errors.Is(err, sse.ErrTooLarge):
+		return nil, faultf(ErrTooLarge, "an event of more than %d bytes", lim.Event)
+	case errors.Is(err, io.EOF):
+		return nil, io.EOF
+	case errors.Is(context.Cause(e.answer.resp.Request.Context()), ErrSilent):
+		return nil, faultf(ErrSilent, "no event for %s", lim.Silence)
+	default:
+		return nil, faultf(ErrBroken, "")
+	}
+	if e.total += int64(len(ev.Raw)); e.total > lim.StreamBytes {
+		return nil, faultf(ErrTooLarge, "a stream of more than %d bytes", lim.StreamBytes)
+	}
+	if !ev.Dispatched() || len(ev.Data) == 0 {
+		return nil, nil
+	}
+	if e.count++; e.count > lim.Events {
+		return nil, faultf(ErrTooLarge, "a stream of more than %d events", lim.Events)
+	}
+	e.quiet.Reset(lim.Silence)
+	l.received.Add(1)
+	if err := e.answer.event(ev.Data); err != nil {
+		return nil, err
+	}
+	return append(append([]byte("data: "), oneLine(ev.Data)...), "\n\n"...), nil
+}
+
+// event checks one event: that it is JSON that every parser reads the same,
+// that it answers the request, and that it fits the schema of its version.
+func (a *answer) event(data []byte) error {
+	l, payload := a.guard.log, data
+	if a.guard.binding == JSONRPC {
+		if err := a.check(data); err != nil {
+			if errors.Is(err, ErrReply) {
+				l.invalid.Add(1)
+				l.tell(Notice{Kind: StreamUnreadable, Err: err})
+			}
+			return err
+		}
+		slots := make([]jsonrpc.Value, a.guard.replies.Slots())
+		m, err := a.guard.replies.Read(data, a.limits(), slots)
+		if err != nil {
+			return faultf(ErrReply, "it is no JSON-RPC 2.0 response") // was read before: not reached
+		}
+		payload = m.Result.Raw(data)
+	} else if err := a.strict(data); err != nil {
+		l.invalid.Add(1)
+		l.tell(Notice{Kind: StreamUnreadable, Err: err})
+		return err
+	}
+	if a.guard.binding == HTTPJSON && isHTTPError(payload) {
+		return a.httpError(payload)
+	}
+	if path, rule, ok := checkEvent(a.guard.version, payload); !ok {
+		l.invalid.Add(1)
+		l.tell(Notice{Kind: StreamInvalid, Path: path, Rule: rule})
+		return faultf(ErrEvent, "%s: %s", words(path), rule)
+	}
+	return nil
+}
+
+// isHTTPError reports whether an event of HTTP+JSON is an error.
+func isHTTPError(data []byte) bool {
+	it := jsonrpc.Walk(data)
+	for it.Next() {
+		if it.Name.Is(data, "error") {
+			return it.Value.Kind == jsonrpc.Object
+		}
+	}
+	return false
+}
