@@ -55,11 +55,11 @@ func discover(ctx context.Context, agentURL string, set *settings, l *log) (*Car
 	f := &finder{set: set, at: at, log: l, client: &http.Client{Transport: transport, CheckRedirect: sameOrigin(at)}}
 	for _, place := range places(u) {
 		raw, err := f.fetch(ctx, place)
-		if errors.Is(err, ErrNoCard) {
-			continue
-		}
 		if err != nil {
 			return nil, err
+		}
+		if raw == nil {
+			continue
 		}
 		return readCard(raw, place, at, set)
 	}
@@ -102,7 +102,8 @@ type finder struct {
 	client *http.Client
 }
 
-// fetch gets a document, again if the agent is away for a moment.
+// fetch gets a card, again if the agent is away for a moment; nil if there is
+// none.
 func (f *finder) fetch(ctx context.Context, place string) ([]byte, error) {
 	return attempt(ctx, f.set, f.log, methodCard, nil, func(ctx context.Context) ([]byte, error) { return f.once(ctx, place) })
 }
@@ -126,7 +127,7 @@ func (f *finder) once(ctx context.Context, place string) ([]byte, error) {
 	}
 	switch {
 	case resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusGone:
-		return nil, ErrNoCard
+		return nil, nil
 	case resp.StatusCode != http.StatusOK:
 		return nil, &AgentError{
 			Status: resp.StatusCode, Reason: strings.ToLower(http.StatusText(resp.StatusCode)),

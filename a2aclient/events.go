@@ -14,6 +14,8 @@ import (
 // for each event. Whatever the agent writes beside that ends here.
 type events struct {
 	answer *answer
+	ctx    context.Context // of the request: its cause says why reading failed
+	body   io.Closer
 	src    *sse.Reader
 	cancel context.CancelCauseFunc
 	quiet  *time.Timer // ends the stream when no event comes
@@ -23,10 +25,10 @@ type events struct {
 	err    error
 }
 
-func newEvents(a *answer, cancel context.CancelCauseFunc) *events {
+func newEvents(ctx context.Context, a *answer, cancel context.CancelCauseFunc) *events {
 	lim := a.guard.set.Limits
 	return &events{
-		answer: a, src: sse.NewReader(a.resp.Body, lim.Event), cancel: cancel,
+		answer: a, ctx: ctx, body: a.resp.Body, src: sse.NewReader(a.resp.Body, lim.Event), cancel: cancel,
 		quiet: time.AfterFunc(lim.Silence, func() { cancel(ErrSilent) }),
 	}
 }
@@ -48,7 +50,7 @@ func (e *events) Read(p []byte) (int, error) {
 func (e *events) Close() error {
 	e.quiet.Stop()
 	e.cancel(nil)
-	return e.answer.resp.Body.Close()
+	return e.body.Close()
 }
 
 // next returns the line of the next event, nil for a block that is none.
@@ -61,7 +63,7 @@ func (e *events) next() ([]byte, error) {
 		return nil, faultf(ErrTooLarge, "an event of more than %d bytes", lim.Event)
 	case errors.Is(err, io.EOF):
 		return nil, io.EOF
-	case errors.Is(context.Cause(e.answer.resp.Request.Context()), ErrSilent):
+	case errors.Is(context.Cause(e.ctx), ErrSilent):
 		return nil, faultf(ErrSilent, "no event for %s", lim.Silence)
 	default:
 		return nil, faultf(ErrBroken, "")
@@ -88,19 +90,15 @@ func (e *events) next() ([]byte, error) {
 func (a *answer) event(data []byte) error {
 	l, payload := a.guard.log, data
 	if a.guard.binding == JSONRPC {
-		if err := a.check(data); err != nil {
+		result, err := a.check(data)
+		if err != nil {
 			if errors.Is(err, ErrReply) {
 				l.invalid.Add(1)
 				l.tell(Notice{Kind: StreamUnreadable, Err: err})
 			}
 			return err
 		}
-		slots := make([]jsonrpc.Value, a.guard.replies.Slots())
-		m, err := a.guard.replies.Read(data, a.limits(), slots)
-		if err != nil {
-			return faultf(ErrReply, "it is no JSON-RPC 2.0 response") // was read before: not reached
-		}
-		payload = m.Result.Raw(data)
+		payload = result
 	} else if err := a.strict(data); err != nil {
 		l.invalid.Add(1)
 		l.tell(Notice{Kind: StreamUnreadable, Err: err})
@@ -109,10 +107,17 @@ func (a *answer) event(data []byte) error {
 	if a.guard.binding == HTTPJSON && isHTTPError(payload) {
 		return a.httpError(payload)
 	}
+	if a.guard.binding == HTTPJSON && a.guard.version == "0.3" {
+		var ok bool
+		if payload, ok = camel(payload); !ok {
+			l.invalid.Add(1)
+			return faultf(ErrEvent, "two names of a member become one")
+		}
+	}
 	if path, rule, ok := checkEvent(a.guard.version, payload); !ok {
 		l.invalid.Add(1)
 		l.tell(Notice{Kind: StreamInvalid, Path: path, Rule: rule})
-		return faultf(ErrEvent, "%s: %s", words(path), rule)
+		return faultf(ErrEvent, "%s", placed(path, rule))
 	}
 	return nil
 }
