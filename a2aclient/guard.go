@@ -227,7 +227,7 @@ func (a *answer) check(text []byte) ([]byte, error) {
 	m, err := a.guard.replies.Read(text, a.limits(), slots)
 	if err != nil && returnsNothing(a.asked.Method) {
 		// The SDK's servers leave a result of null out.
-		text = append(bytes.TrimSuffix(bytes.TrimSpace(text), []byte("}")), `,"result":null}`...)
+		text = append(bytes.Clone(bytes.TrimSuffix(bytes.TrimSpace(text), []byte("}"))), `,"result":null}`...)
 		clear(slots)
 		m, err = a.guard.replies.Read(text, a.limits(), slots)
 	}
