@@ -17,6 +17,8 @@ func checkEvent(version string, data []byte) (path, rule string, ok bool) {
 		return invalid.Path, invalid.Rule, false
 	case err != nil:
 		return "", "unreadable", false
+	case e.ID != nil || e.Kind == a2astream.KindError: // both were looked at before
+		return "", "an answer where an event belongs", false
 	case e.Version != version:
 		return "", "an event of another version of the protocol", false
 	}
