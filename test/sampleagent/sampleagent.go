@@ -37,11 +37,9 @@ type Options struct {
 	Version  string // "" = 1.0
 	Binding  string // "" = JSON-RPC
 	NoStream bool   // that the card does not offer streaming
-	TLS      bool
+	Token    string // a bearer token that callers need; "" = anybody may call
 	// Card changes the card before it is served.
 	Card func(*a2a.AgentCard)
-	// Wrap stands around the methods.
-	Wrap func(http.Handler) http.Handler
 }
 
 // Agent is a running agent.
@@ -66,11 +64,7 @@ func Start(o Options) *Agent {
 	a := &Agent{free: make(chan struct{})}
 	mux := http.NewServeMux()
 	a.Server = httptest.NewUnstartedServer(a.note(mux))
-	if o.TLS {
-		a.Server.StartTLS()
-	} else {
-		a.Server.Start()
-	}
+	a.Server.Start()
 	a.URL = a.Server.URL
 	card := a.card(o)
 	handler := a2asrv.NewHandler(a, a2asrv.WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil))),
@@ -86,9 +80,7 @@ func Start(o Options) *Agent {
 	default:
 		methods = a2av0.NewRESTHandler(handler)
 	}
-	if o.Wrap != nil {
-		methods = o.Wrap(methods)
-	}
+	methods = guarded(o.Token, methods)
 	mux.Handle("/a2a/", http.StripPrefix("/a2a", methods))
 	if o.Version == V1 {
 		mux.Handle("/.well-known/agent-card.json", a2asrv.NewStaticAgentCardHandler(card))
@@ -112,10 +104,25 @@ func (a *Agent) card(o Options) *a2a.AgentCard {
 		DefaultInputModes: []string{"text/plain"}, DefaultOutputModes: []string{"text/plain"},
 		Skills: []a2a.AgentSkill{{ID: "count", Name: "Count", Description: "Counts to three.", Tags: []string{"numbers"}}},
 	}
+	if o.Token != "" {
+		card.SecuritySchemes = a2a.NamedSecuritySchemes{"token": a2a.HTTPAuthSecurityScheme{Scheme: "Bearer"}}
+		card.SecurityRequirements = a2a.SecurityRequirementsOptions{{"token": {}}}
+	}
 	if o.Card != nil {
 		o.Card(card)
 	}
 	return card
+}
+
+// guarded lets those in who have the token.
+func guarded(token string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if token != "" && r.Header.Get("Authorization") != "Bearer "+token {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // nothing sends no push notification.
