@@ -63,6 +63,9 @@ const (
 	EventToolApproved    EventType = "TOOL_APPROVED"    // an operator approved a version of a tool
 	EventToolQuarantined EventType = "TOOL_QUARANTINED" // an operator holds a tool
 
+	EventCardChanged EventType = "CARD_CHANGED" // an agent shows a card that is not the approved one
+	EventCardRefused EventType = "CARD_REFUSED" // an agent's card cannot be used: the last good one stays
+
 	EventMaintenanceOn  EventType = "MAINTENANCE_ON"
 	EventMaintenanceOff EventType = "MAINTENANCE_OFF"
 	EventCallRefused    EventType = "CALL_REFUSED" // refusals that no other type names

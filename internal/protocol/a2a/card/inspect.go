@@ -13,7 +13,7 @@ type Inspector func(path, text string) error
 // members that no form defines included, to an inspector. It returns the first
 // error.
 func Inspect(raw []byte, look Inspector) error {
-	if err := jsonrpc.CheckObject(raw, DefaultLimits()); err != nil {
+	if err := jsonrpc.ReadObject(raw, DefaultLimits()); err != nil {
 		return err
 	}
 	return inspect(place{shape: cardShape}, raw, look)

@@ -76,7 +76,7 @@ func ParseKeys(raw []byte) (*Keys, error) {
 		}
 		return k, k.check()
 	}
-	if err := jsonrpc.CheckObject(raw, DefaultLimits()); err != nil {
+	if err := jsonrpc.ReadObject(raw, DefaultLimits()); err != nil {
 		return nil, errors.New("card keys: want a JWK set, a JWK or PEM blocks")
 	}
 	var set struct {
@@ -227,7 +227,7 @@ func header(protected string) (h signatureHeader, ok bool) {
 		return h, false
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(protected)
-	if err != nil || jsonrpc.CheckObject(raw, DefaultLimits()) != nil {
+	if err != nil || jsonrpc.ReadObject(raw, DefaultLimits()) != nil {
 		return h, false
 	}
 	for it := jsonrpc.Walk(raw); it.Next(); {
