@@ -50,6 +50,29 @@ func (g *Guard) Approved(ctx context.Context, name string) ([]byte, error) {
 	return text, err
 }
 
+// Holds reports whether an entry is known and held.
+func (g *Guard) Holds(name string) bool {
+	p := g.track.view.Load().pins[name]
+	return p != nil && !passes(g.cfg.Policy, p.State)
+}
+
+// Flaws says what is wrong with the texts of an entry that is not pinned. Under
+// a policy that holds nothing, nothing is.
+func (g *Guard) Flaws(raw []byte) ([]Reason, error) {
+	if g.cfg.Policy != Block {
+		return nil, nil
+	}
+	scan, err := g.book.scan()
+	if err != nil {
+		return nil, err
+	}
+	text, err := Canonical(raw)
+	if err != nil {
+		return []Reason{Unreadable}, nil //nolint:nilerr // it is why
+	}
+	return normal((&lesson{scan: scan}).flaws(&listed{text: text})), nil
+}
+
 // Revision changes with each change of what is known of the route.
 func (g *Guard) Revision() int64 {
 	var sum int64
@@ -59,9 +82,10 @@ func (g *Guard) Revision() int64 {
 	return sum
 }
 
-// Skills returns the guard as it decides on calls that name a skill, as [Guard]
-// itself decides on tools. none is what calls are for that name no skill: those
-// are let through.
+// Skills returns the guard as it decides on calls that name a skill. One that is
+// in no card is not held, unlike a tool that is in no list: extended cards, which
+// differ between callers, name more. none is what calls are for that name no
+// skill: those are let through.
 func (g *Guard) Skills(none string) portcullis.Authorizer { return skills{g, none} }
 
 type skills struct {
@@ -75,6 +99,6 @@ func (s skills) Authorize(ctx context.Context, who portcullis.Principal, a portc
 	if a.Target.Kind != portcullis.TargetSkill || a.Target.Name == s.none {
 		return portcullis.Decision{Effect: portcullis.Allow, Rule: "skill pins"}, nil
 	}
-	a.Target.Kind = portcullis.TargetTool
+	a.Target.Kind, a.Listing = portcullis.TargetTool, true
 	return s.guard.Authorize(ctx, who, a)
 }

@@ -121,6 +121,16 @@ func (k *Keys) Len() int {
 	return len(k.keys)
 }
 
+// With returns the keys of both; k may be nil.
+func (k *Keys) With(more *Keys) (*Keys, error) {
+	out := &Keys{}
+	if k != nil {
+		out.keys = slices.Clone(k.keys)
+	}
+	out.keys = append(out.keys, more.keys...)
+	return out, out.check()
+}
+
 // add adds a key with the algorithms that fit its type, or the one that it is
 // said to be for.
 func (k *Keys) add(id, alg string, public any) error {
