@@ -172,9 +172,9 @@ func TestSearchEqualsReadingAll(t *testing.T) {
 		case "grown":
 			fill(t, dir, testRecords, testRecords+BlockSize, testSegment)
 		}
-		n := 40
+		n := 20
 		if indexed == "none" {
-			n = 5
+			n = 3
 		}
 		records := readAll(t, x)
 		for range n {

@@ -35,7 +35,7 @@ func fake(t *testing.T, change func(map[string]any)) *Wrapper {
 			}
 			return b
 		}
-		out := map[string]any{}
+		var out map[string]any
 		switch strings.TrimPrefix(r.URL.Path, "/v1/"+key) {
 		case ":encrypt":
 			blob, err := json.Marshal(map[string][]byte{"p": raw("plaintext"), "a": raw("additionalAuthenticatedData")})
