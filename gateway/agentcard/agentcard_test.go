@@ -241,7 +241,7 @@ func TestServed(t *testing.T) {
 	if n := s.agent.count(); n != 1 {
 		t.Errorf("the agent was asked %d times", n)
 	}
-	for method, want := range map[string]int{http.MethodHead: 200, http.MethodPost: 405, http.MethodOptions: 405} {
+	for method, want := range map[string]int{http.MethodHead: 200, http.MethodPost: 405, http.MethodOptions: 204} {
 		w := httptest.NewRecorder()
 		s.ServeHTTP(w, httptest.NewRequest(method, agentcard.Path, nil))
 		if w.Code != want || method == http.MethodHead && w.Body.Len() != 0 {
@@ -450,4 +450,32 @@ func TestBefore(t *testing.T) {
 	if w := s.get(agentcard.Path); w.Code != http.StatusBadGateway {
 		t.Error("the card of another agent", w.Code)
 	}
+}
+
+// TestSlowAgent: however many wait for an agent that hangs, it is asked once.
+func TestSlowAgent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStand(t, agentCard, func(o *agentcard.Options) { o.Transport = hanging{} })
+		began := time.Now()
+		var wg sync.WaitGroup
+		for range 50 {
+			wg.Go(func() {
+				if w := s.get(agentcard.Path); w.Code != http.StatusBadGateway {
+					t.Error(w.Code)
+				}
+			})
+		}
+		wg.Wait()
+		if took := time.Since(began); took > 11*time.Second {
+			t.Errorf("callers waited %s", took)
+		}
+	})
+}
+
+// hanging never answers.
+type hanging struct{}
+
+func (hanging) RoundTrip(req *http.Request) (*http.Response, error) {
+	<-req.Context().Done()
+	return nil, req.Context().Err()
 }
