@@ -19,7 +19,7 @@ var errNumber = errors.New("a number that readers may take for another")
 // signatures. Numbers that a float64 cannot hold exactly are refused: RFC 8785
 // would give one form to two cards.
 func Canonical(raw []byte) ([]byte, error) {
-	if err := jsonrpc.CheckObject(raw, DefaultLimits()); err != nil {
+	if err := jsonrpc.ReadObject(raw, DefaultLimits()); err != nil {
 		return nil, fmt.Errorf("agent card: %w", err)
 	}
 	return canonical(members(raw, func(name string) bool { return name == "signatures" }))
@@ -120,7 +120,7 @@ func forms(raw []byte) ([][]byte, error) {
 }
 
 // withoutDefaults leaves out what Protocol Buffers would not write.
-func withoutDefaults(raw []byte, s *shape) []byte {
+func withoutDefaults(raw []byte, s shape) []byte {
 	if jsonrpc.ValueOf(raw).Kind != jsonrpc.Object {
 		return raw
 	}

@@ -162,7 +162,7 @@ func Parse(raw []byte, o Options) (*Card, error) {
 	if o.Limits == (jsonrpc.Limits{}) {
 		o.Limits = DefaultLimits()
 	}
-	if err := jsonrpc.CheckObject(raw, o.Limits); err != nil {
+	if err := jsonrpc.ReadObject(raw, o.Limits); err != nil {
 		return nil, fmt.Errorf("agent card: %w", err)
 	}
 	r := &reader{plain: o.InsecurePlainHTTP}

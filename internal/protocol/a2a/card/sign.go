@@ -76,7 +76,7 @@ func ParseKeys(raw []byte) (*Keys, error) {
 		}
 		return k, k.check()
 	}
-	if err := jsonrpc.CheckObject(raw, DefaultLimits()); err != nil {
+	if err := jsonrpc.ReadObject(raw, DefaultLimits()); err != nil {
 		return nil, errors.New("card keys: want a JWK set, a JWK or PEM blocks")
 	}
 	var set struct {
@@ -119,6 +119,16 @@ func (k *Keys) Len() int {
 		return 0
 	}
 	return len(k.keys)
+}
+
+// With returns the keys of both; k may be nil.
+func (k *Keys) With(more *Keys) (*Keys, error) {
+	out := &Keys{}
+	if k != nil {
+		out.keys = slices.Clone(k.keys)
+	}
+	out.keys = append(out.keys, more.keys...)
+	return out, out.check()
 }
 
 // add adds a key with the algorithms that fit its type, or the one that it is
@@ -227,7 +237,7 @@ func header(protected string) (h signatureHeader, ok bool) {
 		return h, false
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(protected)
-	if err != nil || jsonrpc.CheckObject(raw, DefaultLimits()) != nil {
+	if err != nil || jsonrpc.ReadObject(raw, DefaultLimits()) != nil {
 		return h, false
 	}
 	for it := jsonrpc.Walk(raw); it.Next(); {
