@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/portcullis-dev/portcullis/a2aclient/internal/guard"
 	"github.com/portcullis-dev/portcullis/internal/protocol/a2a/card"
-	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
 )
 
 // Card is what an agent says of itself, checked. Its texts are the agent's own
@@ -29,7 +29,7 @@ type Card struct {
 
 	raw []byte
 	doc *card.Card
-	at  origin
+	at  guard.Origin
 }
 
 // Interface is one way to an agent.
@@ -38,7 +38,7 @@ type Interface struct {
 	Usable                bool // that this client speaks it, and may call its origin
 
 	tenant string
-	at     origin
+	at     guard.Origin
 }
 
 // Skill is one thing that an agent can do.
@@ -51,12 +51,12 @@ type Skill struct {
 func (c *Card) Raw() []byte { return slices.Clone(c.raw) }
 
 // readCard parses a card, verifies it and looks where it leads.
-func readCard(raw []byte, place string, at origin, set *settings) (*Card, error) {
+func readCard(raw []byte, place string, at guard.Origin, set *settings) (*Card, error) {
 	lim := card.DefaultLimits()
 	lim.MaxBytes = set.Limits.Card
 	doc, err := card.Parse(raw, card.Options{Limits: lim})
 	if err != nil {
-		return nil, faultf(ErrCard, "%s", why(err))
+		return nil, guard.Faultf(ErrCard, "%s", why(err))
 	}
 	c := &Card{
 		URL: place, Form: doc.Form.String(), Name: doc.Name, Description: doc.Description, Version: doc.Version,
@@ -69,15 +69,10 @@ func readCard(raw []byte, place string, at origin, set *settings) (*Card, error)
 	for _, s := range doc.Skills {
 		c.Skills = append(c.Skills, Skill{s.ID, s.Name, s.Description, s.Tags})
 	}
-	b := binder{card: doc, set: set, at: at}
-	for _, r := range doc.Requirements {
-		one := binder{card: &card.Card{Requirements: []card.Requirement{r}, Schemes: b.card.Schemes}, set: &settings{}}
-		text, _, _ := strings.Cut(strings.TrimPrefix(one.asked(), "it wants "), ", and there")
-		c.Requirements = append(c.Requirements, text)
-	}
+	c.Requirements = guard.Wants(doc)
 	if set.Verifier != nil {
 		if c.SignedBy, err = set.Verifier.Verify(raw); err != nil {
-			return nil, faultf(ErrSignature, "%s", why(err))
+			return nil, guard.Faultf(ErrSignature, "%s", why(err))
 		}
 	}
 	return c, c.lead(set)
@@ -88,7 +83,7 @@ func why(err error) string {
 	var at *card.Error
 	switch {
 	case errors.As(err, &at) && at.Path != "":
-		return words(at.Path + ": " + at.Rule)
+		return guard.Words(at.Path + ": " + at.Rule)
 	case errors.As(err, &at):
 		return at.Rule
 	case errors.Is(err, card.ErrUnsigned):
@@ -96,7 +91,7 @@ func why(err error) string {
 	case errors.Is(err, card.ErrNotTrusted):
 		return "no signature is by one of the keys, or the card was changed"
 	}
-	return words(strings.TrimPrefix(err.Error(), "agent card: "))
+	return guard.Words(strings.TrimPrefix(err.Error(), "agent card: "))
 }
 
 // lead checks where a card leads. Interfaces of other origins are never called;
@@ -106,8 +101,8 @@ func (c *Card) lead(set *settings) error {
 	usable := false
 	for _, i := range c.doc.Interfaces {
 		out := Interface{URL: i.URL, Binding: i.Binding, Version: i.Version, tenant: i.Tenant}
-		_, at, err := readURL(i.URL)
-		if err == nil && spoken(i.Binding, i.Version) && (i.Tenant == "" || checkID("tenant", i.Tenant) == nil) {
+		_, at, err := guard.ReadURL(i.URL)
+		if err == nil && spoken(i.Binding, i.Version) && (i.Tenant == "" || guard.CheckID("tenant", i.Tenant) == nil) {
 			out.at = at
 			if out.Usable = at == c.at || slices.Contains(set.allowed, at); !out.Usable {
 				elsewhere = at.String()
@@ -120,9 +115,9 @@ func (c *Card) lead(set *settings) error {
 	case usable:
 		return nil
 	case elsewhere != "":
-		return faultf(ErrOrigin, "its card leads from %s to %s: allow that origin, if you trust it with the credential", c.at, elsewhere)
+		return guard.Faultf(ErrOrigin, "its card leads from %s to %s: allow that origin, if you trust it with the credential", c.at, elsewhere)
 	}
-	return faultf(ErrCard, "it has no interface of JSON-RPC or HTTP+JSON in version 1.0 or 0.3")
+	return guard.Faultf(ErrCard, "it has no interface of JSON-RPC or HTTP+JSON in version 1.0 or 0.3")
 }
 
 // spoken reports whether the client speaks a binding and version.
@@ -172,6 +167,3 @@ func (c *Card) choose(bindings []string) (Interface, bool) {
 func (c *Card) hasSkill(id string) bool {
 	return slices.ContainsFunc(c.Skills, func(s Skill) bool { return s.ID == id })
 }
-
-// newReplies returns the strict reader of JSON-RPC answers.
-func newReplies() *jsonrpc.Reader { return jsonrpc.NewReader(nil) }

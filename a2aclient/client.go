@@ -10,6 +10,8 @@ import (
 	"github.com/a2aproject/a2a-go/v2/a2a"
 	sdk "github.com/a2aproject/a2a-go/v2/a2aclient"
 	"github.com/a2aproject/a2a-go/v2/a2acompat/a2av0"
+
+	"github.com/portcullis-dev/portcullis/a2aclient/internal/guard"
 )
 
 // Client calls one agent. It is safe for concurrent use.
@@ -19,7 +21,7 @@ type Client struct {
 	set       *settings
 	log       *log
 	sdk       *sdk.Client
-	guard     *guard
+	guard     *guard.Guard
 	transport *http.Transport
 	sessions  *sessions
 }
@@ -55,18 +57,18 @@ func New(ctx context.Context, c *Card, opts Options) (*Client, error) {
 func open(ctx context.Context, c *Card, set *settings, l *log) (*Client, error) {
 	via, ok := c.choose(set.Bindings)
 	if !ok {
-		return nil, faultf(ErrCard, "it has no interface of the bindings that may be used")
+		return nil, guard.Faultf(ErrCard, "it has no interface of the bindings that may be used")
 	}
-	issuers, err := newTransport(set, nil)
+	issuers, err := guard.NewTransport(set.wire(false))
 	if err != nil {
 		return nil, err
 	}
-	b := binder{card: c.doc, set: set, at: c.at, rt: issuers}
-	bound, err := b.bind()
+	b := guard.Binder{Card: c.doc, Credentials: set.Credentials, Allowed: set.allowed, At: c.at, Issuers: issuers}
+	bound, err := b.Bind()
 	if err != nil {
 		return nil, err
 	}
-	transport, err := newTransport(set, certificate(set.Credentials))
+	transport, err := guard.NewTransport(set.wire(true))
 	if err != nil {
 		return nil, err
 	}
@@ -74,9 +76,10 @@ func open(ctx context.Context, c *Card, set *settings, l *log) (*Client, error) 
 		card: c, via: via, set: set, log: l, transport: transport,
 		sessions: newSessions(set.Limits.Sessions, set.Limits.SessionTTL, l),
 	}
-	out.guard = &guard{
-		base: transport, at: via.at, binding: via.Binding, version: major(via.Version), auth: bound.appliers, set: set, log: l,
-		replies: newReplies(),
+	lim := set.Limits
+	out.guard = &guard.Guard{
+		Base: transport, At: via.at, Binding: via.Binding, Version: major(via.Version), Auth: bound.Appliers, UserAgent: set.UserAgent, Watch: l,
+		Bounds: guard.Bounds{Body: lim.Body, Event: lim.Event, Events: lim.Events, StreamBytes: lim.StreamBytes, Silence: lim.Silence},
 	}
 	if out.sdk, err = speak(ctx, via, out.guard); err != nil {
 		return nil, err
@@ -86,7 +89,7 @@ func open(ctx context.Context, c *Card, set *settings, l *log) (*Client, error) 
 }
 
 // speak makes the SDK's client for one interface.
-func speak(ctx context.Context, via Interface, g *guard) (*sdk.Client, error) {
+func speak(ctx context.Context, via Interface, g *guard.Guard) (*sdk.Client, error) {
 	h := &http.Client{Transport: g, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	at := &a2a.AgentInterface{
 		URL: via.URL, ProtocolBinding: a2a.TransportProtocol(via.Binding), ProtocolVersion: a2a.ProtocolVersion(major(via.Version)), Tenant: via.tenant,
@@ -95,7 +98,7 @@ func speak(ctx context.Context, via Interface, g *guard) (*sdk.Client, error) {
 		sdk.WithJSONRPCTransport(h), sdk.WithRESTTransport(h),
 		a2av0.WithJSONRPCTransport(a2av0.JSONRPCTransportConfig{Client: h}), a2av0.WithRESTTransport(a2av0.RESTTransportConfig{Client: h}))
 	if err != nil {
-		return nil, faultf(ErrCard, "no interface of it can be used")
+		return nil, guard.Faultf(ErrCard, "no interface of it can be used")
 	}
 	return client, nil
 }
@@ -143,22 +146,22 @@ func (c *Client) request(m Message) (*a2a.SendMessageRequest, error) {
 	text := strings.TrimSpace(m.Text)
 	switch {
 	case text == "" && len(m.Parts) == 0:
-		return nil, faultf(ErrMessage, "it is empty")
+		return nil, guard.Faultf(ErrMessage, "it is empty")
 	case !utf8.ValidString(text):
-		return nil, faultf(ErrMessage, "its text is not UTF-8")
+		return nil, guard.Faultf(ErrMessage, "its text is not UTF-8")
 	case utf8.RuneCountInString(text) > MaxText:
-		return nil, faultf(ErrMessage, "its text is longer than %d characters: send it as a file", MaxText)
+		return nil, guard.Faultf(ErrMessage, "its text is longer than %d characters: send it as a file", MaxText)
 	case len(m.Parts) > maxParts || slices.Contains(m.Parts, nil):
-		return nil, faultf(ErrMessage, "it has more than %d parts, or one that is none", maxParts)
+		return nil, guard.Faultf(ErrMessage, "it has more than %d parts, or one that is none", maxParts)
 	case m.Skill != "" && !c.card.hasSkill(m.Skill):
-		return nil, faultf(ErrMessage, "the agent's card lists no such skill")
+		return nil, guard.Faultf(ErrMessage, "the agent's card lists no such skill")
 	}
 	if m.Session != "" && m.Context == "" && m.Task == "" {
 		m.Context, m.Task = c.sessions.get(m.Session)
 	}
 	for what, id := range map[string]string{"context": m.Context, "task": m.Task, "message": m.ID} {
 		if id != "" {
-			if err := checkID(what, id); err != nil {
+			if err := guard.CheckID(what, id); err != nil {
 				return nil, err
 			}
 		}
@@ -206,7 +209,7 @@ func (c *Client) Send(ctx context.Context, m Message) (Reply, error) {
 	case *a2a.Message:
 		out.Message = r
 	default:
-		err = faultf(ErrReply, "it is neither a task nor a message")
+		err = guard.Faultf(ErrReply, "it is neither a task nor a message")
 	}
 	if err == nil {
 		c.remember(m.Session, got)
@@ -224,7 +227,7 @@ func (c *Client) remember(session string, e a2a.Event) {
 	if s, ok := stateOf(e); ok && waiting(s) {
 		task = string(info.TaskID)
 	}
-	if info.ContextID != "" && checkID("context", info.ContextID) == nil && (task == "" || checkID("task", task) == nil) {
+	if info.ContextID != "" && guard.CheckID("context", info.ContextID) == nil && (task == "" || guard.CheckID("task", task) == nil) {
 		c.sessions.put(session, info.ContextID, task)
 	}
 }
@@ -234,19 +237,19 @@ func (c *Client) remember(session string, e a2a.Event) {
 func (c *Client) sound(t *a2a.Task, id string) error {
 	switch {
 	case t == nil || t.ID == "":
-		return faultf(ErrReply, "its task has no id")
+		return guard.Faultf(ErrReply, "its task has no id")
 	case id != "" && string(t.ID) != id:
-		return faultf(ErrReply, "it is about another task")
+		return guard.Faultf(ErrReply, "it is about another task")
 	case t.Status.State == a2a.TaskStateUnspecified:
-		return faultf(ErrReply, "its task has no state")
+		return guard.Faultf(ErrReply, "its task has no state")
 	}
-	c.log.tell(Notice{Kind: TaskUpdated, TaskID: words(string(t.ID)), State: words(string(t.Status.State))})
+	c.log.tell(Notice{Kind: TaskUpdated, TaskID: guard.Words(string(t.ID)), State: guard.Words(string(t.Status.State))})
 	return nil
 }
 
 // call makes one call of the protocol.
 func call[T any](ctx context.Context, c *Client, m method, f func(context.Context) (T, error)) (T, error) {
-	return attempt(ctx, c.set, c.log, m, c.guard.refused, f)
+	return attempt(ctx, c.set, c.log, m, c.guard.Refused, f)
 }
 
 // Task returns a task.
@@ -265,11 +268,11 @@ func (c *Client) Task(ctx context.Context, id string) (*a2a.Task, error) {
 
 // checkTask checks an id before it becomes part of a path.
 func (c *Client) checkTask(id string) error {
-	if err := checkID("task", id); err != nil {
+	if err := guard.CheckID("task", id); err != nil {
 		return err
 	}
 	if c.via.Binding == HTTPJSON && strings.Contains(id, ":") {
-		return faultf(ErrID, "task: a colon means an action in the HTTP+JSON binding")
+		return guard.Faultf(ErrID, "task: a colon means an action in the HTTP+JSON binding")
 	}
 	return nil
 }
@@ -300,7 +303,7 @@ type Query struct {
 // Agents of version 0.3 over JSON-RPC cannot.
 func (c *Client) Tasks(ctx context.Context, q Query) (tasks []*a2a.Task, next string, err error) {
 	if q.Context != "" {
-		if err := checkID("context", q.Context); err != nil {
+		if err := guard.CheckID("context", q.Context); err != nil {
 			return nil, "", err
 		}
 	}
@@ -311,7 +314,7 @@ func (c *Client) Tasks(ctx context.Context, q Query) (tasks []*a2a.Task, next st
 		return nil, "", err
 	}
 	if slices.Contains(got.Tasks, nil) {
-		return nil, "", faultf(ErrReply, "a task in the list is none")
+		return nil, "", guard.Faultf(ErrReply, "a task in the list is none")
 	}
 	return got.Tasks, got.NextPageToken, nil
 }

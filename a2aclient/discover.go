@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/portcullis-dev/portcullis/a2aclient/internal/guard"
 	"github.com/portcullis-dev/portcullis/internal/protocol/a2a/card"
 )
 
@@ -43,11 +44,11 @@ func Discover(ctx context.Context, agentURL string, opts Options) (*Card, error)
 }
 
 func discover(ctx context.Context, agentURL string, set *settings, l *log) (*Card, error) {
-	u, at, err := readURL(agentURL)
+	u, at, err := guard.ReadURL(agentURL)
 	if err != nil {
 		return nil, err
 	}
-	transport, err := newTransport(set, certificate(set.Credentials))
+	transport, err := guard.NewTransport(set.wire(true))
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +64,7 @@ func discover(ctx context.Context, agentURL string, set *settings, l *log) (*Car
 		}
 		return readCard(raw, place, at, set)
 	}
-	return nil, faultf(ErrNoCard, "neither %s nor %s is there: give the URL of the card", wellKnown[0], wellKnown[1])
+	return nil, guard.Faultf(ErrNoCard, "neither %s nor %s is there: give the URL of the card", wellKnown[0], wellKnown[1])
 }
 
 // places returns where the card may be.
@@ -79,16 +80,16 @@ func places(u *url.URL) []string {
 }
 
 // sameOrigin follows a redirect within an origin and no other.
-func sameOrigin(at origin) func(*http.Request, []*http.Request) error {
+func sameOrigin(at guard.Origin) func(*http.Request, []*http.Request) error {
 	return func(r *http.Request, via []*http.Request) error {
-		_, to, err := readURL(r.URL.String())
+		_, to, err := guard.ReadURL(r.URL.String())
 		switch {
 		case err != nil:
-			return faultf(ErrRedirect, "to what is no URL that is called")
+			return guard.Faultf(ErrRedirect, "to what is no URL that is called")
 		case to != at:
-			return faultf(ErrRedirect, "to %s: give the URL there, if you trust it", to)
+			return guard.Faultf(ErrRedirect, "to %s: give the URL there, if you trust it", to)
 		case len(via) > maxRedirects:
-			return faultf(ErrRedirect, "more than %d times", maxRedirects)
+			return guard.Faultf(ErrRedirect, "more than %d times", maxRedirects)
 		}
 		return nil
 	}
@@ -97,7 +98,7 @@ func sameOrigin(at origin) func(*http.Request, []*http.Request) error {
 // finder fetches cards.
 type finder struct {
 	set    *settings
-	at     origin
+	at     guard.Origin
 	log    *log
 	client *http.Client
 }
@@ -111,7 +112,7 @@ func (f *finder) fetch(ctx context.Context, place string) ([]byte, error) {
 func (f *finder) once(ctx context.Context, place string) ([]byte, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, place, nil)
 	if err != nil {
-		return nil, faultf(ErrURL, "it cannot be read")
+		return nil, guard.Faultf(ErrURL, "it cannot be read")
 	}
 	r.Header.Set("Accept", "application/json")
 	r.Header.Set("Accept-Encoding", "identity")
@@ -131,16 +132,16 @@ func (f *finder) once(ctx context.Context, place string) ([]byte, error) {
 	case resp.StatusCode != http.StatusOK:
 		return nil, &AgentError{
 			Status: resp.StatusCode, Reason: strings.ToLower(http.StatusText(resp.StatusCode)),
-			RetryAfter: retryAfter(resp.Header, time.Now()),
+			RetryAfter: guard.RetryAfter(resp.Header, time.Now()),
 		}
 	case err != nil:
 		return nil, fmt.Errorf("reading the card: %w", err)
 	case len(raw) > f.set.Limits.Card:
-		return nil, faultf(ErrTooLarge, "a card of more than %d bytes", f.set.Limits.Card)
-	case !plainEncoding(resp.Header):
-		return nil, faultf(ErrCard, "it is compressed, which was not asked for")
-	case !isJSON(mediaType(resp.Header)):
-		return nil, faultf(ErrCard, "want JSON, got %q", words(mediaType(resp.Header)))
+		return nil, guard.Faultf(ErrTooLarge, "a card of more than %d bytes", f.set.Limits.Card)
+	case !guard.PlainEncoding(resp.Header):
+		return nil, guard.Faultf(ErrCard, "it is compressed, which was not asked for")
+	case !guard.IsJSON(guard.MediaType(resp.Header)):
+		return nil, guard.Faultf(ErrCard, "want JSON, got %q", guard.Words(guard.MediaType(resp.Header)))
 	}
 	return raw, nil
 }
@@ -178,7 +179,7 @@ func once[T any](ctx context.Context, limit time.Duration, call func(context.Con
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	out, err := call(ctx)
-	return out, explain(err)
+	return out, guard.Explain(err)
 }
 
 func isUnauthenticated(err error) bool {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/a2aproject/a2a-go/v2/a2a"
+
+	"github.com/portcullis-dev/portcullis/a2aclient/internal/guard"
 )
 
 // stateOf returns the state of a task that an event tells.
@@ -52,7 +54,7 @@ func (c *Client) poll(ctx context.Context, id string, show func(*a2a.Task) bool)
 		}
 		last = t.Status.State
 		if err := sleep(ctx, pause/2+time.Duration(rand.Int64N(int64(pause/2)+1))); err != nil {
-			return nil, explain(err)
+			return nil, guard.Explain(err)
 		}
 		pause = min(pause*3/2, maxPause)
 	}
@@ -199,7 +201,7 @@ func (f *follower) run(ctx context.Context, m method, stream iter.Seq2[a2a.Event
 			return
 		case f.task == "" || !broken(err) || tries >= c.set.Limits.Resubscribes:
 			if err == nil {
-				err = faultf(ErrBroken, "")
+				err = guard.Faultf(ErrBroken, "")
 			}
 			c.log.failed.Add(1)
 			c.log.tell(Notice{Kind: Failed, Method: m.name, TaskID: f.task, Err: err})
@@ -208,7 +210,7 @@ func (f *follower) run(ctx context.Context, m method, stream iter.Seq2[a2a.Event
 		}
 		pause, _ := again(methodSubscribe, tries+1, tries+1, errPassing, rand.Float64())
 		if err := sleep(ctx, pause); err != nil {
-			f.yield(nil, explain(err))
+			f.yield(nil, guard.Explain(err))
 			return
 		}
 		c.log.resumed.Add(1)
@@ -231,7 +233,7 @@ func broken(err error) bool {
 func (f *follower) consume(stream iter.Seq2[a2a.Event, error]) (done bool, err error) {
 	for e, err := range stream {
 		if err != nil {
-			return false, explain(err)
+			return false, guard.Explain(err)
 		}
 		if err := f.accept(e); err != nil {
 			return false, err
@@ -251,10 +253,10 @@ func (f *follower) consume(stream iter.Seq2[a2a.Event, error]) (done bool, err e
 // accept checks that an event is about the task that is followed.
 func (f *follower) accept(e a2a.Event) error {
 	if e == nil {
-		return faultf(ErrEvent, "it is none")
+		return guard.Faultf(ErrEvent, "it is none")
 	}
 	if f.shown >= f.client.set.Limits.Events {
-		return faultf(ErrTooLarge, "a stream of more than %d events", f.client.set.Limits.Events)
+		return guard.Faultf(ErrTooLarge, "a stream of more than %d events", f.client.set.Limits.Events)
 	}
 	id := string(e.TaskInfo().TaskID)
 	if t, ok := e.(*a2a.Task); ok {
@@ -269,11 +271,11 @@ func (f *follower) accept(e a2a.Event) error {
 	switch {
 	case f.task == "":
 		if err := f.client.checkTask(id); err != nil {
-			return faultf(ErrEvent, "the id of its task cannot be one")
+			return guard.Faultf(ErrEvent, "the id of its task cannot be one")
 		}
 		f.task = id
 	case id != f.task:
-		return faultf(ErrEvent, "it is about another task")
+		return guard.Faultf(ErrEvent, "it is about another task")
 	}
 	return nil
 }

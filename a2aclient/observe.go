@@ -73,3 +73,16 @@ func (l *log) stats() Stats {
 		SessionsCreated: l.sessionsCreated.Load(), SessionsEvicted: l.sessionsEvicted.Load(),
 	}
 }
+
+// Received implements [guard.Watch].
+func (l *log) Received() { l.received.Add(1) }
+
+// Invalid implements [guard.Watch].
+func (l *log) Invalid(path, rule string, err error) {
+	l.invalid.Add(1)
+	if err != nil {
+		l.tell(Notice{Kind: StreamUnreadable, Err: err})
+		return
+	}
+	l.tell(Notice{Kind: StreamInvalid, Path: path, Rule: rule})
+}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/portcullis-dev/portcullis/a2aclient/internal/guard"
 )
 
 // Options say how agents are called. The zero Options are good: no credential,
@@ -110,7 +112,17 @@ func (l Limits) validate() error {
 // settings are options that were checked.
 type settings struct {
 	Options
-	allowed []origin
+	allowed []guard.Origin
+}
+
+// wire says what connections are like: with the client's certificate, or
+// without it, to those that it is not for.
+func (s *settings) wire(withCertificate bool) guard.Wire {
+	w := guard.Wire{PublicOnly: s.PublicOnly, Roots: s.Roots, Timeout: s.Limits.Timeout}
+	if withCertificate {
+		w.Certificate = guard.ClientCertificate(s.Credentials)
+	}
+	return w
 }
 
 func (o Options) check() (*settings, error) {
@@ -120,18 +132,18 @@ func (o Options) check() (*settings, error) {
 		return nil, err
 	}
 	for _, text := range o.AllowOrigins {
-		u, at, err := readURL(text)
+		u, at, err := guard.ReadURL(text)
 		if err != nil {
 			return nil, fmt.Errorf("allowed origin: %w", err)
 		}
 		if u.Path != "" && u.Path != "/" || u.RawQuery != "" {
-			return nil, faultf(ErrURL, "allowed origin: want scheme, host and port alone, as in %q", at.String())
+			return nil, guard.Faultf(ErrURL, "allowed origin: want scheme, host and port alone, as in %q", at.String())
 		}
 		s.allowed = append(s.allowed, at)
 	}
 	for _, b := range o.Bindings {
 		if b != JSONRPC && b != HTTPJSON {
-			return nil, fmt.Errorf("binding %q: want %q or %q", words(b), JSONRPC, HTTPJSON)
+			return nil, fmt.Errorf("binding %q: want %q or %q", guard.Words(b), JSONRPC, HTTPJSON)
 		}
 	}
 	if s.UserAgent == "" {
@@ -139,9 +151,3 @@ func (o Options) check() (*settings, error) {
 	}
 	return s, nil
 }
-
-// Bindings of the protocol that are spoken.
-const (
-	JSONRPC  = "JSONRPC"
-	HTTPJSON = "HTTP+JSON"
-)

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/a2aproject/a2a-go/v2/a2a"
+
+	"github.com/portcullis-dev/portcullis/a2aclient/internal/guard"
 )
 
 // SetPush asks the agent to tell a URL about a task. The token and the
@@ -14,11 +16,11 @@ func (c *Client) SetPush(ctx context.Context, p *a2a.PushConfig) (*a2a.PushConfi
 		return nil, err
 	}
 	if p.ID != "" {
-		if err := checkID("push configuration", p.ID); err != nil {
+		if err := guard.CheckID("push configuration", p.ID); err != nil {
 			return nil, err
 		}
 	}
-	if _, _, err := readURL(p.URL); err != nil {
+	if _, _, err := guard.ReadURL(p.URL); err != nil {
 		return nil, err
 	}
 	return call(ctx, c, methodPushSet, func(ctx context.Context) (*a2a.PushConfig, error) { return c.sdk.CreateTaskPushConfig(ctx, p) })
@@ -59,5 +61,5 @@ func (c *Client) checkPush(task, id string) error {
 	if err := c.checkTask(task); err != nil {
 		return err
 	}
-	return checkID("push configuration", id)
+	return guard.CheckID("push configuration", id)
 }

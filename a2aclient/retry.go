@@ -5,10 +5,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
+	"github.com/portcullis-dev/portcullis/a2aclient/internal/guard"
 	"github.com/portcullis-dev/portcullis/internal/upstream/dial"
 )
 
@@ -71,33 +70,12 @@ func passing(err error) bool {
 		}
 		return false
 	}
-	for _, mine := range own {
-		if errors.Is(err, mine) {
-			return false
-		}
-	}
-	if errors.Is(err, context.Canceled) {
+	if guard.IsOwn(err) || errors.Is(err, context.Canceled) {
 		return false
 	}
 	var address *dial.AddressError
 	var certificate *tls.CertificateVerificationError
 	return !errors.As(err, &address) && !errors.As(err, &certificate)
-}
-
-// retryAfter reads the field of that name: seconds, or a date.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	text := strings.TrimSpace(h.Get("Retry-After"))
-	if n, err := strconv.Atoi(text); err == nil {
-		if n < 0 {
-			return 0
-		}
-		return time.Duration(min(n, 1<<20)) * time.Second
-	}
-	at, err := http.ParseTime(text)
-	if err != nil {
-		return 0
-	}
-	return max(0, at.Sub(now))
 }
 
 // sleep waits, or not if ctx ends.

@@ -1,4 +1,4 @@
-package a2aclient
+package guard
 
 import (
 	"context"
@@ -26,7 +26,7 @@ type events struct {
 }
 
 func newEvents(ctx context.Context, a *answer, cancel context.CancelCauseFunc) *events {
-	lim := a.guard.set.Limits
+	lim := a.guard.Bounds
 	return &events{
 		answer: a, ctx: ctx, body: a.resp.Body, src: sse.NewReader(a.resp.Body, lim.Event), cancel: cancel,
 		quiet: time.AfterFunc(lim.Silence, func() { cancel(ErrSilent) }),
@@ -55,30 +55,30 @@ func (e *events) Close() error {
 
 // next returns the line of the next event, nil for a block that is none.
 func (e *events) next() ([]byte, error) {
-	lim, l := e.answer.guard.set.Limits, e.answer.guard.log
+	lim := e.answer.guard.Bounds
 	ev, err := e.src.Next()
 	switch {
 	case err == nil:
 	case errors.Is(err, sse.ErrTooLarge):
-		return nil, faultf(ErrTooLarge, "an event of more than %d bytes", lim.Event)
+		return nil, Faultf(ErrTooLarge, "an event of more than %d bytes", lim.Event)
 	case errors.Is(err, io.EOF):
 		return nil, io.EOF
 	case errors.Is(context.Cause(e.ctx), ErrSilent):
-		return nil, faultf(ErrSilent, "no event for %s", lim.Silence)
+		return nil, Faultf(ErrSilent, "no event for %s", lim.Silence)
 	default:
-		return nil, faultf(ErrBroken, "")
+		return nil, Faultf(ErrBroken, "")
 	}
 	if e.total += int64(len(ev.Raw)); e.total > lim.StreamBytes {
-		return nil, faultf(ErrTooLarge, "a stream of more than %d bytes", lim.StreamBytes)
+		return nil, Faultf(ErrTooLarge, "a stream of more than %d bytes", lim.StreamBytes)
 	}
 	if !ev.Dispatched() || len(ev.Data) == 0 {
 		return nil, nil
 	}
 	if e.count++; e.count > lim.Events {
-		return nil, faultf(ErrTooLarge, "a stream of more than %d events", lim.Events)
+		return nil, Faultf(ErrTooLarge, "a stream of more than %d events", lim.Events)
 	}
 	e.quiet.Reset(lim.Silence)
-	l.received.Add(1)
+	e.answer.guard.Watch.Received()
 	if err := e.answer.event(ev.Data); err != nil {
 		return nil, err
 	}
@@ -88,36 +88,33 @@ func (e *events) next() ([]byte, error) {
 // event checks one event: that it is JSON that every parser reads the same,
 // that it answers the request, and that it fits the schema of its version.
 func (a *answer) event(data []byte) error {
-	l, payload := a.guard.log, data
-	if a.guard.binding == JSONRPC {
+	w, payload := a.guard.Watch, data
+	if a.guard.Binding == JSONRPC {
 		result, err := a.check(data)
 		if err != nil {
 			if errors.Is(err, ErrReply) {
-				l.invalid.Add(1)
-				l.tell(Notice{Kind: StreamUnreadable, Err: err})
+				w.Invalid("", "", err)
 			}
 			return err
 		}
 		payload = result
 	} else if err := a.strict(data); err != nil {
-		l.invalid.Add(1)
-		l.tell(Notice{Kind: StreamUnreadable, Err: err})
+		w.Invalid("", "", err)
 		return err
 	}
-	if a.guard.binding == HTTPJSON && isHTTPError(payload) {
+	if a.guard.Binding == HTTPJSON && isHTTPError(payload) {
 		return a.httpError(payload)
 	}
-	if a.guard.binding == HTTPJSON && a.guard.version == "0.3" {
+	if a.guard.Binding == HTTPJSON && a.guard.Version == "0.3" {
 		var ok bool
 		if payload, ok = camel(payload); !ok {
-			l.invalid.Add(1)
-			return faultf(ErrEvent, "two names of a member become one")
+			w.Invalid("", "two names of a member become one", nil)
+			return Faultf(ErrEvent, "two names of a member become one")
 		}
 	}
-	if path, rule, ok := checkEvent(a.guard.version, payload); !ok {
-		l.invalid.Add(1)
-		l.tell(Notice{Kind: StreamInvalid, Path: path, Rule: rule})
-		return faultf(ErrEvent, "%s", placed(path, rule))
+	if path, rule, ok := checkEvent(a.guard.Version, payload); !ok {
+		w.Invalid(path, rule, nil)
+		return Faultf(ErrEvent, "%s", placed(path, rule))
 	}
 	return nil
 }

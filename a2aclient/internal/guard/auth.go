@@ -1,4 +1,4 @@
-package a2aclient
+package guard
 
 import (
 	"context"
@@ -90,9 +90,9 @@ func Certificate(get func(*tls.CertificateRequestInfo) (*tls.Certificate, error)
 	return Credential{form: formCertificate, certificate: get}
 }
 
-// applier puts a credential on a request. It returns the texts that must not be
+// Applier puts a credential on a request. It returns the texts that must not be
 // in anything that is said about the answer.
-type applier interface {
+type Applier interface {
 	apply(ctx context.Context, r *http.Request) (secrets []string, err error)
 	// refused is told that the answer was 401. It reports whether another
 	// credential is there now.
@@ -105,7 +105,7 @@ var errUnfit = errors.New("it is empty or holds a line break or another characte
 // read gets a secret and checks that it can be sent.
 func read(ctx context.Context, what string, s Secret) (string, error) {
 	if s == nil {
-		return "", faultf(ErrAuth, "%s: there is no secret", what)
+		return "", Faultf(ErrAuth, "%s: there is no secret", what)
 	}
 	text, err := s(ctx)
 	if err != nil {
@@ -113,11 +113,11 @@ func read(ctx context.Context, what string, s Secret) (string, error) {
 	}
 	for i := range len(text) {
 		if text[i] < ' ' || text[i] >= 0x7f {
-			return "", faultf(ErrAuth, "%s: %v", what, errUnfit)
+			return "", Faultf(ErrAuth, "%s: %v", what, errUnfit)
 		}
 	}
 	if text == "" {
-		return "", faultf(ErrAuth, "%s: %v", what, errUnfit)
+		return "", Faultf(ErrAuth, "%s: %v", what, errUnfit)
 	}
 	return text, nil
 }
@@ -167,14 +167,14 @@ func (b asBasic) apply(ctx context.Context, r *http.Request) ([]string, error) {
 // secretText takes what RFC 7617 takes: UTF-8 without control characters.
 func (b asBasic) secretText(ctx context.Context) (string, error) {
 	if b.secret == nil {
-		return "", faultf(ErrAuth, "the password: there is none")
+		return "", Faultf(ErrAuth, "the password: there is none")
 	}
 	text, err := b.secret(ctx)
 	if err != nil {
 		return "", &unreadable{"the password", err}
 	}
 	if text == "" || hasControl(text) {
-		return "", faultf(ErrAuth, "the password: %v", errUnfit)
+		return "", Faultf(ErrAuth, "the password: %v", errUnfit)
 	}
 	return text, nil
 }
@@ -218,7 +218,7 @@ func (c inCookie) apply(ctx context.Context, r *http.Request) ([]string, error) 
 		return nil, err
 	}
 	if strings.ContainsAny(text, "\";,\\ ") {
-		return nil, faultf(ErrAuth, "the API key: it holds a character that no cookie has")
+		return nil, Faultf(ErrAuth, "the API key: it holds a character that no cookie has")
 	}
 	r.Header.Set("Cookie", c.name+"="+text)
 	return []string{text}, nil
@@ -234,25 +234,25 @@ func (inHandshake) apply(context.Context, *http.Request) ([]string, error) { ret
 func (inHandshake) refused(context.Context) bool { return false }
 
 // keyPlace makes what sends an API key, where a card or the caller says.
-func keyPlace(place, name string, key Secret) (applier, error) {
+func keyPlace(place, name string, key Secret) (Applier, error) {
 	switch place {
 	case "header":
 		if !isToken(name) || reserved(name) {
-			return nil, faultf(ErrAuth, "an API key cannot be sent in the header that the agent names")
+			return nil, Faultf(ErrAuth, "an API key cannot be sent in the header that the agent names")
 		}
 		return inHeader{what: "the API key", name: name, secret: key}, nil
 	case "query":
 		if name == "" || len(name) > 128 || hasControl(name) {
-			return nil, faultf(ErrAuth, "an API key cannot be sent in the parameter that the agent names")
+			return nil, Faultf(ErrAuth, "an API key cannot be sent in the parameter that the agent names")
 		}
 		return inQuery{name: name, secret: key}, nil
 	case "cookie":
 		if !isToken(name) { // a token, as the name of a cookie is
-			return nil, faultf(ErrAuth, "an API key cannot be sent in the cookie that the agent names")
+			return nil, Faultf(ErrAuth, "an API key cannot be sent in the cookie that the agent names")
 		}
 		return inCookie{name: name, secret: key}, nil
 	}
-	return nil, faultf(ErrAuth, "an API key is sent in a header, the query or a cookie, and the agent names another place")
+	return nil, Faultf(ErrAuth, "an API key is sent in a header, the query or a cookie, and the agent names another place")
 }
 
 // isToken reports whether a text can be the name of a field (RFC 9110, 5.6.2).

@@ -1,4 +1,4 @@
-package a2aclient
+package guard
 
 import (
 	"bytes"
@@ -9,31 +9,56 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
 )
 
-// guard stands between the SDK and the network, for one interface of an agent.
+// Bounds are those on what an agent sends.
+type Bounds struct {
+	Body, Event, Events int
+	StreamBytes         int64
+	Silence             time.Duration
+}
+
+// Watch is told about the events of streams.
+type Watch interface {
+	Received()
+	// Invalid is told of an event that was refused: with the place and the rule
+	// that it breaks, or with an error if it cannot be read at all.
+	Invalid(path, rule string, err error)
+}
+
+// Guard stands between the SDK and the network, for one interface of an agent.
 // It puts the credential on, and lets nothing through that the SDK should not
 // read.
-type guard struct {
-	base    http.RoundTripper
-	at      origin // the only one that requests go to
-	binding string
-	version string
-	auth    []applier
-	set     *settings
-	log     *log
-	replies *jsonrpc.Reader
+type Guard struct {
+	Base      http.RoundTripper
+	At        Origin // the only one that requests go to
+	Binding   string
+	Version   string
+	Auth      []Applier
+	Bounds    Bounds
+	UserAgent string
+	Watch     Watch
 }
+
+// Bindings of the protocol that are spoken.
+const (
+	JSONRPC  = "JSONRPC"
+	HTTPJSON = "HTTP+JSON"
+)
+
+// replies reads answers of JSON-RPC.
+var replies = jsonrpc.NewReader(nil)
 
 // RoundTrip implements [http.RoundTripper]. Every answer that it returns has
 // status 200 and a body that was checked, or is checked event by event.
-func (g *guard) RoundTrip(r *http.Request) (*http.Response, error) {
-	if at := originOf(r.URL); at != g.at {
-		return nil, faultf(ErrOrigin, "a request would go to %s", at)
+func (g *Guard) RoundTrip(r *http.Request) (*http.Response, error) {
+	if at := originOf(r.URL); at != g.At {
+		return nil, Faultf(ErrOrigin, "a request would go to %s", at)
 	}
 	body, err := readAll(r.Body)
 	if err != nil {
@@ -49,9 +74,9 @@ func (g *guard) RoundTrip(r *http.Request) (*http.Response, error) {
 		out.ContentLength = int64(len(body))
 	}
 	out.Header.Set("Accept-Encoding", "identity")
-	out.Header.Set("User-Agent", g.set.UserAgent)
+	out.Header.Set("User-Agent", g.UserAgent)
 	var asked request
-	if g.binding == JSONRPC {
+	if g.Binding == JSONRPC {
 		if asked, err = readRequest(body); err != nil {
 			cancel(nil)
 			return nil, err
@@ -65,13 +90,13 @@ func (g *guard) RoundTrip(r *http.Request) (*http.Response, error) {
 		cancel(nil)
 		return nil, err
 	}
-	resp, err := g.base.RoundTrip(out)
+	resp, err := g.Base.RoundTrip(out)
 	if err != nil {
 		cancel(nil)
 		return nil, err
 	}
 	a := &answer{guard: g, asked: asked, secrets: secrets, resp: resp}
-	if stream && resp.StatusCode == http.StatusOK && mediaType(resp.Header) == typeStream && plainEncoding(resp.Header) {
+	if stream && resp.StatusCode == http.StatusOK && MediaType(resp.Header) == typeStream && PlainEncoding(resp.Header) {
 		resp.Body = newEvents(ctx, a, cancel)
 		return resp, nil
 	}
@@ -103,9 +128,9 @@ func readAll(body io.ReadCloser) ([]byte, error) {
 }
 
 // authorize puts the credentials on a request.
-func (g *guard) authorize(ctx context.Context, r *http.Request) ([]string, error) {
+func (g *Guard) authorize(ctx context.Context, r *http.Request) ([]string, error) {
 	var secrets []string
-	for _, a := range g.auth {
+	for _, a := range g.Auth {
 		texts, err := a.apply(ctx, r)
 		if err != nil {
 			return nil, err
@@ -115,11 +140,11 @@ func (g *guard) authorize(ctx context.Context, r *http.Request) ([]string, error
 	return secrets, nil
 }
 
-// refused tells the credentials that the agent did not take them. It reports
+// Refused tells the credentials that the agent did not take them. It reports
 // whether there are others now.
-func (g *guard) refused(ctx context.Context) bool {
+func (g *Guard) Refused(ctx context.Context) bool {
 	another := false
-	for _, a := range g.auth {
+	for _, a := range g.Auth {
 		another = a.refused(ctx) || another
 	}
 	return another
@@ -139,7 +164,8 @@ func readRequest(body []byte) (request, error) {
 	return r, nil
 }
 
-func mediaType(h http.Header) string {
+// MediaType returns the media type of a message, without parameters.
+func MediaType(h http.Header) string {
 	t, _, err := mime.ParseMediaType(h.Get("Content-Type"))
 	if err != nil {
 		return ""
@@ -147,11 +173,13 @@ func mediaType(h http.Header) string {
 	return t
 }
 
-func isJSON(t string) bool {
+// IsJSON reports whether a media type is JSON.
+func IsJSON(t string) bool {
 	return t == "application/json" || strings.HasPrefix(t, "application/") && strings.HasSuffix(t, "+json")
 }
 
-func plainEncoding(h http.Header) bool {
+// PlainEncoding reports whether a body is as it is.
+func PlainEncoding(h http.Header) bool {
 	e := h.Get("Content-Encoding")
 	return e == "" || strings.EqualFold(e, "identity")
 }
@@ -164,7 +192,7 @@ func oneLine(text []byte) []byte {
 
 // answer is the reply to one request.
 type answer struct {
-	guard   *guard
+	guard   *Guard
 	asked   request // zero for HTTP+JSON
 	secrets []string
 	resp    *http.Response
@@ -176,23 +204,23 @@ func (a *answer) whole() ([]byte, error) {
 	good := status >= 200 && status < 300
 	switch {
 	case status >= 300 && status < 400:
-		return nil, faultf(ErrRedirect, "HTTP %d: credentials do not follow redirects; give the URL that it moved to", status)
-	case !plainEncoding(h):
-		return nil, faultf(ErrReply, "it is compressed, which was not asked for")
-	case good && !a.readable(mediaType(h)):
-		return nil, faultf(ErrReply, "want JSON, got %q", words(mediaType(h)))
+		return nil, Faultf(ErrRedirect, "HTTP %d: credentials do not follow redirects; give the URL that it moved to", status)
+	case !PlainEncoding(h):
+		return nil, Faultf(ErrReply, "it is compressed, which was not asked for")
+	case good && !a.readable(MediaType(h)):
+		return nil, Faultf(ErrReply, "want JSON, got %q", Words(MediaType(h)))
 	}
-	limit := a.guard.set.Limits.Body
+	limit := a.guard.Bounds.Body
 	text, err := io.ReadAll(io.LimitReader(a.resp.Body, int64(limit)+1))
 	switch {
-	case !good && (err != nil || len(text) > limit || !a.readable(mediaType(h))):
+	case !good && (err != nil || len(text) > limit || !a.readable(MediaType(h))):
 		return nil, a.status("", "", 0) // an error page: nothing in it is of use
 	case err != nil:
 		return nil, fmt.Errorf("reading the answer: %w", err)
 	case len(text) > limit:
-		return nil, faultf(ErrTooLarge, "an answer of more than %d bytes", limit)
+		return nil, Faultf(ErrTooLarge, "an answer of more than %d bytes", limit)
 	}
-	if a.guard.binding == JSONRPC {
+	if a.guard.Binding == JSONRPC {
 		result, err := a.check(text)
 		switch {
 		case err != nil:
@@ -214,38 +242,38 @@ func (a *answer) whole() ([]byte, error) {
 // readable reports whether an answer of a media type is read at all. The SDK's
 // server of version 0.3 gives errors none, which makes them plain text.
 func (a *answer) readable(t string) bool {
-	if a.guard.binding == JSONRPC {
-		return isJSON(t) || t == "text/plain" || t == ""
+	if a.guard.Binding == JSONRPC {
+		return IsJSON(t) || t == "text/plain" || t == ""
 	}
-	return isJSON(t) || a.resp.StatusCode == http.StatusNoContent
+	return IsJSON(t) || a.resp.StatusCode == http.StatusNoContent
 }
 
 // check holds a JSON-RPC message to what was asked: the version, the id, one of
 // result and error. It returns the result.
 func (a *answer) check(text []byte) ([]byte, error) {
-	slots := make([]jsonrpc.Value, a.guard.replies.Slots())
-	m, err := a.guard.replies.Read(text, a.limits(), slots)
+	slots := make([]jsonrpc.Value, replies.Slots())
+	m, err := replies.Read(text, a.limits(), slots)
 	if err != nil && returnsNothing(a.asked.Method) {
 		// The SDK's servers leave a result of null out.
 		text = append(bytes.Clone(bytes.TrimSuffix(bytes.TrimSpace(text), []byte("}"))), `,"result":null}`...)
 		clear(slots)
-		m, err = a.guard.replies.Read(text, a.limits(), slots)
+		m, err = replies.Read(text, a.limits(), slots)
 	}
 	if err != nil {
 		if a.resp.StatusCode != http.StatusOK {
 			return nil, a.status("", "", 0)
 		}
-		return nil, faultf(ErrReply, "it is no JSON-RPC 2.0 response")
+		return nil, Faultf(ErrReply, "it is no JSON-RPC 2.0 response")
 	}
 	isError := m.Error.Kind == jsonrpc.Object
 	id := m.ID.Raw(text)
 	switch {
 	case m.Method.Kind != jsonrpc.Absent:
-		return nil, faultf(ErrReply, "it is a request")
+		return nil, Faultf(ErrReply, "it is a request")
 	case !isError && m.Result.Kind == jsonrpc.Absent:
-		return nil, faultf(ErrReply, "it has neither result nor error")
+		return nil, Faultf(ErrReply, "it has neither result nor error")
 	case string(id) != string(a.asked.ID) && !(isError && m.ID.Kind == jsonrpc.Absent): // an error about what could not be read has no id
-		return nil, faultf(ErrReply, "it answers another request")
+		return nil, Faultf(ErrReply, "it answers another request")
 	case isError:
 		return nil, a.status(reasonIn(m.ErrorData.Raw(text)), stringIn(m.ErrorText.Raw(text)), m.ErrorCode)
 	}
@@ -261,7 +289,7 @@ func returnsNothing(method string) bool {
 // strict checks that a text is JSON that every parser reads the same.
 func (a *answer) strict(text []byte) error {
 	if !strictJSON(text, a.limits()) {
-		return faultf(ErrReply, "it is not JSON that every parser reads the same")
+		return Faultf(ErrReply, "it is not JSON that every parser reads the same")
 	}
 	return nil
 }
@@ -278,7 +306,7 @@ func strictJSON(text []byte, lim jsonrpc.Limits) bool {
 
 func (a *answer) limits() jsonrpc.Limits {
 	lim := jsonrpc.DefaultReplyLimits()
-	lim.MaxBytes = max(a.guard.set.Limits.Body, a.guard.set.Limits.Event)
+	lim.MaxBytes = max(a.guard.Bounds.Body, a.guard.Bounds.Event)
 	return lim
 }
 
@@ -286,8 +314,8 @@ func (a *answer) limits() jsonrpc.Limits {
 // the agent's.
 func (a *answer) status(reason, text string, code int) error {
 	e := &AgentError{
-		Status: a.resp.StatusCode, Code: code, Reason: word(reason), Message: words(a.masked(text)),
-		RetryAfter: retryAfter(a.resp.Header, time.Now()),
+		Status: a.resp.StatusCode, Code: code, Reason: word(reason), Message: Words(a.masked(text)),
+		RetryAfter: RetryAfter(a.resp.Header, time.Now()),
 	}
 	if k, ok := kindOf(code, e.Reason); ok {
 		e.kind = k.err
@@ -382,4 +410,20 @@ func firstOf(texts ...string) string {
 		}
 	}
 	return ""
+}
+
+// RetryAfter reads the field of that name: seconds, or a date.
+func RetryAfter(h http.Header, now time.Time) time.Duration {
+	text := strings.TrimSpace(h.Get("Retry-After"))
+	if n, err := strconv.Atoi(text); err == nil {
+		if n < 0 {
+			return 0
+		}
+		return time.Duration(min(n, 1<<20)) * time.Second
+	}
+	at, err := http.ParseTime(text)
+	if err != nil {
+		return 0
+	}
+	return max(0, at.Sub(now))
 }

@@ -1,4 +1,4 @@
-package a2aclient
+package guard
 
 import (
 	"context"
@@ -68,9 +68,9 @@ func (e *AgentError) Unwrap() error { return e.kind }
 // maxWords bounds what is kept of an agent's own words, in runes.
 const maxWords = 300
 
-// words makes a text of an agent safe to print: one line, bounded, without
+// Words makes a text of an agent safe to print: one line, bounded, without
 // control and invisible characters.
-func words(s string) string {
+func Words(s string) string {
 	var b strings.Builder
 	n := 0
 	for _, r := range s {
@@ -96,10 +96,10 @@ var own = [...]error{
 	ErrTooLarge, ErrBroken, ErrSilent, ErrID, ErrMessage,
 }
 
-// explain turns what the SDK returns into what callers get: errors of this
+// Explain turns what the SDK returns into what callers get: errors of this
 // package and of the network as they are, and nothing that repeats the bytes of
 // an answer.
-func explain(err error) error {
+func Explain(err error) error {
 	var agent *AgentError
 	var ue *url.Error
 	var ne net.Error
@@ -130,6 +130,16 @@ func explain(err error) error {
 		}
 	}
 	return fmt.Errorf("%w: it has another shape than the method's result", ErrReply)
+}
+
+// IsOwn reports whether an error is one of this package's kinds.
+func IsOwn(err error) bool {
+	for _, mine := range own {
+		if errors.Is(err, mine) {
+			return true
+		}
+	}
+	return false
 }
 
 // innermost drops what the SDK and net/http wrote around an error of ours.
@@ -163,7 +173,8 @@ func (f *fault) Error() string {
 
 func (f *fault) Unwrap() error { return f.kind }
 
-func faultf(kind error, format string, a ...any) error {
+// Faultf makes an error of a kind of this package.
+func Faultf(kind error, format string, a ...any) error {
 	return &fault{kind: kind, text: fmt.Sprintf(format, a...)}
 }
 

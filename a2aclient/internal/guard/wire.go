@@ -1,8 +1,9 @@
-package a2aclient
+package guard
 
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -13,17 +14,25 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/upstream/dial"
 )
 
-// newTransport returns connections that are guarded: every address is judged in
+// Wire says what connections are like.
+type Wire struct {
+	PublicOnly  bool
+	Roots       *x509.CertPool // nil = the system's
+	Timeout     time.Duration
+	Certificate func(*tls.CertificateRequestInfo) (*tls.Certificate, error) // nil = none
+}
+
+// NewTransport returns connections that are guarded: every address is judged in
 // the moment it is connected to, plain HTTP reaches this machine only, and no
 // proxy of the environment is in between.
-func newTransport(s *settings, cert func(*tls.CertificateRequestInfo) (*tls.Certificate, error)) (*http.Transport, error) {
+func NewTransport(w Wire) (*http.Transport, error) {
 	cfg, err := dial.ClientTLS(dial.Files{})
 	if err != nil {
 		return nil, fmt.Errorf("preparing TLS: %w", err)
 	}
-	cfg.RootCAs = s.Roots
-	cfg.GetClientCertificate = cert
-	plain := dial.Dialer{Policy: dial.Policy{DenyPrivate: s.PublicOnly}, Timeout: s.Limits.Timeout}
+	cfg.RootCAs = w.Roots
+	cfg.GetClientCertificate = w.Certificate
+	plain := dial.Dialer{Policy: dial.Policy{DenyPrivate: w.PublicOnly}, Timeout: w.Timeout}
 	return &http.Transport{
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			conn, err := plain.DialContext(ctx, network, addr)
@@ -33,7 +42,7 @@ func newTransport(s *settings, cert func(*tls.CertificateRequestInfo) (*tls.Cert
 			return localOnly(conn)
 		},
 		TLSClientConfig: cfg, ForceAttemptHTTP2: true,
-		TLSHandshakeTimeout: s.Limits.Timeout, ResponseHeaderTimeout: s.Limits.Timeout,
+		TLSHandshakeTimeout: w.Timeout, ResponseHeaderTimeout: w.Timeout,
 		MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: 64 << 10,
 		DisableCompression: true, // what is bounded is what was sent
 	}, nil

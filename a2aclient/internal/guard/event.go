@@ -1,4 +1,4 @@
-package a2aclient
+package guard
 
 import (
 	"errors"
@@ -39,7 +39,7 @@ func checkResult(method string, result []byte) error {
 		return nil
 	}
 	if f := shape.Check(o, result, nil); f != nil {
-		return faultf(ErrReply, "%s", placed(f.Path, f.Rule))
+		return Faultf(ErrReply, "%s", placed(f.Path, f.Rule))
 	}
 	return nil
 }
@@ -49,5 +49,5 @@ func placed(path, rule string) string {
 	if path == "" {
 		return rule
 	}
-	return words(path) + ": " + rule
+	return Words(path) + ": " + rule
 }
