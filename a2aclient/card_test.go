@@ -91,8 +91,7 @@ func TestPlaces(t *testing.T) {
 		"/my/card.json":                     {"/my/card.json", true},
 		"/elsewhere":                        {"", false},
 	} {
-		var h *hostile
-		h = newHostile(t, nil)
+		h := newHostile(t, nil)
 		h.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path != at {
 				http.NotFound(w, r)

@@ -6,8 +6,11 @@ import (
 	"github.com/portcullis-dev/portcullis/a2aclient/internal/guard"
 )
 
+// Problem is a kind of error.
+type Problem = guard.Problem
+
 // Errors that say what kind of thing went wrong, for errors.Is.
-var (
+const (
 	ErrURL       = guard.ErrURL
 	ErrOrigin    = guard.ErrOrigin
 	ErrRedirect  = guard.ErrRedirect

@@ -14,22 +14,28 @@ import (
 	"github.com/a2aproject/a2a-go/v2/a2a"
 )
 
+// Problem is a kind of error. It is a constant, so that nobody can change it.
+type Problem string
+
+// Error says the kind in words.
+func (p Problem) Error() string { return string(p) }
+
 // Errors that say what kind of thing went wrong, for [errors.Is].
-var (
-	ErrURL       = errors.New("the URL is not one that is called")
-	ErrOrigin    = errors.New("the agent names another origin")
-	ErrRedirect  = errors.New("the agent answers with a redirect")
-	ErrNoCard    = errors.New("there is no agent card")
-	ErrCard      = errors.New("the agent card is not valid")
-	ErrSignature = errors.New("the agent card is not signed by a key that is trusted")
-	ErrAuth      = errors.New("the agent asks for another credential")
-	ErrReply     = errors.New("the agent's answer does not fit the protocol")
-	ErrEvent     = errors.New("the agent sent an event that is not valid")
-	ErrTooLarge  = errors.New("the agent sends more than is taken")
-	ErrBroken    = errors.New("the stream ended before the task did")
-	ErrSilent    = errors.New("the agent sent nothing for too long")
-	ErrID        = errors.New("the id is not one that an agent gives")
-	ErrMessage   = errors.New("the message is not one that can be sent")
+const (
+	ErrURL       = Problem("the URL is not one that is called")
+	ErrOrigin    = Problem("the agent names another origin")
+	ErrRedirect  = Problem("the agent answers with a redirect")
+	ErrNoCard    = Problem("there is no agent card")
+	ErrCard      = Problem("the agent card is not valid")
+	ErrSignature = Problem("the agent card is not signed by a key that is trusted")
+	ErrAuth      = Problem("the agent asks for another credential")
+	ErrReply     = Problem("the agent's answer does not fit the protocol")
+	ErrEvent     = Problem("the agent sent an event that is not valid")
+	ErrTooLarge  = Problem("the agent sends more than is taken")
+	ErrBroken    = Problem("the stream ended before the task did")
+	ErrSilent    = Problem("the agent sent nothing for too long")
+	ErrID        = Problem("the id is not one that an agent gives")
+	ErrMessage   = Problem("the message is not one that can be sent")
 )
 
 // AgentError is an agent's refusal, or what stands in front of it.
