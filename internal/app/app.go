@@ -65,6 +65,7 @@ type App struct {
 	public *gateway.Gateway
 	admin  *gateway.Gateway // admin listener
 	local  *gateway.Gateway // socket in the data folder
+	api    func() http.Handler
 
 	mu        sync.Mutex // guards what a reload replaces
 	cfg       *config.Config
@@ -120,6 +121,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	}
 	a.life, a.endTasks = context.WithCancel(context.WithoutCancel(ctx))
 	a.running = newRunning()
+	a.api = sync.OnceValue(a.adminHandler)
 	defer func() {
 		if err != nil {
 			a.endTasks()
@@ -210,12 +212,12 @@ func (a *App) use(cfg *config.Config) error {
 		ups.Discard(a.upstreams)
 		return err
 	}
-	adminTable, err := gateway.BuildAdmin(cfg, a.deps(cfg, nil, nil, a.adminAddr), a.adminHandler(), false, a.core.adminAuth(cfg)...)
+	adminTable, err := gateway.BuildAdmin(cfg, a.deps(cfg, nil, nil, a.adminAddr), a.adminAPI(), false, a.core.adminAuth(cfg)...)
 	if err != nil {
 		ups.Discard(a.upstreams)
 		return err
 	}
-	localTable, err := gateway.BuildAdmin(cfg, a.deps(cfg, nil, nil, nil), a.adminHandler(), true, localOperator())
+	localTable, err := gateway.BuildAdmin(cfg, a.deps(cfg, nil, nil, nil), a.adminAPI(), true, localOperator())
 	if err != nil {
 		ups.Discard(a.upstreams)
 		return err
@@ -263,6 +265,12 @@ func (a *App) rateLimitKeys() int {
 		return 0
 	}
 	return a.table.RateLimitKeys()
+}
+
+// adminAPI makes the admin API when it is first asked for: describing its
+// operations takes a quarter of a start, and no call of a route waits for it.
+func (a *App) adminAPI() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.api().ServeHTTP(w, r) })
 }
 
 func (a *App) adminHandler() http.Handler {

@@ -138,6 +138,7 @@ func (k *Keeper) Hold(ctx context.Context, h Hold, by portcullis.Actor) (Hold, e
 	if err := saveHolds(k.dir, append(holds, h)); err != nil {
 		return h, fmt.Errorf("storing the hold: %w", err)
 	}
+	k.remeasure()
 	if err := k.opts.Recorder.Record(ctx, holdEvent(portcullis.EventAuditHoldSet, &h, by, h.Reason)); err != nil {
 		return h, fmt.Errorf("the hold is in force, but was not recorded: %w", err)
 	}
@@ -148,7 +149,9 @@ func (k *Keeper) Hold(ctx context.Context, h Hold, by portcullis.Actor) (Hold, e
 func (k *Keeper) Lift(ctx context.Context, id, reason string, by portcullis.Actor) (Hold, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.lift(ctx, id, cmp.Or(reason, "lifted"), by)
+	h, err := k.lift(ctx, id, cmp.Or(reason, "lifted"), by)
+	k.remeasure()
+	return h, err
 }
 
 func (k *Keeper) lift(ctx context.Context, id, reason string, by portcullis.Actor) (Hold, error) {

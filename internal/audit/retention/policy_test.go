@@ -170,6 +170,9 @@ func TestHoldsAreStrict(t *testing.T) {
 	if err != nil || len(w.entries) != n+1 {
 		t.Fatal(err)
 	}
+	if s, err := w.k.Status(); err != nil || s.Holds != 1 { // without waiting for the next pass
+		t.Errorf("%+v, %v", s, err)
+	}
 	w.k.elapsed = func() time.Duration { return w.k.since + 100*day }
 	for range 4 {
 		w.now = w.now.Add(45 * day)

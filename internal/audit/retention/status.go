@@ -74,6 +74,13 @@ func (k *Keeper) Status() (*Status, error) {
 	return k.seen.Load(), nil
 }
 
+// remeasure brings the status of the last pass up to date with the holds.
+func (k *Keeper) remeasure() {
+	if s := k.seen.Load(); s != nil {
+		k.measure(k.policy.Load(), s.Err)
+	}
+}
+
 // measure stores the status after a pass.
 func (k *Keeper) measure(p *Policy, err error) {
 	s := &Status{At: k.now(), Time: k.time, Behind: k.behind, Err: err}

@@ -142,8 +142,8 @@ func (f *Follower) follow(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, f.reader.Close()) }()
 	f.log.Store(l)
 	f.opts.Observer.Signed(l.Size())
-	if l.Size() == 0 && f.opts.Journal.End().Seq > 0 {
-		f.opts.Log.Warn("the audit log begins over records that are there already: nothing was signed about them", "records", f.opts.Journal.End().Seq, "origin", f.opts.Key.verifier.Name())
+	if l.Size() == 0 {
+		f.tellBegin()
 	}
 	for {
 		stop := ctx.Err() != nil
@@ -167,6 +167,19 @@ func (f *Follower) follow(ctx context.Context) (err error) {
 			timer.Stop()
 		}
 	}
+}
+
+// tellBegin says that the log begins. What verbs recorded before the first
+// start is there already, which is as it should be; a log that had begun
+// before, or a journal with a past, is not.
+func (f *Follower) tellBegin() {
+	end := f.opts.Journal.End()
+	_, err := os.Stat(f.cursorPath())
+	if err == nil || end.Segment > 0 {
+		f.opts.Log.Warn("the audit log begins over records that are there already: nothing was signed about them", "records", end.Seq, "origin", f.opts.Key.verifier.Name())
+		return
+	}
+	f.opts.Log.Info("the audit log begins", "records", end.Seq, "origin", f.opts.Key.verifier.Name())
 }
 
 // seek opens the journal at record number size.

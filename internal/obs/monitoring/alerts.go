@@ -34,7 +34,7 @@ var alerts = [...]Alert{
 	{"PortcullisErrorRatio", "critical", "5m", `sum by (job, instance, route) (rate(portcullis_requests_total{outcome="failure"}[5m])) / sum by (job, instance, route) (rate(portcullis_requests_total[5m])) > 0.1 and sum by (job, instance, route) (rate(portcullis_requests_total[5m])) > 0.1`,
 		"{{ $value | humanizePercentage }} of the calls to route {{ $labels.route }} fail", "Admitted calls that could not be answered: mostly the upstream. portcullis_upstream_requests_total says how."},
 	{"PortcullisSecretExpired", "critical", "5m", `max by (job, instance, source) (portcullis_secrets_expired) > 0`,
-		"A secret from {{ $labels.source }} has expired", "Calls that need it are answered 502. `portcullis secrets status` says which and why."},
+		"A secret from {{ $labels.source }} has expired", "Calls that need it are answered 502. The log says which and why; `portcullis secrets resolve REF --check` tries one."},
 	{"PortcullisCertificateEnds", "critical", "15m", `min by (job, instance, certificate) (portcullis_tls_certificate_expiry_timestamp_seconds) - time() < 2 * 86400`,
 		"Certificate {{ $labels.certificate }} ends in {{ $value | humanizeDuration }}", "Put a new one in place; it is taken over without a restart."},
 	{"PortcullisCertificateEndsSoon", "warning", "1h", `min by (job, instance, certificate) (portcullis_tls_certificate_expiry_timestamp_seconds) - time() < 14 * 86400`,
