@@ -30,7 +30,7 @@ func (m *message) flags(cmd *cobra.Command) {
 	f.StringVar(&m.skill, "skill", "", "`id` of the skill that is meant")
 	f.StringVar(&m.context, "context", "", "`id` of the conversation to go on with")
 	f.StringVar(&m.task, "task", "", "`id` of the task that waits for this message")
-	f.StringArrayVar(&m.data, "data", nil, "`JSON` to send beside the text")
+	f.StringArrayVar(&m.data, "json", nil, "`JSON` to send beside the text")
 	f.StringArrayVar(&m.files, "file", nil, "`file` to send beside the text")
 }
 
@@ -56,7 +56,7 @@ func (m *message) read(c verbs, text string) (a2aclient.Message, error) {
 	for _, d := range m.data {
 		var v any
 		if err := json.Unmarshal([]byte(d), &v); err != nil {
-			return out, frame.Usagef("--data: want JSON: %v", err)
+			return out, frame.Usagef("--json: want JSON: %v", err)
 		}
 		out.Parts = append(out.Parts, a2a.NewDataPart(v))
 	}
