@@ -134,7 +134,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	if a.secrets, err = secrets.New(secrets.Options{Getenv: opts.Getenv, DataDir: opts.DataDir, Log: opts.Log, Recorder: c.journal, Metrics: c.metrics}); err != nil {
 		return nil, err
 	}
-	env := part.Env{Version: opts.Version, Dir: c.dir, DB: c.db, Journal: c.journal, Open: c.open(opts.Log), Subject: c.subject(), Metrics: c.metrics, Traces: &c.traces, Log: opts.Log, Getenv: opts.Getenv, Pins: c.pins}
+	env := part.Env{Version: opts.Version, Dir: c.dir, DB: c.db, Journal: c.journal, Open: c.open(opts.Log), Subject: c.subject(), EraseDays: c.eraseDays(), Metrics: c.metrics, Traces: &c.traces, Log: opts.Log, Getenv: opts.Getenv, Pins: c.pins}
 	if a.parts, err = newParts(env); err != nil {
 		return nil, err
 	}
@@ -367,6 +367,7 @@ func (a *App) Stop(ctx context.Context) error {
 		return a.core.close(flush)
 	}
 	a.note(flush, portcullis.EventGatewayStopped, "")
+	a.parts.finish(flush)
 	err := a.core.close(flush)
 	a.log.Info("stopped")
 	return err

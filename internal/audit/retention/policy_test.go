@@ -319,3 +319,20 @@ func TestRotatedSecurityLogs(t *testing.T) {
 		t.Error("not removed at the end of its time")
 	}
 }
+
+// TestNewRecordsAfterALongStop: what is recorded while the keeper's time catches
+// up is kept as long as everything else.
+func TestNewRecordsAfterALongStop(t *testing.T) {
+	w := newWorld(t, shortPolicy())
+	w.record(60, mixed()...)
+	w.pass()
+	w.now = w.now.Add(100 * day)
+	w.restart()
+	w.record(60, mixed()...)
+	w.rotate()
+	for range 80 * 24 {
+		w.now = w.now.Add(time.Hour)
+		w.pass()
+	}
+	w.check(0)
+}
