@@ -3,9 +3,8 @@ module github.com/portcullis-dev/portcullis
 go 1.26.8
 
 require (
-	filippo.io/torchwood v0.9.0
-	golang.org/x/mod v0.42.0
 	filippo.io/age v1.3.2
+	filippo.io/torchwood v0.9.0
 	github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azkeys v1.5.0
 	github.com/a2aproject/a2a-go/v2 v2.3.1
 	github.com/aws/aws-sdk-go-v2/service/kms v1.62.3
@@ -34,6 +33,7 @@ require (
 	go.uber.org/goleak v1.3.0
 	go.yaml.in/yaml/v4 v4.0.0
 	golang.org/x/crypto v0.58.0
+	golang.org/x/mod v0.42.0
 	golang.org/x/net v0.61.0
 	golang.org/x/sys v0.49.0
 	golang.org/x/term v0.47.0
@@ -44,10 +44,9 @@ require (
 	pgregory.net/rapid v1.3.0
 )
 
-
-
 require (
 	cloud.google.com/go/compute/metadata v0.9.0 // indirect
+	github.com/a2aproject/a2a-go v0.3.15 // indirect
 	github.com/cenkalti/backoff/v5 v5.0.3 // indirect
 	github.com/go-logr/logr v1.4.4 // indirect
 	github.com/go-logr/stdr v1.2.2 // indirect

@@ -55,6 +55,7 @@ func lookup(t portcullis.EventType) (Class, bool) {
 		portcullis.EventAPIKeyStale, portcullis.EventZKPAuthFailure, portcullis.EventRateLimitExceeded,
 		portcullis.EventUnauthorizedAccess, portcullis.EventInputRejected, portcullis.EventContentBlocked,
 		portcullis.EventContentFlagged, portcullis.EventCallRefused, portcullis.EventToolChanged,
+		portcullis.EventCardChanged, portcullis.EventCardRefused,
 		"ANOMALY_DETECTED", "CONTAINED_CALL_REFUSED",
 		"ALERT_SENT", "ALERT_FAILED", "SINK_FAILING", "SINK_MISSED", "SINK_RECOVERED", "SINK_REFUSED":
 		return Security, true
