@@ -142,6 +142,8 @@ type Call struct {
 	Principal Principal
 	Message   *Message
 	Header    []Field // end-to-end headers for the upstream, credentials already gone
+	Method    string  // HTTP method; "" = the one that carries a message of its shape
+	Suffix    string  // what follows the upstream's own path, as "/tasks/1?history=2"; "" = nothing
 }
 
 // Field is one header field.
