@@ -73,6 +73,7 @@ type Message struct {
 	Arguments []byte   // raw JSON of params.arguments, a slice of Raw; nil if absent
 	Raw       []byte   // the whole message
 	TaskID    string   // task that a tasks/… request is about, as the upstream knows it once handles are opened
+	Suffix    string   // A2A over HTTP+JSON: path and query behind the route's, as they are sent on; else ""
 	Request   []byte   // what a result or error answers, as the caller sent it; nil if that is not known
 	ErrorCode int      // JSON-RPC error code when Shape is ShapeError
 	Notes     []Note   // what inspectors want written in the audit log
@@ -143,7 +144,6 @@ type Call struct {
 	Message   *Message
 	Header    []Field // end-to-end headers for the upstream, credentials already gone
 	Method    string  // HTTP method; "" = the one that carries a message of its shape
-	Suffix    string  // what follows the upstream's own path, as "/tasks/1?history=2"; "" = nothing
 }
 
 // Field is one header field.

@@ -323,15 +323,6 @@ func (b *builder) unknownPath(prev *Table) (*route, error) {
 	}
 	rt := b.newRoute("", "", jsonrpc.DefaultLimits())
 	rt.rate, rt.rateRules = rate, rules
-	rt.pipe, rt.traces = &pipeline{edge: append(guards, nowhere{}), record: b.Recorder}, nil // anyone could fill the collector
+	rt.pipe, rt.traces = &pipeline{edge: append(guards, entrance.Nowhere{}), record: b.Recorder}, nil // anyone could fill the collector
 	return rt, nil
-}
-
-// nowhere is the end of an unknown path.
-type nowhere struct{}
-
-func (nowhere) Name() string { return "no_route" }
-
-func (nowhere) CheckConn(context.Context, *portcullis.Conn) error {
-	return &portcullis.Error{Kind: portcullis.KindNotFound, Reason: "not_found", Detail: "no route has this path"}
 }

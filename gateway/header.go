@@ -16,7 +16,7 @@ func (x *exchange) upstreamHeader() []portcullis.Field {
 		}
 	}
 	h := headers.ToUpstream(x.header[:0], x.conn.HTTP.Header, x.msg.TaskID, mirrored)
-	if x.msg.Session != "" {
+	if x.msg.Session != "" && x.route.params != nil {
 		h = append(h, portcullis.Field{Name: "Mcp-Session-Id", Value: x.msg.Session})
 	}
 	h = append(h, portcullis.Field{Name: "X-Request-Id", Value: x.conn.RequestID})

@@ -65,7 +65,7 @@ func mediaType(h http.Header) string {
 
 func (p *pipeline) sealSession(x *exchange) error {
 	id := x.reply.Header.Get("Mcp-Session-Id")
-	if id == "" || mcp.Modern(x.msg.Version) { // the revision has no sessions; some servers that speak older ones too name one still
+	if id == "" || x.route.params == nil || mcp.Modern(x.msg.Version) { // the revision has no sessions; some servers that speak older ones too name one still
 		return nil
 	}
 	if id == x.msg.Session { // some servers repeat it: the caller's own spelling stays valid
@@ -89,11 +89,11 @@ func (p *pipeline) deliverWhole(ctx context.Context, x *exchange) error {
 	if err != nil {
 		return err
 	}
-	if !expectsAnswer(x) && x.reply.Status < 300 {
+	if !x.route.speaks.Owes(x.msg) && x.reply.Status < 300 {
 		x.out = x.out[:0] // nothing is owed but the status
 		return p.write(ctx, x)
 	}
-	if len(raw) == 0 || mediaType(x.reply.Header) != "application/json" {
+	if len(raw) == 0 || !x.route.speaks.Takes(mediaType(x.reply.Header)) {
 		return refusal.Unexpected(x.reply)
 	}
 	m, err := p.reviewMessage(ctx, x, raw)
@@ -109,9 +109,6 @@ func (p *pipeline) deliverWhole(ctx context.Context, x *exchange) error {
 	}
 	return p.write(ctx, x)
 }
-
-// expectsAnswer reports whether a body is owed to the caller.
-func expectsAnswer(x *exchange) bool { return x.msg.Shape == portcullis.ShapeRequest }
 
 // answeredBy reports whether a message is an answer to the call.
 func (x *exchange) answeredBy(m *portcullis.Message) bool {

@@ -30,7 +30,10 @@ func (p *pipeline) deliverStream(ctx context.Context, x *exchange) error {
 		return err
 	}
 	events := sse.NewReader(x.reply.Body, int(x.route.replyLimits.MaxBytes))
-	for {
+	for n := 0; ; n++ {
+		if x.route.maxEvents > 0 && n >= x.route.maxEvents {
+			return refusal.Rejected("stream over the limit of events")
+		}
 		ev, err := events.Next()
 		if err == io.EOF || err != nil && x.listenedOut(ctx) {
 			return x.streamEnd(ctx)

@@ -5,9 +5,13 @@
 package dialect
 
 import (
+	"net/http"
+
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/refusal"
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
 	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
+	"github.com/portcullis-dev/portcullis/internal/protocol/problem"
 )
 
 // Relation is what a message of the upstream is to the call it came for.
@@ -54,7 +58,38 @@ type Dialect interface {
 	Read(r *Reading, raw []byte, c *Call) (*portcullis.Message, error)
 	// Relate says what a message that was read is to a call.
 	Relate(reply, call *portcullis.Message) Relation
-	// AppendRefusal appends what the caller is told of a refused call, of which
-	// may be known nothing (nil).
+	// AppendRefusal appends what a stream tells the caller in place of an answer
+	// to a call.
 	AppendRefusal(dst []byte, call *portcullis.Message, e *portcullis.Error, requestID string) []byte
+	// Refusal says what the caller is told of a refused request: r, of which
+	// call may be known nothing (nil). The body is appended to dst.
+	Refusal(dst []byte, r *http.Request, call *portcullis.Message, e *portcullis.Error, requestID string) Refusal
+	// Owes reports whether a body is owed to the caller.
+	Owes(call *portcullis.Message) bool
+	// Takes reports whether a whole reply may be of a media type.
+	Takes(mediaType string) bool
+	// HTTPMethod returns the method with which a call travels on, "" for the one
+	// that its shape has.
+	HTTPMethod(r *http.Request, call *portcullis.Message) string
+}
+
+// Refusal is the answer to a request that is refused.
+type Refusal struct {
+	Status    int
+	MediaType []string // a header value that nobody writes into
+	Body      []byte
+}
+
+// Media types, as header values that nobody writes into.
+var (
+	jsonType    = []string{"application/json"}
+	problemType = []string{problem.ContentType}
+)
+
+// Plain is the refusal of a request that no protocol has a form for (RFC 9457).
+func Plain(dst []byte, e *portcullis.Error, requestID string) Refusal {
+	if e.Public == "" {
+		e.Public = refusal.Text(e.Kind)
+	}
+	return Refusal{e.Kind.Status(), problemType, problem.Append(dst, e, requestID)}
 }

@@ -1,6 +1,8 @@
 package dialect
 
 import (
+	"net/http"
+
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
 )
@@ -62,3 +64,21 @@ func (MCP) AppendRefusal(dst []byte, call *portcullis.Message, e *portcullis.Err
 	}
 	return mcp.AppendErrorResponse(dst, id, e, requestID)
 }
+
+// Refusal implements [Dialect]: a JSON-RPC error to who posted, a problem
+// document to all others.
+func (d MCP) Refusal(dst []byte, r *http.Request, call *portcullis.Message, e *portcullis.Error, requestID string) Refusal {
+	if r.Method != http.MethodPost {
+		return Plain(dst, e, requestID)
+	}
+	return Refusal{e.Kind.Status(), jsonType, d.AppendRefusal(dst, call, e, requestID)}
+}
+
+// Owes implements [Dialect].
+func (MCP) Owes(call *portcullis.Message) bool { return call.Shape == portcullis.ShapeRequest }
+
+// Takes implements [Dialect].
+func (MCP) Takes(mediaType string) bool { return mediaType == "application/json" }
+
+// HTTPMethod implements [Dialect].
+func (MCP) HTTPMethod(*http.Request, *portcullis.Message) string { return "" }

@@ -41,7 +41,7 @@ func ToUpstream(dst []portcullis.Field, src http.Header, taskID string, mirrored
 func forwarded(name string) bool {
 	switch name {
 	case "Accept", "Accept-Language", "Content-Type", "Last-Event-Id", "Mcp-Protocol-Version",
-		"Mcp-Method", "Mcp-Name", "Traceparent", "Tracestate":
+		"Mcp-Method", "Mcp-Name", "A2a-Extensions", "X-A2a-Extensions", "Traceparent", "Tracestate":
 		return true
 	}
 	return false
@@ -51,7 +51,7 @@ func forwarded(name string) bool {
 // dropped: cookies, challenges for credentials that are not the caller's,
 // server banners.
 func ToCaller(dst, src http.Header) {
-	for _, name := range [...]string{"Content-Type", "Mcp-Protocol-Version", "Retry-After"} {
+	for _, name := range [...]string{"Content-Type", "Mcp-Protocol-Version", "A2a-Version", "A2a-Extensions", "Retry-After"} {
 		if v := src[name]; len(v) > 0 {
 			dst[name] = v[:1]
 		}

@@ -146,7 +146,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 }
 
 // firstKeyScopes are those of the key that a new data folder gets.
-var firstKeyScopes = [...]string{"tools:*", "prompts:*", "resources:*", "manage"}
+var firstKeyScopes = [...]string{"tools:*", "prompts:*", "resources:*", "skills:*", "manage"}
 
 func (a *App) makeFirstKey(ctx context.Context) error {
 	have, err := a.core.keys.List(ctx, apikey.Page{Limit: 1})

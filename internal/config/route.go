@@ -12,6 +12,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/authz/approval"
 	"github.com/portcullis-dev/portcullis/internal/authz/scope"
 	"github.com/portcullis-dev/portcullis/internal/authz/tool"
+	"github.com/portcullis-dev/portcullis/internal/config/a2a"
 	"github.com/portcullis-dev/portcullis/internal/config/field"
 	"github.com/portcullis-dev/portcullis/internal/config/guardrails"
 	"github.com/portcullis-dev/portcullis/internal/config/secrets"
@@ -24,7 +25,7 @@ import (
 type Route struct {
 	Name           string                   `toml:"name" required:"true" example:"\"files\"" doc:"Name in logs, metrics and audit events: letters, digits, dashes, dots and underscores."`
 	Path           string                   `toml:"path" required:"true" example:"\"/mcp\"" doc:"URL path of the route."`
-	Protocol       string                   `toml:"protocol" doc:"Protocol of the server: mcp."`
+	Protocol       string                   `toml:"protocol" doc:"Protocol of the server: mcp, or a2a (an agent)."`
 	Upstream       string                   `toml:"upstream" example:"\"https://mcp.example.com/mcp\"" doc:"URL of the server. Give this or command."`
 	Command        []string                 `toml:"command" example:"[\"npx\", \"-y\", \"@modelcontextprotocol/server-filesystem\", \"/srv\"]" doc:"Command that starts a server speaking over standard input and output, and its arguments; no shell is involved. Give this or upstream."`
 	Env            map[string]string        `toml:"env" secret:"true" example:"{ GITHUB_TOKEN = \"${GITHUB_TOKEN}\" }" doc:"Environment of the command. It gets nothing else but pass_env and PATH, HOME, LANG, LC_ALL and TMPDIR. A value may be a secret reference, which is read when the command starts."`
@@ -46,6 +47,8 @@ type Route struct {
 	Tools          ToolRules                `toml:"tools" doc:"Which tools may be called; tools/list shows only those."`
 	Prompts        Rules                    `toml:"prompts" doc:"Which prompts may be read."`
 	Resources      Rules                    `toml:"resources" doc:"Which resources may be read, by URI."`
+	Skills         Rules                    `toml:"skills" doc:"Which skills of an agent may be used."`
+	A2A            a2a.A2A                  `toml:"a2a" doc:"What only routes to agents have."`
 	Schema         SchemaChecks             `toml:"schema" doc:"Whether calls and results must fit the schemas that the server itself names for its tools."`
 	Schemas        []SchemaFile             `toml:"schemas" doc:"Schemas of your own for parts of messages. Repeat the table for each one."`
 	Inspect        ContentRules             `toml:"inspect" doc:"What is done about what messages hold: credentials, personal data, hidden text."`
@@ -128,6 +131,7 @@ func DefaultRoute() Route {
 		Taint:       guardrails.DefaultTaint(),
 		CORS:        defaultCORS(),
 		Headers:     Headers{Profile: "api"},
+		A2A:         a2a.Default(),
 	}
 }
 
@@ -142,8 +146,9 @@ func (r Route) Validate() error {
 	if len(r.Name) > 64 || !field.IsToken(r.Name) {
 		errs = append(errs, fmt.Errorf("name: %q: want 1 to 64 letters, digits, dots, dashes or underscores", r.Name))
 	}
-	errs = append(errs, routePath(r.Path), supported("protocol", r.Protocol, []string{"mcp"}, []string{"a2a", "http"}))
+	errs = append(errs, routePath(r.Path), supported("protocol", r.Protocol, []string{"mcp", "a2a"}, []string{"http"}))
 	errs = append(errs, r.checkServer()...)
+	errs = append(errs, r.checkProtocol()...)
 	errs = append(errs, r.checkAuth()...)
 	for i, rate := range r.Rate {
 		if _, err := ratelimit.ParseRule(rate); err != nil {

@@ -43,7 +43,7 @@ func newRequest(call *portcullis.Call) (request, error) {
 			r.body = nil
 		}
 	}
-	if r.suffix = call.Suffix; r.suffix != "" && !follows(r.suffix) {
+	if r.suffix = call.Message.Suffix; r.suffix != "" && !follows(r.suffix) {
 		return request{}, &portcullis.Error{
 			Kind: portcullis.KindMalformed, Reason: "malformed", Detail: "path that cannot follow the upstream's",
 		}

@@ -22,7 +22,7 @@ func TestSuffixFollowsTheUpstreamsPath(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := newRequest(&portcullis.Call{Method: c.method, Suffix: c.suffix, Message: &portcullis.Message{Shape: portcullis.ShapeRequest, Raw: []byte("{}")}})
+		r, err := newRequest(&portcullis.Call{Method: c.method, Message: &portcullis.Message{Shape: portcullis.ShapeRequest, Raw: []byte("{}"), Suffix: c.suffix}})
 		if err != nil {
 			t.Fatalf("%+v: %v", c, err)
 		}
@@ -46,7 +46,7 @@ func TestSuffixLeadsNowhereElse(t *testing.T) {
 		"tasks", "//host", "/..", "/a/../b", "/a/./b", "/%2e%2e/b", "/a%2fb", "/a%5cb", `/a\b`, "/a%00", "/a b", "/a\r\nX: y", "/a#b",
 		"/a%252e", "/%zz", "/a//b", "/a/", "/a;x=1", "/a?b c", "/a?b#c",
 	} {
-		_, err := newRequest(&portcullis.Call{Method: "GET", Suffix: s, Message: &portcullis.Message{Shape: portcullis.ShapeRequest}})
+		_, err := newRequest(&portcullis.Call{Method: "GET", Message: &portcullis.Message{Shape: portcullis.ShapeRequest, Suffix: s}})
 		if err == nil {
 			t.Errorf("%q: passed", s)
 		}
