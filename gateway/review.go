@@ -100,7 +100,7 @@ func (p *pipeline) deliverWhole(ctx context.Context, x *exchange) error {
 	if err != nil {
 		return err
 	}
-	if x.reply.Status < 300 && !x.answeredBy(m) {
+	if x.reply.Status < 300 && !x.answered() {
 		return refusal.Rejected("the reply answers another request")
 	}
 	x.out = m.Raw
@@ -110,16 +110,16 @@ func (p *pipeline) deliverWhole(ctx context.Context, x *exchange) error {
 	return p.write(ctx, x)
 }
 
-// answeredBy reports whether a message is an answer to the call.
-func (x *exchange) answeredBy(m *portcullis.Message) bool {
-	rel := x.route.speaks.Relate(m, x.msg)
+// answered reports whether the message under review is an answer to the call.
+func (x *exchange) answered() bool {
+	rel := x.route.speaks.Relate(&x.answer, x.msg)
 	return rel == dialect.Answer || rel == dialect.Part
 }
 
 // reviewMessage gives one message of the upstream its one reading and takes it
 // through the route's review.
 func (p *pipeline) reviewMessage(ctx context.Context, x *exchange, raw []byte) (*portcullis.Message, error) {
-	x.asked = dialect.Call{Message: x.msg, Body: x.body, RequestID: x.conn.RequestID, Limits: x.route.replyLimits}
+	x.asked = dialect.Call{Message: x.msg, Body: x.body, RequestID: x.conn.RequestID, Status: x.reply.Status, Limits: x.route.replyLimits}
 	m, err := x.route.speaks.Read(&x.answer, raw, &x.asked)
 	if err != nil {
 		return nil, refusal.Rejected(err.Error())

@@ -90,7 +90,7 @@ func (p *pipeline) reviewEvent(ctx context.Context, x *exchange, ev *sse.Event) 
 	if err != nil {
 		return p.withhold(ctx, x, ev, err)
 	}
-	rel := x.route.speaks.Relate(m, x.msg)
+	rel := x.route.speaks.Relate(&x.answer, x.msg)
 	if rel == dialect.Foreign {
 		return nil, refusal.Rejected("the stream answers another request")
 	}
@@ -122,7 +122,7 @@ func (p *pipeline) withhold(ctx context.Context, x *exchange, ev *sse.Event, err
 	if x.answer.Message == nil || !forbidsReply(e) {
 		return nil, err
 	}
-	rel := x.route.speaks.Relate(x.answer.Message, x.msg)
+	rel := x.route.speaks.Relate(&x.answer, x.msg)
 	answer := rel != dialect.Beside
 	if rel == dialect.Foreign || answer && x.recorded {
 		return nil, err

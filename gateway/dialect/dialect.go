@@ -9,6 +9,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway/refusal"
+	"github.com/portcullis-dev/portcullis/internal/protocol/a2a"
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
 	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
 	"github.com/portcullis-dev/portcullis/internal/protocol/problem"
@@ -30,6 +31,7 @@ type Call struct {
 	Message   *portcullis.Message
 	Body      []byte // as the caller sent it
 	RequestID string
+	Status    int            // of the reply
 	Limits    jsonrpc.Limits // of replies
 }
 
@@ -38,6 +40,7 @@ type Call struct {
 type Reading struct {
 	Message *portcullis.Message // what was read last; nil = nothing
 	mcp     mcp.Parsed
+	a2a     a2a.Reply
 }
 
 // ErrorCode is that of the message that was read last, 0 if it is no error.
@@ -56,8 +59,8 @@ type Dialect interface {
 	// Read gives raw its one reading, in r, and masks what errors must not
 	// tell. Its error says, for the log, why raw is no message.
 	Read(r *Reading, raw []byte, c *Call) (*portcullis.Message, error)
-	// Relate says what a message that was read is to a call.
-	Relate(reply, call *portcullis.Message) Relation
+	// Relate says what the message that was read last is to a call.
+	Relate(r *Reading, call *portcullis.Message) Relation
 	// AppendRefusal appends what a stream tells the caller in place of an answer
 	// to a call.
 	AppendRefusal(dst []byte, call *portcullis.Message, e *portcullis.Error, requestID string) []byte
@@ -68,6 +71,8 @@ type Dialect interface {
 	Owes(call *portcullis.Message) bool
 	// Takes reports whether a whole reply may be of a media type.
 	Takes(mediaType string) bool
+	// Fields appends the headers that the protocol itself sends with a call.
+	Fields(dst []portcullis.Field, call *portcullis.Message) []portcullis.Field
 	// HTTPMethod returns the method with which a call travels on, "" for the one
 	// that its shape has.
 	HTTPMethod(r *http.Request, call *portcullis.Message) string

@@ -46,8 +46,8 @@ func answers(m *portcullis.Message) bool {
 
 // Relate implements [Dialect]. A caller that opened a stream to listen may be
 // sent answers to what it asked before.
-func (MCP) Relate(reply, call *portcullis.Message) Relation {
-	switch {
+func (MCP) Relate(r *Reading, call *portcullis.Message) Relation {
+	switch reply := r.Message; {
 	case !answers(reply), call.Shape != portcullis.ShapeRequest:
 		return Beside
 	case mcp.SameID(reply.ID, call.ID):
@@ -79,6 +79,14 @@ func (MCP) Owes(call *portcullis.Message) bool { return call.Shape == portcullis
 
 // Takes implements [Dialect].
 func (MCP) Takes(mediaType string) bool { return mediaType == "application/json" }
+
+// Fields implements [Dialect]: the session id, as the upstream knows it.
+func (MCP) Fields(dst []portcullis.Field, call *portcullis.Message) []portcullis.Field {
+	if call.Session == "" {
+		return dst
+	}
+	return append(dst, portcullis.Field{Name: "Mcp-Session-Id", Value: call.Session})
+}
 
 // HTTPMethod implements [Dialect].
 func (MCP) HTTPMethod(*http.Request, *portcullis.Message) string { return "" }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis/internal/config/field"
+	"github.com/portcullis-dev/portcullis/internal/protocol/a2a"
 )
 
 // A2A is [route.a2a].
@@ -18,9 +19,7 @@ type A2A struct {
 	Versions       []string      `toml:"versions" list:"text" doc:"Versions of the protocol that callers may speak. The agent is spoken to in the version of the caller."`
 	Bindings       []string      `toml:"bindings" list:"text" doc:"Bindings that callers may use: jsonrpc, http+json. The agent is spoken to in the same, at upstream and below."`
 	DefaultSkill   string        `toml:"default_skill" doc:"Skill that a message is for which names none. Whoever may use all skills (skills:*) may use *."`
-	TextLength     int           `toml:"text_length" doc:"Characters of one text part."`
-	Parts          int           `toml:"parts" doc:"Parts of a message or artifact."`
-	MediaTypes     []string      `toml:"media_types" list:"text" example:"[\"text/*\", \"application/json\", \"image/png\"]" doc:"Media types of parts; * at the end stands for any text. Empty allows all."`
+	Message        Message       `toml:"message" doc:"What a message may hold, beyond its schema."`
 	FileURIs       string        `toml:"file_uris" enum:"deny|public|hosts" doc:"File parts that are a URI: none, https URIs of public hosts, or those of file_hosts only."`
 	FileHosts      []string      `toml:"file_hosts" list:"text" example:"[\"files.example.com\"]" doc:"Hosts that file URIs may name, with those below them, in private networks too."`
 	CallerContexts bool          `toml:"caller_contexts" doc:"Whether callers may name a context that nobody owns yet, which is theirs from then on. Else contexts come from the agent."`
@@ -28,6 +27,27 @@ type A2A struct {
 	StreamTime     time.Duration `toml:"stream_time" doc:"How long one stream may run. A caller can subscribe again."`
 	Push           Push          `toml:"push" doc:"Notifications that the agent pushes to callers."`
 }
+
+// Message is [route.a2a.message].
+type Message struct {
+	MaxText      int      `toml:"max_text" doc:"Characters of all text parts of a message together; white space around each does not count."`
+	MaxParts     int      `toml:"max_parts" doc:"Parts of a message."`
+	MaxData      int      `toml:"max_data" doc:"Bytes of the files (decoded) and structured data in a message together."`
+	MediaTypes   []string `toml:"media_types" list:"text" example:"[\"text/*\", \"application/json\", \"image/png\"]" doc:"Media types that parts of a message may have. Empty allows all."`
+	Tenants      []string `toml:"tenants" list:"text" example:"[\"acme\"]" doc:"Tenants that a request may name. Empty allows none."`
+	UUIDContexts bool     `toml:"uuid_contexts" doc:"Whether ids of contexts have to be UUIDs."`
+}
+
+func defaultMessage() Message {
+	d := a2a.DefaultRules()
+	return Message{MaxText: d.MaxText, MaxParts: d.MaxParts, MaxData: d.MaxData}
+}
+
+// Rules returns the settings as the decoder takes them.
+func (m Message) Rules() a2a.Rules { return a2a.Rules(m) }
+
+// Validate checks the section by the rules of the decoder.
+func (m Message) Validate() error { return m.Rules().Validate() }
 
 // Push is [route.a2a.push].
 type Push struct {
@@ -41,7 +61,7 @@ type Push struct {
 func Default() A2A {
 	return A2A{
 		Versions: []string{"1.0", "0.3"}, Bindings: []string{"jsonrpc", "http+json"}, DefaultSkill: "*",
-		TextLength: 10000, Parts: 100, FileURIs: "public", StreamEvents: 10000, StreamTime: time.Hour,
+		Message: defaultMessage(), FileURIs: "public", StreamEvents: 10000, StreamTime: time.Hour,
 		Push: Push{Queue: 1000, Tries: 5},
 	}
 }
@@ -57,13 +77,7 @@ func (a A2A) Validate() error {
 		errs = append(errs, errors.New(`default_skill: want the id of a skill, or "*"`))
 	}
 	errs = append(errs,
-		field.AtLeast("text_length", int64(a.TextLength), 1), field.AtLeast("parts", int64(a.Parts), 1),
 		field.AtLeast("stream_events", int64(a.StreamEvents), 1), field.Between("stream_time", a.StreamTime, time.Second, 24*time.Hour))
-	for i, m := range a.MediaTypes {
-		if !strings.Contains(m, "/") && m != "*" || strings.Contains(strings.TrimSuffix(m, "*"), "*") || strings.ContainsAny(m, " ;,") {
-			errs = append(errs, fmt.Errorf(`media_types[%d]: %q: want a type such as "text/plain" or "image/*"`, i, m))
-		}
-	}
 	errs = append(errs, hosts("file_hosts", a.FileHosts))
 	if a.FileURIs == "hosts" && len(a.FileHosts) == 0 {
 		errs = append(errs, errors.New(`file_uris: "hosts" allows none without file_hosts`))
