@@ -15,7 +15,7 @@ var layers = [...][]string{
 	{
 		"internal/ipfilter", "internal/ratelimit", "internal/edge", "internal/authn", "internal/authz",
 		"internal/inspect", "internal/upstream", "internal/secrets", "internal/audit", "internal/detect",
-		"internal/incident", "internal/privacy", "internal/session", "internal/replies",
+		"internal/incident", "internal/privacy", "internal/session", "internal/replies", "a2astream",
 	},
 	{"internal/store"},
 	{"internal/config"},

@@ -57,8 +57,8 @@ func AppendErrorResponse(dst, id []byte, e *portcullis.Error, requestID string) 
 	if reason == "" {
 		reason = "internal"
 	}
-	dst = appendText(append(dst, `"reason":`...), reason)
-	dst = appendText(append(dst, `,"requestId":`...), requestID)
+	dst = jsonrpc.AppendText(append(dst, `"reason":`...), reason)
+	dst = jsonrpc.AppendText(append(dst, `,"requestId":`...), requestID)
 	if e.RetryAfter > 0 {
 		seconds := (e.RetryAfter + time.Second - 1) / time.Second
 		dst = strconv.AppendInt(append(dst, `,"retryAfter":`...), int64(seconds), 10)
@@ -76,7 +76,7 @@ func appendError(dst, id []byte, code int, message string) []byte {
 	}
 	dst = append(append(dst, `{"jsonrpc":"2.0","id":`...), id...)
 	dst = strconv.AppendInt(append(dst, `,"error":{"code":`...), int64(code), 10)
-	dst = appendText(append(dst, `,"message":`...), message)
+	dst = jsonrpc.AppendText(append(dst, `,"message":`...), message)
 	return append(dst, `,"data":{`...)
 }
 
@@ -93,7 +93,7 @@ func appendExtra(dst []byte, data map[string]any) []byte {
 		if err != nil {
 			continue
 		}
-		dst = append(appendText(append(dst, ','), name), ':')
+		dst = append(jsonrpc.AppendText(append(dst, ','), name), ':')
 		dst = append(dst, value...)
 	}
 	return dst
@@ -183,11 +183,11 @@ func MaskError(p *Parsed, requestID string) ([]byte, bool) {
 		message = p.errorText
 	}
 	out := appendError(make([]byte, 0, len(message)+len(requestID)+len(p.ID)+160), p.ID, code, message)
-	out = appendText(append(out, `"reason":"upstream_error","requestId":`...), requestID)
+	out = jsonrpc.AppendText(append(out, `"reason":"upstream_error","requestId":`...), requestID)
 	for it := jsonrpc.Walk(p.ErrorData); it.Next(); {
 		name := it.Name.Text(p.ErrorData)
 		if it.Value.Kind == definedKind(code, name) {
-			out = append(appendText(append(out, ','), name), ':')
+			out = append(jsonrpc.AppendText(append(out, ','), name), ':')
 			out = append(out, it.Value.Raw(p.ErrorData)...)
 		}
 	}
@@ -288,21 +288,4 @@ func holdsAddress(s string) bool {
 		}
 	}
 	return false
-}
-
-// appendText appends s as a JSON string. Bytes that are no UTF-8 become U+FFFD.
-func appendText(dst []byte, s string) []byte {
-	const hex = "0123456789abcdef"
-	dst = append(dst, '"')
-	for _, r := range s {
-		switch {
-		case r == '"' || r == '\\':
-			dst = append(dst, '\\', byte(r))
-		case r < ' ' || r == 0x7f:
-			dst = append(dst, '\\', 'u', '0', '0', hex[r>>4], hex[r&15])
-		default:
-			dst = utf8.AppendRune(dst, r)
-		}
-	}
-	return append(dst, '"')
 }

@@ -1,0 +1,128 @@
+package a2a
+
+import "github.com/portcullis-dev/portcullis/internal/protocol/a2a/shape"
+
+// The versions of the protocol, as A2A-Version names them.
+const (
+	V1  = "1.0"
+	V03 = "0.3"
+)
+
+// The methods, as version 1.0 names them in both bindings.
+const (
+	SendMessage          = "SendMessage"
+	SendStreamingMessage = "SendStreamingMessage"
+	GetTask              = "GetTask"
+	ListTasks            = "ListTasks"
+	CancelTask           = "CancelTask"
+	SubscribeToTask      = "SubscribeToTask"
+	CreatePushConfig     = "CreateTaskPushNotificationConfig"
+	GetPushConfig        = "GetTaskPushNotificationConfig"
+	ListPushConfigs      = "ListTaskPushNotificationConfigs"
+	DeletePushConfig     = "DeleteTaskPushNotificationConfig"
+	GetExtendedAgentCard = "GetExtendedAgentCard"
+)
+
+// Methods returns all methods, for those who write rules for them.
+func Methods() []string {
+	return []string{
+		SendMessage, SendStreamingMessage, GetTask, ListTasks, CancelTask, SubscribeToTask,
+		CreatePushConfig, GetPushConfig, ListPushConfigs, DeletePushConfig, GetExtendedAgentCard,
+	}
+}
+
+// Streams reports whether the answer to a method is a stream of events.
+func Streams(method string) bool {
+	return method == SendStreamingMessage || method == SubscribeToTask
+}
+
+// Sends reports whether a method carries a message to the agent.
+func Sends(method string) bool {
+	return method == SendMessage || method == SendStreamingMessage
+}
+
+// method is what is known of one method in one version.
+type method struct {
+	name   string       // canonical
+	params shape.Object // of its JSON-RPC request
+	body   shape.Object // of its HTTP+JSON request; same as params unless the path says a part of it
+	task   string       // the member of params that names the task
+	bare   bool         // params may be absent
+	result result
+}
+
+// result is what a method answers with.
+type result uint8
+
+const (
+	resultSend result = iota
+	resultStream
+	resultTask
+	resultTasks
+	resultPush
+	resultPushes
+	resultNothing
+	resultCard
+)
+
+// methods1 are the methods of version 1.0.
+var methods1 = map[string]method{
+	SendMessage:          {name: SendMessage, params: shape.V1SendMessage, body: shape.V1SendMessage, result: resultSend},
+	SendStreamingMessage: {name: SendStreamingMessage, params: shape.V1SendMessage, body: shape.V1SendMessage, result: resultStream},
+	GetTask:              {name: GetTask, params: shape.V1GetTask, task: "id", result: resultTask},
+	ListTasks:            {name: ListTasks, params: shape.V1ListTasks, bare: true, result: resultTasks},
+	CancelTask:           {name: CancelTask, params: shape.V1TaskRequest, body: shape.V1CancelHTTP, task: "id", result: resultTask},
+	SubscribeToTask:      {name: SubscribeToTask, params: shape.V1TaskRequest, body: shape.V1CancelHTTP, task: "id", result: resultStream},
+	CreatePushConfig:     {name: CreatePushConfig, params: shape.V1CreatePush, body: shape.V1CreatePushHTTP, task: "taskId", result: resultPush},
+	GetPushConfig:        {name: GetPushConfig, params: shape.V1PushRequest, task: "taskId", result: resultPush},
+	ListPushConfigs:      {name: ListPushConfigs, params: shape.V1ListPush, task: "taskId", result: resultPushes},
+	DeletePushConfig:     {name: DeletePushConfig, params: shape.V1PushRequest, task: "taskId", result: resultNothing},
+	GetExtendedAgentCard: {name: GetExtendedAgentCard, params: shape.V1Card, bare: true, result: resultCard},
+}
+
+// methods03 are the methods of version 0.3, under the names that its JSON-RPC
+// has for them. It lists tasks over HTTP only.
+var methods03 = map[string]method{
+	"message/send":                        {name: SendMessage, params: shape.V03SendMessage, body: shape.V03SendMessage, result: resultSend},
+	"message/stream":                      {name: SendStreamingMessage, params: shape.V03SendMessage, body: shape.V03SendMessage, result: resultStream},
+	"tasks/get":                           {name: GetTask, params: shape.V03TaskQuery, task: "id", result: resultTask},
+	"tasks/cancel":                        {name: CancelTask, params: shape.V03TaskID, body: shape.V1CancelHTTP, task: "id", result: resultTask},
+	"tasks/resubscribe":                   {name: SubscribeToTask, params: shape.V03TaskID, body: shape.V1CancelHTTP, task: "id", result: resultStream},
+	"tasks/pushNotificationConfig/set":    {name: CreatePushConfig, params: shape.V03PushConfig, body: shape.V03PushConfig, task: "taskId", result: resultPush},
+	"tasks/pushNotificationConfig/get":    {name: GetPushConfig, params: shape.V03PushQuery, task: "id", result: resultPush},
+	"tasks/pushNotificationConfig/list":   {name: ListPushConfigs, params: shape.V03TaskID, task: "id", result: resultPushes},
+	"tasks/pushNotificationConfig/delete": {name: DeletePushConfig, params: shape.V03PushDelete, task: "id", result: resultNothing},
+	"agent/getAuthenticatedExtendedCard":  {name: GetExtendedAgentCard, params: shape.V1Card, bare: true, result: resultCard},
+}
+
+// names03 finds the entry of methods03 by canonical name.
+var names03 = oldNames()
+
+func oldNames() map[string]string {
+	names := make(map[string]string, len(methods03))
+	for old, m := range methods03 {
+		names[m.name] = old
+	}
+	return names
+}
+
+// lookup finds a method by its canonical name.
+func lookup(version, canonical string) (method, bool) {
+	if version != V03 {
+		m, ok := methods1[canonical]
+		return m, ok
+	}
+	if canonical == ListTasks {
+		return method{name: ListTasks, params: shape.V1ListTasks, bare: true, result: resultTasks}, true
+	}
+	m, ok := methods03[names03[canonical]]
+	return m, ok
+}
+
+// methodsOf returns the methods of a version by the names of its JSON-RPC.
+func methodsOf(version string) map[string]method {
+	if version == V03 {
+		return methods03
+	}
+	return methods1
+}
