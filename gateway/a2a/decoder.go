@@ -13,6 +13,7 @@ import (
 // decoder is that of the protocol, held to what the route offers.
 type decoder struct {
 	*a2a.Decoder
+	path     string
 	bindings []string
 	skill    string // of messages that name none
 }
@@ -20,8 +21,8 @@ type decoder struct {
 // NewDecoder returns the decode guard of a route.
 func NewDecoder(rc *config.Route, limits jsonrpc.Limits) portcullis.Decoder {
 	return &decoder{
-		Decoder:  a2a.NewDecoder(a2a.Config{Path: rc.Path, Versions: rc.A2A.Versions, Limits: limits, Rules: rc.A2A.Message.Rules()}),
-		bindings: rc.A2A.Bindings, skill: rc.A2A.DefaultSkill,
+		Decoder: a2a.NewDecoder(a2a.Config{Path: rc.Path, Versions: rc.A2A.Versions, Limits: limits, Rules: rc.A2A.Message.Rules()}),
+		path:    rc.Path, bindings: rc.A2A.Bindings, skill: rc.A2A.DefaultSkill,
 	}
 }
 
@@ -29,6 +30,9 @@ func NewDecoder(rc *config.Route, limits jsonrpc.Limits) portcullis.Decoder {
 // any that its agent has: it is for the skill that the route says, "*" if it
 // says nothing.
 func (d *decoder) Decode(ctx context.Context, c *portcullis.Conn, who portcullis.Principal, body []byte) (*portcullis.Message, error) {
+	if string(body) == "null" && c.HTTP.URL.Path != d.path { // no body, as an official client writes it
+		body = nil
+	}
 	m, err := d.Decoder.Decode(ctx, c, who, body)
 	if err != nil {
 		return m, err
