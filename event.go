@@ -63,6 +63,8 @@ const (
 	EventToolApproved    EventType = "TOOL_APPROVED"    // an operator approved a version of a tool
 	EventToolQuarantined EventType = "TOOL_QUARANTINED" // an operator holds a tool
 
+	EventAnomalyDetected EventType = "ANOMALY_DETECTED" // something is unlike before; details say what and how much
+
 	EventMaintenanceOn  EventType = "MAINTENANCE_ON"
 	EventMaintenanceOff EventType = "MAINTENANCE_OFF"
 	EventCallRefused    EventType = "CALL_REFUSED" // refusals that no other type names
@@ -74,11 +76,19 @@ const (
 
 	EventTaintLifted EventType = "TAINT_LIFTED" // what a caller read does not count any more: an operator said so
 
-	EventSinkFailing   EventType = "SINK_FAILING"   // events do not reach a sink
-	EventSinkRecovered EventType = "SINK_RECOVERED" // they do again
-	EventSinkRefused   EventType = "SINK_REFUSED"   // a sink does not take some events: they are dead letters
-	EventSinkMissed    EventType = "SINK_MISSED"    // records were removed before a sink had sent them
-	EventSinkTest      EventType = "SINK_TEST"      // what 'audit sinks test' sends; never in the journal
+	EventSinkFailing         EventType = "SINK_FAILING"          // events do not reach a sink
+	EventSinkRecovered       EventType = "SINK_RECOVERED"        // they do again
+	EventSinkRefused         EventType = "SINK_REFUSED"          // a sink does not take some events: they are dead letters
+	EventSinkMissed          EventType = "SINK_MISSED"           // records were removed before a sink had sent them
+	EventSinkTest            EventType = "SINK_TEST"             // what 'audit sinks test' sends; never in the journal
+	EventAuditSegmentRemoved EventType = "AUDIT_SEGMENT_REMOVED" // records of the audit log are removed: their time is over
+	EventAuditHoldSet        EventType = "AUDIT_HOLD_SET"        // records are kept although their time may be over
+	EventAuditHoldLifted     EventType = "AUDIT_HOLD_LIFTED"
+
+	EventIncidentOpened EventType = "INCIDENT_OPENED"
+	EventIncidentAction EventType = "INCIDENT_ACTION" // something was contained, or released
+	EventIncidentClosed EventType = "INCIDENT_CLOSED"
+	EventCallContained  EventType = "CONTAINED_CALL_REFUSED" // a caller that is contained called
 
 	EventGatewayStarted EventType = "GATEWAY_STARTED"
 	EventGatewayStopped EventType = "GATEWAY_STOPPED"
@@ -112,6 +122,7 @@ type Actor struct {
 	KeyID     string     // id of the credential
 	IP        netip.Addr // client address
 	UserAgent string     // as sent, length-capped
+	Geo       Geo        // where the address is; added behind the journal, for those who read events
 
 	// In the audit log the personal ones of the above, ID, IP and UserAgent, are
 	// sealed: Subject is a keyed hash of ID, by which events are found, and Sealed
@@ -119,6 +130,18 @@ type Actor struct {
 	Subject string
 	Sealed  string
 }
+
+// Geo is where an address is, as far as a database knows.
+type Geo struct {
+	Country string // ISO 3166-1 alpha-2
+	Region  string
+	City    string
+	ASN     uint32 // number of the network
+	Org     string // who runs the network
+}
+
+// IsZero reports whether nothing is known.
+func (g Geo) IsZero() bool { return g == Geo{} }
 
 // Event is one audit record. It never holds a credential or content. Details
 // are small scalar facts; a journal encodes them as one JSON object.

@@ -75,7 +75,7 @@ func appendMember(dst []byte, name, value string) []byte {
 }
 
 func appendActor(dst []byte, a *portcullis.Actor) []byte {
-	if a.ID == "" && a.Method == "" && a.KeyID == "" && !a.IP.IsValid() && a.UserAgent == "" && a.Subject == "" && a.Sealed == "" {
+	if a.ID == "" && a.Method == "" && a.KeyID == "" && !a.IP.IsValid() && a.UserAgent == "" && a.Geo.IsZero() && a.Subject == "" && a.Sealed == "" {
 		return dst
 	}
 	dst = append(dst, `,"actor":{`...)
@@ -96,6 +96,26 @@ func appendActor(dst []byte, a *portcullis.Actor) []byte {
 	dst = appendMember(dst, `,"user_agent":`, a.UserAgent)
 	dst = appendMember(dst, `,"subject":`, a.Subject)
 	dst = appendMember(dst, `,"sealed":`, a.Sealed)
+	dst = appendGeo(dst, &a.Geo)
+	copy(dst[first:], dst[first+1:]) // the comma before the first member
+	dst[len(dst)-1] = '}'
+	return dst
+}
+
+func appendGeo(dst []byte, g *portcullis.Geo) []byte {
+	if g.IsZero() {
+		return dst
+	}
+	dst = append(dst, `,"geo":{`...)
+	first := len(dst)
+	dst = appendMember(dst, `,"country":`, g.Country)
+	dst = appendMember(dst, `,"region":`, g.Region)
+	dst = appendMember(dst, `,"city":`, g.City)
+	if g.ASN != 0 {
+		dst = append(dst, `,"asn":`...)
+		dst = strconv.AppendUint(dst, uint64(g.ASN), 10)
+	}
+	dst = appendMember(dst, `,"org":`, g.Org)
 	copy(dst[first:], dst[first+1:]) // the comma before the first member
 	dst[len(dst)-1] = '}'
 	return dst

@@ -39,6 +39,7 @@ func fullEvent() portcullis.Event {
 		Actor: portcullis.Actor{
 			ID: "alice", Method: "api_key", KeyID: "9f8e7d6c", IP: netip.MustParseAddr("2001:db8::7"),
 			UserAgent: "curl/8.5 \"quoted\" \\ \x1b[31m\n\t\r\u2028\u2029\u202e\x7f\u0085",
+			Geo:       portcullis.Geo{Country: "DE", Region: "BE", City: "Berlin", ASN: 64496, Org: "Example"},
 		},
 		Route: "files", Resource: "tool:write_file", Action: "tools/call", Reason: "forbidden",
 		RequestID: "019aa9c1-7d5b-7cc3-98c4-dc0c0c073990", TraceID: "4bf92f3577b34da6a3ce929d0e0e4736",
@@ -161,7 +162,7 @@ func TestParseEntryRefuses(t *testing.T) {
 	}
 	for _, bad := range []string{
 		``, `null`, `[]`, `{}`, good, good + `}x`, good + `}{}`, good + `,"id":"2"}`, good + `,"extra":1}`,
-		good + `,"ID":"2"}`, good + `,"actor":{"geo":"x"}}`, good + `,"actor":{"ip":"300.1.1.1"}}`,
+		good + `,"ID":"2"}`, good + `,"actor":{"geo":"x"}}`, good + `,"actor":{"geo":{"x":"y"}}}`, good + `,"actor":{"geo":{"asn":-1}}}`, good + `,"actor":{"geo":{"asn":4294967296}}}`, good + `,"actor":{"ip":"300.1.1.1"}}`,
 		good + `,"actor":"alice"}`, good + `,"risk_score":"7"}`, good + `,"risk_score":1.5}`,
 		good + `,"reason":null}`, good + ",\"reason\":\"\xff\"}", good + `,"details":{"a":1,"a":2}}`,
 		good + `,"details":{"a":[1]}}`, good + `,"details":[]}`, good + `,"details":{"a":[`,

@@ -124,12 +124,38 @@ func (p *parser) actor(a *portcullis.Actor) error {
 			return p.addr(&a.IP)
 		case "user_agent":
 			return p.string(&a.UserAgent)
+		case "geo":
+			return p.geo(&a.Geo)
 		case "subject":
 			return p.string(&a.Subject)
 		case "sealed":
 			return p.string(&a.Sealed)
 		}
 		return fmt.Errorf("unknown member %q of actor", name)
+	})
+}
+
+func (p *parser) geo(g *portcullis.Geo) error {
+	return p.object(func(name string) error {
+		switch name {
+		case "country":
+			return p.string(&g.Country)
+		case "region":
+			return p.string(&g.Region)
+		case "city":
+			return p.string(&g.City)
+		case "org":
+			return p.string(&g.Org)
+		case "asn":
+			tok, err := p.token('0')
+			if err != nil {
+				return err
+			}
+			n, err := strconv.ParseUint(tok.String(), 10, 32)
+			g.ASN = uint32(n)
+			return err
+		}
+		return fmt.Errorf("unknown member %q of geo", name)
 	})
 }
 

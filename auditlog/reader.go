@@ -78,6 +78,22 @@ func (r *Reader) Next() ([]byte, error) {
 	return entry, err
 }
 
+// Line returns the next line as it stands there, checked for its length only,
+// and where it starts. It ends as [Reader.Next] does.
+func (r *Reader) Line() (line []byte, at int64, err error) {
+	line, size, err := r.readLine()
+	if err != nil {
+		return nil, r.offset, err
+	}
+	at = r.offset
+	r.offset += size
+	r.line++
+	if size > MaxLine {
+		return nil, at, fmt.Errorf("line of %d bytes, at most %d are written", size, MaxLine)
+	}
+	return line, at, nil
+}
+
 // readLine returns the next line and its size. Of a line longer than MaxLine
 // it returns only the size.
 func (r *Reader) readLine() (line []byte, size int64, err error) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/portcullis-dev/portcullis/gateway/a2a"
 	"github.com/portcullis-dev/portcullis/gateway/access"
 	"github.com/portcullis-dev/portcullis/gateway/certs"
+	"github.com/portcullis-dev/portcullis/gateway/contain"
 	"github.com/portcullis-dev/portcullis/gateway/content"
 	"github.com/portcullis-dev/portcullis/gateway/dialect"
 	"github.com/portcullis-dev/portcullis/gateway/entrance"
@@ -65,9 +67,10 @@ type Deps struct {
 	Pins     *toolpin.Book // nil = each route keeps its own, in memory
 	Use      use.Ledgers
 	Agents   a2a.Deps // of routes to agents
-	Contain  []portcullis.Container
-	Own      []Endpoint // paths that this process answers itself
-	Listen   []string   // addresses the listener really has
+	Contain  contain.Guards
+	Risk     func(principal string, client netip.Addr) int // for policies; nil = nobody is risky
+	Own      []Endpoint                                    // paths that this process answers itself
+	Listen   []string                                      // addresses the listener really has
 }
 
 // builder holds what the routes of one table share.
@@ -95,6 +98,7 @@ func Build(cfg *config.Config, d Deps, prev *Table) (*Table, error) {
 	if b.access, err = access.New(cfg, d.Log, nil); err != nil {
 		return nil, err
 	}
+	b.access.Risk = d.Risk
 	secure, err := edge.NewHeaders(edge.DefaultHeaders())
 	if err != nil {
 		return nil, err
@@ -147,6 +151,7 @@ func newBuilder(cfg *config.Config, d Deps) (*builder, error) {
 	if err != nil {
 		return nil, err
 	}
+	e.Contain = d.Contain.Edge()
 	detectors, err := cfg.Detectors()
 	if err != nil {
 		return nil, fmt.Errorf("inspect: %w", err)
@@ -213,6 +218,7 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	}
 	rt.pipe.inspect = append(rt.pipe.inspect, rt.pipe.use.Inspect()...) // behind all that rewrites: what is approved is what is sent
 	rt.pipe.review = append(rt.pipe.review, rt.pipe.use.Review()...)
+	rt.pipe.admit = b.Contain.Throttles()
 	if g := rate.Caller(); g != nil {
 		rt.pipe.admit = append(rt.pipe.admit, g)
 	}

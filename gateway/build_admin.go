@@ -38,8 +38,10 @@ func BuildAdmin(cfg *config.Config, d Deps, h http.Handler, local bool, auth ...
 	if err != nil {
 		return nil, err
 	}
-	guards := []portcullis.EdgeGuard{version, body}
-	if !local {
+	guards, held := []portcullis.EdgeGuard{version, body}, d.Contain.Admin()
+	if local { // the way to undo what was done by mistake
+		held = nil
+	} else {
 		browser, err := b.entrance.Browser(nil)
 		if err != nil {
 			return nil, err
@@ -49,7 +51,7 @@ func BuildAdmin(cfg *config.Config, d Deps, h http.Handler, local bool, auth ...
 	rt := b.newRoute("admin", "/", jsonrpc.DefaultLimits())
 	rt.rate, rt.rateRules, rt.traces = rate, []string{adminRate}, nil // scrapes of /metrics would be most of what is traced
 	rt.pipe = &pipeline{
-		edge: guards, authn: auth, authz: []portcullis.Authorizer{scope.Admin{}}, record: b.Recorder,
+		edge: guards, authn: auth, contain: held, authz: []portcullis.Authorizer{scope.Admin{}}, record: b.Recorder,
 		decode: plainDecoder{}, forward: Handler(h),
 	}
 	return &Table{fallback: rt, order: []*route{rt}, client: b.entrance.Client, headers: headers.Apply}, nil

@@ -38,7 +38,7 @@ func (p *pipeline) describe() []Phase {
 	return []Phase{
 		{"edge", names(p.edge), edge},
 		{"authn", names(p.authn), "400 401 503"},
-		{"contain", names(p.contain), "403 503"},
+		{"contain", names(p.contain), "401 403 503"},
 		{"decode", []string{p.decode.Name()}, "400 404 405 408 413"},
 		{"admit", names(p.admit), "429"},
 		{"authz", names(p.authz), "403"},

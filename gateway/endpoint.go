@@ -45,7 +45,7 @@ func (b *builder) endpoint(e Endpoint, prev *Table) (*route, error) {
 	rt := b.newRoute(e.Name, e.Path, limits)
 	rt.rate, rt.rateRules = rate, rules
 	rt.pipe = &pipeline{
-		edge: guards, authn: e.Auth, authz: []portcullis.Authorizer{access.AnyCaller{}}, record: b.Recorder,
+		edge: guards, authn: e.Auth, contain: b.Contain.Login(), authz: []portcullis.Authorizer{access.AnyCaller{}}, record: b.Recorder,
 		decode: plainDecoder{}, forward: Handler(e.Handler), bodyKey: e.BodyKey, own: true,
 	}
 	return rt, nil

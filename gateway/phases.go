@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -56,10 +57,13 @@ func (p *pipeline) authenticate(ctx context.Context, c checkedConn) (caller, err
 	}
 	return caller{}, p.challenge(&portcullis.Error{
 		Kind: portcullis.KindUnauthenticated, Reason: "unauthenticated", Public: p.credentialsWanted(),
-		Event: portcullis.EventAuthFailure, Detail: "no credentials",
+		Event: portcullis.EventAuthFailure, Detail: "no credentials", Facts: noCredentials,
 		Header: p.missing(),
 	})
 }
+
+// noCredentials tells who asks what credentials are wanted from who guesses.
+var noCredentials = []slog.Attr{slog.Bool("no_credentials", true)}
 
 // challenge adds to a refusal of credentials what else the route takes.
 func (p *pipeline) challenge(err error) error {

@@ -13,7 +13,9 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway/access"
+	"github.com/portcullis-dev/portcullis/gateway/contain"
 	"github.com/portcullis-dev/portcullis/internal/edge"
+	"github.com/portcullis-dev/portcullis/internal/incident/containment"
 )
 
 // The order of the phases, held by their types: each takes what only the one
@@ -123,7 +125,7 @@ func TestOffers(t *testing.T) {
 func TestPipelines(t *testing.T) {
 	var got bytes.Buffer
 	for _, text := range []string{defaultRoute, fullyConfigured} {
-		table, err := Build(parse(t, text), Deps{Switch: new(edge.Switch), APIKeys: named(anyone)}, nil)
+		table, err := Build(parse(t, text), Deps{Switch: new(edge.Switch), APIKeys: named(anyone), Contain: contain.Guards{new(containment.Guard)}}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

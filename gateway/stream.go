@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/contain"
 	"github.com/portcullis-dev/portcullis/gateway/dialect"
 	"github.com/portcullis-dev/portcullis/gateway/refusal"
 	"github.com/portcullis-dev/portcullis/internal/authn/mtls"
@@ -29,12 +30,19 @@ func (p *pipeline) deliverStream(ctx context.Context, x *exchange) error {
 	if err := p.flush(x, rc, nil); err != nil {
 		return err
 	}
+	watch := contain.Guards(p.contain).Watch(&x.conn, x.who, x.reply.Body)
+	defer watch.Stop()
 	events := sse.NewReader(x.reply.Body, int(x.route.replyLimits.MaxBytes))
 	for n := 0; ; n++ {
 		if x.route.maxEvents > 0 && n >= x.route.maxEvents {
 			return refusal.Rejected("stream over the limit of events")
 		}
 		ev, err := events.Next()
+		if err != nil && watch.Ended() {
+			if err := p.stillWelcome(ctx, x); err != nil {
+				return err
+			}
+		}
 		if err == io.EOF || err != nil && x.listenedOut(ctx) {
 			return x.streamEnd(ctx)
 		}

@@ -132,11 +132,13 @@ func storyCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		"nowhere":    cmdNowhere,
 		"for-none":   cmdForNone,
 		"damage":     cmdDamage,
+		"tamper":     cmdTamper,
 		"waitseen":   cmdWaitSeen,
 		"background": cmdBackground,
 		"answered":   cmdAnswered,
 		"sample":     cmdSample,
 		"receiver":   cmdReceiver,
+		"month":      cmdMonth,
 	}
 }
 

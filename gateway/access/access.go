@@ -12,6 +12,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -35,6 +36,10 @@ type Access struct {
 	routes   pattern.List
 	log      *slog.Logger
 	clock    func() time.Time
+
+	// Risk tells policies how risky a caller is, 0 to 100; nil = nobody is. Set
+	// before Route is called.
+	Risk func(principal string, client netip.Addr) int
 }
 
 // New compiles roles and rules and reads the policy files. clock tells policies
@@ -93,7 +98,7 @@ func (a *Access) Route(rc *config.Route, inner ...portcullis.Authorizer) ([]port
 	}
 	out = append(out, scopes)
 	if _, decided := a.routes.Match(rc.Name); decided && a.policies != nil {
-		out = append(out, cedar.New(a.policies, cedar.Options{Scopes: a.roles.Of, Clock: a.clock, Log: a.log}))
+		out = append(out, cedar.New(a.policies, cedar.Options{Scopes: a.roles.Of, Clock: a.clock, Log: a.log, Risk: a.Risk}))
 	}
 	if len(rc.Tools.Meta) == 0 {
 		return out, nil

@@ -24,6 +24,8 @@ type Entrance struct {
 	hosts    *edge.Hosts
 	closed   *edge.Switch
 	certs    *certs.Certs
+
+	Contain []portcullis.EdgeGuard // refuse addresses that are held back; set before Guards is called
 }
 
 // New makes the entrance of the listeners at the given addresses. closed is
@@ -97,6 +99,7 @@ func (e *Entrance) Guards(cors *edge.CORS, rate *ratelimit.Set, body *edge.Body)
 	if e.filter != nil {
 		guards = append(guards, e.filter)
 	}
+	guards = append(guards, e.Contain...)
 	if e.https != nil {
 		guards = append(guards, e.https)
 	}

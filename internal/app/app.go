@@ -133,7 +133,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	if a.secrets, err = secrets.New(secrets.Options{Getenv: opts.Getenv, DataDir: opts.DataDir, Log: opts.Log, Recorder: c.journal, Metrics: c.metrics}); err != nil {
 		return nil, err
 	}
-	env := part.Env{Version: opts.Version, Dir: c.dir, DB: c.db, Journal: c.journal, Open: c.open(opts.Log), Subject: c.subject(), Metrics: c.metrics, Traces: &c.traces, Log: opts.Log, Getenv: opts.Getenv}
+	env := part.Env{Version: opts.Version, Dir: c.dir, DB: c.db, Journal: c.journal, Open: c.open(opts.Log), Subject: c.subject(), Metrics: c.metrics, Traces: &c.traces, Log: opts.Log, Getenv: opts.Getenv, Pins: c.pins}
 	if a.parts, err = newParts(env); err != nil {
 		return nil, err
 	}
@@ -248,7 +248,7 @@ func (a *App) deps(cfg *config.Config, ups servers.Set, issuers tokens.Issuers, 
 	d := gateway.Deps{
 		Log: a.log, Metrics: a.core.metrics, Traces: &a.core.traces, Recorder: a.core.journal, APIKeys: a.core.keys.Authenticator(), Users: a.core.users.Authenticator(), Tokens: issuers,
 		Sealer: a.core.sealer, Swaps: a.core.swaps, Handles: a.core.handles, Switch: &a.core.sw, Budget: a.core.budget, Probes: a.probes(), Own: a.own(cfg, issuers), Approval: a.core.approvals, Pins: a.core.pins, Use: a.core.use, Agents: a2a.Deps{Owners: a.core.owners},
-		KeySet: a.keySet(issuers), Contain: a.parts.containers(),
+		KeySet: a.keySet(issuers), Contain: a.parts.containers(), Risk: a.parts.risk(),
 		Upstream: func(route string) portcullis.Upstream { return ups[route] },
 	}
 	if addr != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway"
+	"github.com/portcullis-dev/portcullis/gateway/contain"
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/app/listen"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
@@ -18,6 +19,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/authn/token"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
+	"github.com/portcullis-dev/portcullis/internal/incident/containment"
 	"github.com/portcullis-dev/portcullis/internal/store/datadir"
 )
 
@@ -120,7 +122,7 @@ func Pipelines(cfg *config.Config) ([]gateway.RoutePipeline, error) {
 			return nil, err
 		}
 	}
-	table, err := gateway.Build(cfg, gateway.Deps{Switch: new(edge.Switch), APIKeys: described(apikey.Method), Users: described(basic.Method), Tokens: issuers}, nil)
+	table, err := gateway.Build(cfg, gateway.Deps{Switch: new(edge.Switch), APIKeys: described(apikey.Method), Users: described(basic.Method), Tokens: issuers, Contain: contain.Guards{new(containment.Guard)}}, nil)
 	if err != nil {
 		return nil, fmt.Errorf("building the routes: %w", err)
 	}

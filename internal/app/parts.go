@@ -2,14 +2,19 @@ package app
 
 import (
 	"context"
+	"net/netip"
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/app/auditindex"
+	"github.com/portcullis-dev/portcullis/internal/app/detection"
 	"github.com/portcullis-dev/portcullis/internal/app/keyrotation"
 	"github.com/portcullis-dev/portcullis/internal/app/part"
+	"github.com/portcullis-dev/portcullis/internal/app/respond"
+	"github.com/portcullis-dev/portcullis/internal/app/retention"
 	"github.com/portcullis-dev/portcullis/internal/app/sinks"
 	"github.com/portcullis-dev/portcullis/internal/app/telemetry"
+	"github.com/portcullis-dev/portcullis/internal/app/transparency"
 	"github.com/portcullis-dev/portcullis/internal/config"
 )
 
@@ -17,8 +22,12 @@ import (
 // configuration.
 func constructors() []func(part.Env) (part.Part, error) {
 	return []func(part.Env) (part.Part, error){
+		respond.New, // first: the others may ask what it knows of callers
+		detection.New,
+		transparency.New,
 		auditindex.New,
 		sinks.New,
+		retention.New,
 		telemetry.New,
 		keyrotation.New,
 	}
@@ -34,9 +43,22 @@ func newParts(env part.Env) (parts, error) {
 		if err != nil {
 			return nil, err
 		}
+		if k, ok := p.(part.Knowledge); ok {
+			env.Known = k
+		}
 		out = append(out, p)
 	}
 	return out, nil
+}
+
+// risk says how risky a caller is, for policies.
+func (ps parts) risk() func(principal string, addr netip.Addr) int {
+	for _, p := range ps {
+		if k, ok := p.(part.Knowledge); ok {
+			return k.Risk
+		}
+	}
+	return nil
 }
 
 // next makes a configuration ready in all of them, or in none.

@@ -276,5 +276,5 @@ func (a *App) apply(ctx context.Context, cfg *config.Config) ([]config.Change, e
 func needsRestart(old, cfg *config.Config) bool {
 	return old.Server.Listen != cfg.Server.Listen || old.Server.AdminListen != cfg.Server.AdminListen ||
 		old.Server.TLS != cfg.Server.TLS || old.Server.Limits != cfg.Server.Limits ||
-		old.Store != cfg.Store || old.Audit.Durability != cfg.Audit.Durability || old.Audit.OnFailure != cfg.Audit.OnFailure || old.Audit.Personal != cfg.Audit.Personal || !reflect.DeepEqual(old.Identity.APIKey, cfg.Identity.APIKey) || old.Identity.Basic != cfg.Identity.Basic || old.Identity.CacheTTL != cfg.Identity.CacheTTL
+		old.Store != cfg.Store || !old.Audit.SameAtStart(cfg.Audit) || !reflect.DeepEqual(old.Identity.APIKey, cfg.Identity.APIKey) || old.Identity.Basic != cfg.Identity.Basic || old.Identity.CacheTTL != cfg.Identity.CacheTTL
 }

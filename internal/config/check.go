@@ -78,6 +78,7 @@ func (c *Config) checkAcross(origin *tomlstrict.Origin) Errors {
 	errs = append(errs, origin.Locate("identity.mtls", c.checkClientCerts())...)
 	errs = append(errs, origin.Locate("server.tls", c.checkClientCA())...)
 	errs = append(errs, origin.Locate("identity.zkp", c.checkZKPAudience())...)
+	errs = append(errs, origin.Locate("audit.archive.s3", c.checkReferences(c.Audit.Archive.S3.References()))...)
 	return errs
 }
 

@@ -5,8 +5,10 @@ import (
 	"strings"
 
 	"github.com/portcullis-dev/portcullis/internal/config/audit"
+	"github.com/portcullis-dev/portcullis/internal/config/detect"
 	"github.com/portcullis-dev/portcullis/internal/config/field"
 	"github.com/portcullis-dev/portcullis/internal/config/identity"
+	"github.com/portcullis-dev/portcullis/internal/config/incident"
 	"github.com/portcullis-dev/portcullis/internal/config/outline"
 	"github.com/portcullis-dev/portcullis/internal/config/secrets"
 	"github.com/portcullis-dev/portcullis/internal/config/telemetry"
@@ -25,6 +27,8 @@ type Config struct {
 	Secrets   secrets.Secrets     `toml:"secrets" doc:"Where secrets come from. A setting that says so takes a reference: secret://SOURCE/PATH?version=V#FIELD."`
 	Store     Store               `toml:"store" doc:"Where keys and other state are kept."`
 	Audit     audit.Audit         `toml:"audit" doc:"How the audit journal is written."`
+	Detect    detect.Detect       `toml:"detect" doc:"What is found out about callers from what they did."`
+	Incident  incident.Incident   `toml:"incident" doc:"What the gateway does by itself about callers who are too risky."`
 	Telemetry telemetry.Telemetry `toml:"telemetry" doc:"What the gateway shows of itself: metrics and traces."`
 
 	templates map[string]string // values that name an environment variable, as written
@@ -34,13 +38,13 @@ type Config struct {
 func Default() *Config {
 	return &Config{
 		Server: DefaultServer(), Identity: identity.Default(), Access: DefaultAccess(), Security: DefaultSecurity(), Inspect: DefaultInspect(), Secrets: secrets.Default(),
-		Store: DefaultStore(), Audit: audit.Default(), Telemetry: telemetry.Default(),
+		Store: DefaultStore(), Audit: audit.Default(), Detect: detect.Default(), Incident: incident.Default(), Telemetry: telemetry.Default(),
 	}
 }
 
 // prototypes are the defaults of sections that a file may repeat.
 func prototypes() []any {
-	return []any{DefaultRoute(), DefaultPattern(), DefaultContentRule(), DefaultSchemaFile(), identity.DefaultMTLSRule(), secrets.DefaultCredential(), secrets.DefaultToolCredential(), secrets.DefaultRotationEntry(), audit.DefaultSink()}
+	return []any{DefaultRoute(), DefaultPattern(), DefaultContentRule(), DefaultSchemaFile(), identity.DefaultMTLSRule(), secrets.DefaultCredential(), secrets.DefaultToolCredential(), secrets.DefaultRotationEntry(), audit.DefaultSink(), incident.DefaultResponse()}
 }
 
 // reserved are keys that the contract names and this version does not honour.
@@ -48,7 +52,7 @@ func prototypes() []any {
 var reserved = [...]string{
 	"route[].tools.phi", "route[].tools.consent",
 	"access", "store.redis",
-	"audit.retention", "detect", "privacy", "incident", "chronicle",
+	"privacy", "chronicle",
 }
 
 const unsupported = "not supported by this version"

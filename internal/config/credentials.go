@@ -48,6 +48,7 @@ func (c *Config) References() []Needed {
 	for i := range c.Audit.Sinks {
 		add(fmt.Sprintf("sink %q", c.Audit.Sinks[i].Name), c.Audit.Sinks[i].References())
 	}
+	add("audit.archive.s3", c.Audit.Archive.S3.References())
 	add("telemetry", c.Telemetry.Traces.References())
 	add("secrets.rotation", c.Secrets.Rotation.References())
 	return out

@@ -6,11 +6,13 @@ package part
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/audit/journal"
 	"github.com/portcullis-dev/portcullis/internal/config"
+	"github.com/portcullis-dev/portcullis/internal/inspect/toolpin"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 	"github.com/portcullis-dev/portcullis/internal/obs/trace"
 	"github.com/portcullis-dev/portcullis/internal/store/datadir"
@@ -30,6 +32,19 @@ type Env struct {
 	Traces  *trace.Switch
 	Log     *slog.Logger
 	Getenv  func(string) (string, bool)
+	Pins    *toolpin.Book
+	Known   Knowledge // of callers
+}
+
+// Knowledge is what is known of callers beside what events say. It looks into
+// memory only.
+type Knowledge interface {
+	// Enrich adds to an event what is known of its actor.
+	Enrich(e *portcullis.Event)
+	// Country is the code of the country an address is in, "" if unknown.
+	Country(addr netip.Addr) string
+	// Risk is the score of a caller now, 0 to 100.
+	Risk(principal string, addr netip.Addr) int
 }
 
 // Secrets gives the secrets that the configuration names; see

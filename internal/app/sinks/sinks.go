@@ -34,8 +34,6 @@ const service = "portcullis"
 type Part struct {
 	env part.Env
 	set *sink.Set
-	// Enrich adds to events before they are encoded; nil adds nothing.
-	Enrich func(*portcullis.Event)
 }
 
 var (
@@ -66,7 +64,9 @@ func (p *Part) Next(_ context.Context, cfg *config.Config, secrets part.Secrets)
 		if err != nil {
 			return nil, fmt.Errorf("sink %q: %w", cfg.Audit.Sinks[i].Name, err)
 		}
-		spec.Enrich = p.Enrich
+		if p.env.Known != nil {
+			spec.Enrich = p.env.Known.Enrich
+		}
 		specs = append(specs, spec)
 	}
 	return func() { p.set.Replace(specs) }, nil

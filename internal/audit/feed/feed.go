@@ -153,6 +153,8 @@ func (f *Feed) Poll() (Record, bool, error) {
 			return Record{}, false, nil
 		case err != nil && !journal.IsDamage(err):
 			return Record{}, false, fmt.Errorf("reading the audit journal for %s: %w", f.name, err)
+		case journal.IsExpired(err) && f.opts.Damaged == nil:
+			continue // that is how it should be
 		case err != nil:
 			f.damaged(err)
 			continue

@@ -131,6 +131,9 @@ var meanings = []Meaning{
 	{"SECRET_READ", "Secret read", entityManagement, actRead, "Read", ecsConfig, isAccess},
 	{"SECRET_WRITTEN", "Secret written", entityManagement, actUpdate, "Update", ecsConfig, isChange},
 	{"SECRET_ROTATED", "Secret rotated", entityManagement, actUpdate, "Update", ecsConfig, isChange},
+	{"SECRET_VERIFIED", "Secret verified with its provider", entityManagement, actOther, "Verify", ecsConfig, isInfo},
+	{"SECRET_ROTATION_DUE", "Secret is due for rotation", entityManagement, actOther, "Remind", ecsConfig, isInfo},
+	{"SECRET_ROTATION_FAILED", "Secret could not be rotated", entityManagement, actOther, "Fail", ecsConfig, isInfo},
 	{"CONFIG_CHANGED", "Configuration changed", entityManagement, actUpdate, "Update", ecsConfig, isChange},
 	{"MAINTENANCE_ON", "Maintenance on", appLifecycle, appDisable, "Disable", ecsConfig, isChange},
 	{"MAINTENANCE_OFF", "Maintenance off", appLifecycle, appEnable, "Enable", ecsConfig, isChange},
@@ -138,6 +141,7 @@ var meanings = []Meaning{
 	{"GATEWAY_STOPPED", "Gateway stopped", appLifecycle, appStop, "Stop", ecsProcess, isEnd},
 
 	{"INPUT_REJECTED", "Input rejected", apiActivity, actOther, "Reject", ecsAPI, isDenied},
+	{"CONTAINED_CALL_REFUSED", "Call of a contained caller refused", apiActivity, actOther, "Refuse", ecsAPI, isDenied},
 	{"CONTENT_BLOCKED", "Content blocked", detection, findCreate, "Create", ecsIntrusion, isDenied},
 	{"CONTENT_REWRITTEN", "Content rewritten", detection, findCreate, "Create", ecsIntrusion, isInfo},
 	{"CONTENT_FLAGGED", "Content flagged", detection, findCreate, "Create", ecsIntrusion, isInfo},
@@ -166,6 +170,9 @@ var meanings = []Meaning{
 	{"SINK_REFUSED", "A sink refuses events", appLifecycle, actOther, "Refuse", ecsProcess, isInfo},
 	{"SINK_MISSED", "A sink missed events", appLifecycle, actOther, "Miss", ecsProcess, isInfo},
 	{"SINK_TEST", "Test of a sink", appLifecycle, actOther, "Test", ecsProcess, isInfo},
+	{"AUDIT_SEGMENT_REMOVED", "Records of the audit log removed", appLifecycle, actOther, "Remove", ecsConfig, isDeletion},
+	{"AUDIT_HOLD_SET", "Hold on audit records set", entityManagement, actCreate, "Create", ecsConfig, isChange},
+	{"AUDIT_HOLD_LIFTED", "Hold on audit records lifted", entityManagement, actDelete, "Delete", ecsConfig, isChange},
 	{"AUDIT_LOG_DAMAGED", "Audit log damaged", detection, findCreate, "Create", ecsIntrusion, isInfo},
 }
 

@@ -41,6 +41,10 @@ type Config struct {
 	MaxPending int `toml:"max_pending_bytes"`
 	// SecurityLog says whether security.log is written.
 	SecurityLog bool `toml:"security_log"`
+	// SecurityBytes is the size at which security.log is rotated, in bytes.
+	SecurityBytes int64 `toml:"security_log_bytes"`
+	// SecurityAge is the age of its first event at which it is rotated.
+	SecurityAge time.Duration `toml:"security_log_age"`
 }
 
 // Default returns the configuration of a gateway that was told nothing.
@@ -52,6 +56,9 @@ func Default() Config {
 		SegmentAge:   24 * time.Hour,
 		MaxPending:   8 << 20,
 		SecurityLog:  true,
+
+		SecurityBytes: 64 << 20,
+		SecurityAge:   30 * 24 * time.Hour,
 	}
 }
 
@@ -68,6 +75,10 @@ func (c Config) Validate() error {
 		return fmt.Errorf("segment_age: %q: want 1m to 366d", c.SegmentAge)
 	case c.MaxPending < 64<<10 || c.MaxPending > 1<<30:
 		return fmt.Errorf("max_pending_bytes: %d: want 64 KiB (65536) to 1 GiB", c.MaxPending)
+	case c.SecurityLog && c.SecurityBytes < 64<<10:
+		return fmt.Errorf("security_log_bytes: %d: want 64 KiB (65536) or more", c.SecurityBytes)
+	case c.SecurityLog && c.SecurityAge < time.Minute:
+		return fmt.Errorf("security_log_age: %q: want 1m or more", c.SecurityAge)
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis/auditlog"
+	"github.com/portcullis-dev/portcullis/internal/audit/segment"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 )
 
@@ -153,12 +154,12 @@ func wantRecorded(t *testing.T, dir string, from Cursor, ids []string) Cursor {
 
 func endsInHalfLine(t *testing.T, dir string) bool {
 	t.Helper()
-	dir = filepath.Join(dir, segmentDir)
-	firsts, err := segments(dir)
+	dir = filepath.Join(dir, segment.Folder)
+	firsts, err := segment.List(filepath.Dir(dir))
 	if err != nil || len(firsts) == 0 {
 		t.Fatalf("segments %v, %v", firsts, err)
 	}
-	name := segmentName(firsts[len(firsts)-1])
+	name := segment.Name(firsts[len(firsts)-1])
 	scan, err := scanSegment(filepath.Join(dir, name), name)
 	if err != nil || len(scan.damage) > 0 {
 		t.Fatalf("%v, damage %v", err, scan.damage)

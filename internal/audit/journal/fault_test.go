@@ -18,6 +18,7 @@ import (
 
 	portcullis "github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/auditlog"
+	"github.com/portcullis-dev/portcullis/internal/audit/segment"
 )
 
 // faulty is a real directory that fails on demand.
@@ -100,7 +101,7 @@ func (f *faultyFile) Truncate(size int64) error {
 func openFaulty(t *testing.T, cfg Config, opts Options) (*Journal, *faulty, string) {
 	t.Helper()
 	dir := t.TempDir()
-	d := &faulty{folder: folder(filepath.Join(dir, segmentDir))}
+	d := &faulty{folder: folder(filepath.Join(dir, segment.Folder))}
 	cfg.SecurityLog = false
 	j, err := open(dir, cfg, opts, d)
 	if err != nil {
@@ -219,7 +220,7 @@ func TestStrictSyncFailureRefuses(t *testing.T) {
 		t.Errorf("journal holds %q", got)
 	}
 	// What the system may have thrown away is not written to again.
-	if firsts, _ := segments(filepath.Join(dir, segmentDir)); len(firsts) != 2 {
+	if firsts, _ := segment.List(dir); len(firsts) != 2 {
 		t.Errorf("%d segments, want 2", len(firsts))
 	}
 }
@@ -319,11 +320,11 @@ func TestAgeEndsSegment(t *testing.T) {
 		mustRecord(t, j, call("a"))
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		firsts, err := segments(filepath.Join(dir, segmentDir))
+		firsts, err := segment.List(dir)
 		if err != nil || len(firsts) != 2 {
 			t.Fatalf("segments %v, %v; want the old and an empty one", firsts, err)
 		}
-		wantMode(t, filepath.Join(dir, segmentDir, segmentName(0)), sealedMode)
+		wantMode(t, filepath.Join(dir, segment.Folder, segment.Name(0)), sealedMode)
 		mustRecord(t, j, call("b"))
 		closeTest(t, j)
 		if got := strings.Join(contents(t, dir), ""); got != "ab" {

@@ -12,6 +12,7 @@ import (
 
 	portcullis "github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/auditlog"
+	"github.com/portcullis-dev/portcullis/internal/audit/segment"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 )
 
@@ -62,15 +63,16 @@ type Journal struct {
 	closed  bool
 
 	writing sync.Mutex // held while writing; guards what follows
-	seg     segment
-	retired []segment // sealed, not yet synced and closed
-	dirty   bool      // something is written and not synced
-	newName bool      // a name was created and the directory not synced
-	ragged  bool      // the segment ends in half a line
-	renew   bool      // the segment must not be written any more
-	doubt   bool      // an fsync failed: nothing counts as written before one succeeds
+	seg     openSegment
+	retired []openSegment // sealed, not yet synced and closed
+	dirty   bool          // something is written and not synced
+	newName bool          // a name was created and the directory not synced
+	ragged  bool          // the segment ends in half a line
+	renew   bool          // the segment must not be written any more
+	doubt   bool          // an fsync failed: nothing counts as written before one succeeds
 
-	active  sync.WaitGroup // calls of Record
+	syncing sync.Mutex     // held during a sync; taken before writing
+	active  sync.WaitGroup // calls of Record and Sync
 	lines   sync.Pool      // *[]byte
 	batches sync.Pool      // *batch
 	failure atomic.Pointer[failure]
@@ -85,8 +87,8 @@ type Journal struct {
 
 var _ portcullis.Recorder = (*Journal)(nil)
 
-// segment is a file of the journal that is written, or was until just now.
-type segment struct {
+// openSegment is a file of the journal that is written, or was until just now.
+type openSegment struct {
 	file  file
 	first uint64 // sequence number of the first record
 	next  uint64 // sequence number of the next record
@@ -103,7 +105,7 @@ type failure struct {
 // which it creates if needed, and makes what an earlier process left whole.
 // The journal runs two goroutines until Close.
 func Open(dir string, cfg Config, opts Options) (*Journal, error) {
-	return open(dir, cfg, opts, folder(filepath.Join(dir, segmentDir)))
+	return open(dir, cfg, opts, folder(filepath.Join(dir, segment.Folder)))
 }
 
 func open(dir string, cfg Config, opts Options, d disk) (*Journal, error) {
@@ -130,7 +132,7 @@ func open(dir string, cfg Config, opts Options, d disk) (*Journal, error) {
 		return nil, fmt.Errorf("opening audit journal: %w", err)
 	}
 	if cfg.SecurityLog {
-		j.security = newSecurityLog(dir, j.log, opts.Personal)
+		j.security = newSecurityLog(dir, cfg, j.log, opts.Personal)
 		go j.security.run()
 	}
 	go j.background()

@@ -18,6 +18,7 @@ import (
 
 	portcullis "github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/auditlog"
+	"github.com/portcullis-dev/portcullis/internal/audit/segment"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 )
 
@@ -164,7 +165,7 @@ func TestConcurrentRecords(t *testing.T) {
 			if len(ids) != callers*each {
 				t.Errorf("%d records, want %d", len(ids), callers*each)
 			}
-			if firsts, _ := segments(filepath.Join(dir, segmentDir)); len(firsts) < 2 {
+			if firsts, _ := segment.List(dir); len(firsts) < 2 {
 				t.Errorf("%d segments, want rotation", len(firsts))
 			}
 		})
@@ -186,7 +187,7 @@ func TestModesAndSealing(t *testing.T) {
 		mustRecord(t, j, big)
 	}
 	closeTest(t, j)
-	firsts, err := segments(filepath.Join(dir, segmentDir))
+	firsts, err := segment.List(dir)
 	if err != nil || len(firsts) < 3 {
 		t.Fatalf("segments %v, %v", firsts, err)
 	}
@@ -195,10 +196,10 @@ func TestModesAndSealing(t *testing.T) {
 		if i == len(firsts)-1 {
 			want = openMode
 		}
-		wantMode(t, filepath.Join(dir, segmentDir, segmentName(first)), want)
+		wantMode(t, filepath.Join(dir, segment.Folder, segment.Name(first)), want)
 	}
 	wantMode(t, dir, dirMode)
-	wantMode(t, filepath.Join(dir, segmentDir), dirMode)
+	wantMode(t, filepath.Join(dir, segment.Folder), dirMode)
 	if got := len(contents(t, dir)); got != 300 {
 		t.Errorf("%d records, want 300", got)
 	}
@@ -228,7 +229,7 @@ func TestReopenGoesOn(t *testing.T) {
 	if got := contents(t, dir); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("journal holds %q, want %q", got, want)
 	}
-	if firsts, _ := segments(filepath.Join(dir, segmentDir)); len(firsts) != 1 {
+	if firsts, _ := segment.List(dir); len(firsts) != 1 {
 		t.Errorf("%d segments, want one", len(firsts))
 	}
 }

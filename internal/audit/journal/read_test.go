@@ -15,6 +15,7 @@ import (
 
 	portcullis "github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/auditlog"
+	"github.com/portcullis-dev/portcullis/internal/audit/segment"
 )
 
 // spread returns a directory whose journal spreads n records over segments.
@@ -103,12 +104,12 @@ func TestEnd(t *testing.T) {
 
 func TestRemovedSegments(t *testing.T) {
 	dir := spread(t, 23)
-	firsts, err := segments(filepath.Join(dir, segmentDir))
+	firsts, err := segment.List(dir)
 	if err != nil || len(firsts) < 5 {
 		t.Fatal(firsts, err)
 	}
 	remove := func(first uint64) {
-		if err := os.Remove(filepath.Join(dir, segmentDir, segmentName(first))); err != nil {
+		if err := os.Remove(filepath.Join(dir, segment.Folder, segment.Name(first))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -152,14 +153,14 @@ func TestReaderSeesNoHalfLine(t *testing.T) {
 	_, path := written(t, "a", "b", "c")
 	whole := readFile(t, path)
 	dir := t.TempDir()
-	if err := os.Mkdir(filepath.Join(dir, segmentDir), 0o700); err != nil {
+	if err := os.Mkdir(filepath.Join(dir, segment.Folder), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	r := NewReader(dir, Cursor{})
 	defer r.Close()
 	got := ""
 	for n := range len(whole) + 1 {
-		writeFile(t, filepath.Join(dir, segmentDir, segmentName(0)), whole[:n])
+		writeFile(t, filepath.Join(dir, segment.Folder, segment.Name(0)), whole[:n])
 		for {
 			line, err := r.Next()
 			if errors.Is(err, io.EOF) {
@@ -403,7 +404,7 @@ func TestSecurityLogNotedLate(t *testing.T) {
 	if err := os.Remove(filepath.Join(dir, securityCursorName)); err != nil {
 		t.Fatal(err)
 	}
-	s := newSecurityLog(dir, slog.New(slog.DiscardHandler), nil)
+	s := newSecurityLog(dir, Default(), slog.New(slog.DiscardHandler), nil)
 	for _, seq := range []uint64{0, 3, 9} {
 		s.note(Cursor{Seq: seq})
 		if !s.copy(nil) {

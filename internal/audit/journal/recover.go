@@ -4,60 +4,25 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/portcullis-dev/portcullis/auditlog"
+	"github.com/portcullis-dev/portcullis/internal/audit/sealed"
+	"github.com/portcullis-dev/portcullis/internal/audit/segment"
 )
 
-const (
-	segmentDir    = "journal"
-	segmentSuffix = ".log"
-	segmentDigits = 20
-	// maxDamage is how many damaged lines Open reports one by one.
-	maxDamage = 16
-)
-
-func segmentName(first uint64) string {
-	return fmt.Sprintf("%0*d%s", segmentDigits, first, segmentSuffix)
-}
-
-// segments returns the first sequence numbers of the segments in dir,
-// ascending. A directory that does not exist has none.
-func segments(dir string) ([]uint64, error) {
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	var firsts []uint64
-	for _, e := range entries {
-		digits, ok := strings.CutSuffix(e.Name(), segmentSuffix)
-		if !ok || len(digits) != segmentDigits {
-			continue
-		}
-		first, err := strconv.ParseUint(digits, 10, 64)
-		if err == nil && segmentName(first) == e.Name() {
-			firsts = append(firsts, first)
-		}
-	}
-	slices.Sort(firsts)
-	return firsts, nil
-}
+// maxDamage is how many damaged lines Open reports one by one.
+const maxDamage = 16
 
 // recover makes the journal ready to write: it checks the segments that were
 // not sealed, moves torn tails aside and opens the last segment, or a new one
 // if the last is sealed or damaged. It returns the damage it found.
 func (j *Journal) recover() ([]*auditlog.CorruptError, error) {
-	dir := filepath.Join(j.dir, segmentDir)
+	dir := filepath.Join(j.dir, segment.Folder)
 	if err := os.MkdirAll(dir, dirMode); err != nil {
 		return nil, err
 	}
@@ -66,14 +31,14 @@ func (j *Journal) recover() ([]*auditlog.CorruptError, error) {
 			return nil, err
 		}
 	}
-	firsts, err := segments(dir)
+	firsts, err := segment.List(j.dir)
 	if err != nil {
 		return nil, err
 	}
 	var damage []*auditlog.CorruptError
 	for i, first := range firsts {
 		last := i == len(firsts)-1
-		sealed, err := isSealed(filepath.Join(dir, segmentName(first)))
+		sealed, err := segment.Sealed(filepath.Join(dir, segment.Name(first)))
 		if err != nil {
 			return nil, err
 		}
@@ -87,6 +52,13 @@ func (j *Journal) recover() ([]*auditlog.CorruptError, error) {
 		damage = append(damage, found...)
 	}
 	if j.seg.file == nil {
+		divided, err := sealed.List(j.dir)
+		if err != nil {
+			return nil, err
+		}
+		if n := len(divided); n > 0 { // no number is given twice, whatever happened to the last segment
+			j.seg.next = max(j.seg.next, divided[n-1].Last+1)
+		}
 		if err := j.begin(j.seg.next); err != nil {
 			return nil, err
 		}
@@ -94,28 +66,20 @@ func (j *Journal) recover() ([]*auditlog.CorruptError, error) {
 	return damage[:min(len(damage), maxDamage)], j.disk.syncDir()
 }
 
-func isSealed(path string) (bool, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return false, err
-	}
-	return info.Mode().Perm()&0o200 == 0, nil
-}
-
 func (j *Journal) begin(first uint64) error {
-	f, err := j.disk.create(segmentName(first))
+	f, err := j.disk.create(segment.Name(first))
 	if err != nil {
 		return err
 	}
-	j.seg = segment{file: f, first: first, next: first, born: time.Now()}
+	j.seg = openSegment{file: f, first: first, next: first, born: time.Now()}
 	return nil
 }
 
 // adopt checks a segment that an earlier process wrote. The last one becomes
 // the segment in use if it is whole and open; every other is sealed.
 func (j *Journal) adopt(first uint64, sealed, last bool) ([]*auditlog.CorruptError, error) {
-	name := segmentName(first)
-	scan, err := scanSegment(filepath.Join(j.dir, segmentDir, name), name)
+	name := segment.Name(first)
+	scan, err := scanSegment(filepath.Join(j.dir, segment.Folder, name), name)
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +95,7 @@ func (j *Journal) adopt(first uint64, sealed, last bool) ([]*auditlog.CorruptErr
 		j.log.Error("audit journal is damaged in more lines", "segment", name, "lines", len(scan.damage))
 	}
 	next := first + uint64(scan.lines)
-	j.seg = segment{first: first, next: next, size: scan.size, born: scan.born}
+	j.seg = openSegment{first: first, next: next, size: scan.size, born: scan.born}
 	switch {
 	case last && !sealed && len(scan.damage) == 0:
 		j.seg.file, err = j.disk.append(name)
@@ -187,8 +151,8 @@ func scanSegment(path, name string) (s scan, err error) {
 
 // moveTornTail copies what is behind size into a .torn file and cuts it off.
 func (j *Journal) moveTornTail(name string, size int64) error {
-	dir := filepath.Join(j.dir, segmentDir)
-	aside := fmt.Sprintf("%s-%d.torn", strings.TrimSuffix(name, segmentSuffix), size)
+	dir := filepath.Join(j.dir, segment.Folder)
+	aside := fmt.Sprintf("%s-%d.torn", strings.TrimSuffix(name, segment.Suffix), size)
 	n, err := moveTail(filepath.Join(dir, name), filepath.Join(dir, aside), size)
 	if err != nil {
 		return fmt.Errorf("moving torn line aside: %w", err)

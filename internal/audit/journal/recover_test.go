@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/portcullis-dev/portcullis/auditlog"
+	"github.com/portcullis-dev/portcullis/internal/audit/segment"
 )
 
 // written returns a directory whose journal holds the ids, and its segment.
@@ -22,7 +23,7 @@ func written(t *testing.T, ids ...string) (dir, path string) {
 		mustRecord(t, j, call(id))
 	}
 	closeTest(t, j)
-	return dir, filepath.Join(dir, segmentDir, segmentName(0))
+	return dir, filepath.Join(dir, segment.Folder, segment.Name(0))
 }
 
 func readFile(t *testing.T, path string) []byte {
@@ -53,7 +54,7 @@ func TestTornTailIsMovedAside(t *testing.T) {
 		if got := contents(t, dir); strings.Join(got, "") != "abc" {
 			t.Errorf("tail %.10q: journal holds %q", tail, got)
 		}
-		aside, err := filepath.Glob(filepath.Join(dir, segmentDir, "*.torn"))
+		aside, err := filepath.Glob(filepath.Join(dir, segment.Folder, "*.torn"))
 		if err != nil || len(aside) != 1 || string(readFile(t, aside[0])) != tail {
 			t.Errorf("tail %.10q: aside is %q", tail, aside)
 		}
@@ -124,7 +125,7 @@ func TestTornSegmentBeforeLast(t *testing.T) {
 	whole := readFile(t, path)
 	writeFile(t, path, whole[:len(whole)-5])
 	next := auditlog.AppendLine(nil, []byte(`{"id":"d","time":"2026-11-22T06:15:19.123Z","type":"T","severity":"INFO","outcome":"success"}`))
-	writeFile(t, filepath.Join(dir, segmentDir, segmentName(3)), next)
+	writeFile(t, filepath.Join(dir, segment.Folder, segment.Name(3)), next)
 	j := openTest(t, dir, Default(), Options{})
 	closeTest(t, j)
 	wantMode(t, path, sealedMode)

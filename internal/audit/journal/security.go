@@ -15,6 +15,7 @@ import (
 
 	portcullis "github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/auditlog"
+	"github.com/portcullis-dev/portcullis/internal/audit/rotate"
 )
 
 const (
@@ -45,6 +46,9 @@ type securityLog struct {
 	log  *slog.Logger
 	who  Personal // nil: events are not sealed
 	done Cursor   // up to which everything is copied; used by copy only
+	size int64    // at which the file is rotated
+	age  time.Duration
+	safe bool // the saved cursor is behind everything in the file; used by flush only
 
 	mu   sync.Mutex
 	from *Cursor // where the first event is that was not copied; nil if none
@@ -54,9 +58,9 @@ type securityLog struct {
 	stopped chan struct{}
 }
 
-func newSecurityLog(dir string, log *slog.Logger, who Personal) *securityLog {
+func newSecurityLog(dir string, cfg Config, log *slog.Logger, who Personal) *securityLog {
 	s := &securityLog{
-		dir: dir, log: log, who: who,
+		dir: dir, log: log, who: who, size: cfg.SecurityBytes, age: cfg.SecurityAge,
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	from := s.savedCursor()
@@ -190,6 +194,14 @@ func (s *securityLog) append(out, entry []byte, seen map[string]bool) []byte {
 
 func (s *securityLog) flush(out []byte, upTo Cursor) error {
 	if len(out) > 0 {
+		// What a crash makes us read twice is looked for in the file itself: it
+		// stays until the saved cursor is behind all that is in it.
+		if s.safe {
+			if err := rotate.Rotate(filepath.Join(s.dir, securityName), s.size, s.age); err != nil {
+				return err
+			}
+		}
+		s.safe = false
 		f, err := os.OpenFile(filepath.Join(s.dir, securityName), os.O_CREATE|os.O_APPEND|os.O_WRONLY, openMode)
 		if err != nil {
 			return err
@@ -201,7 +213,11 @@ func (s *securityLog) flush(out []byte, upTo Cursor) error {
 			return err
 		}
 	}
-	return s.saveCursor(upTo)
+	if err := s.saveCursor(upTo); err != nil {
+		return err
+	}
+	s.safe = true
+	return nil
 }
 
 // appendWhole appends lines to f or, if that fails, nothing.

@@ -3,6 +3,7 @@ package journal
 import (
 	"errors"
 	"fmt"
+	"github.com/portcullis-dev/portcullis/internal/audit/segment"
 	"time"
 )
 
@@ -43,20 +44,44 @@ func (j *Journal) delay() {
 	}
 }
 
-// sync makes all that is written durable. Writing goes on meanwhile.
+// Sync returns when every record whose Record returned before is on the
+// device, whatever the durability.
+func (j *Journal) Sync() error {
+	j.mu.Lock()
+	if j.closed {
+		j.mu.Unlock()
+		return ErrClosed
+	}
+	j.active.Add(1)
+	j.mu.Unlock()
+	defer j.active.Done()
+	j.writing.Lock()
+	j.dirty = true
+	j.writing.Unlock()
+	return j.syncAll()
+}
+
+// sync makes all that is written durable, if something is not.
 func (j *Journal) sync() {
+	_ = j.syncAll() // noted; the next sync tries again
+}
+
+// syncAll makes all that is written durable. Writing goes on meanwhile.
+func (j *Journal) syncAll() error {
+	j.syncing.Lock() // who comes second also waits for what the first took on
+	defer j.syncing.Unlock()
 	j.writing.Lock()
 	current, retired := j.seg, j.retired
 	dirty, newName := j.dirty, j.newName
 	j.retired, j.dirty, j.newName = nil, false, false
 	j.writing.Unlock()
 	if !dirty && len(retired) == 0 {
-		return
+		return nil
 	}
 	start := time.Now()
 	var errs []error
 	for _, s := range retired {
-		errs = append(errs, s.file.Sync(), j.disk.seal(segmentName(s.first)), s.file.Close())
+		errs = append(errs, s.file.Sync(), j.disk.seal(segment.Name(s.first)), s.file.Close())
 	}
 	if newName {
 		errs = append(errs, j.disk.syncDir())
@@ -70,9 +95,10 @@ func (j *Journal) sync() {
 		j.failed("sync", err)
 		j.newName = j.newName || newName
 		j.distrust()
-		return
+		return err
 	}
 	j.opts.Observer.Synced(time.Since(start))
+	return nil
 }
 
 // endOfAge ends a segment that is old enough to be sealed although nobody

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -73,6 +72,8 @@ func Tail(ctx context.Context, dir string, opts TailOptions, show func(Line, por
 			err = pause(ctx, PollInterval)
 		case errors.Is(err, io.EOF):
 			return nil
+		case IsExpired(err):
+			err = nil
 		case IsDamage(err) && opts.Damage != nil:
 			err = opts.Damage(err)
 		}
@@ -127,7 +128,7 @@ func End(dir string) (Cursor, error) {
 // lastMatches returns where the last opts.Last matching records begin. It
 // reads the segments from the newest to the oldest until it has enough.
 func lastMatches(ctx context.Context, dir string, opts TailOptions) (Cursor, error) {
-	firsts, err := segments(filepath.Join(dir, segmentDir))
+	firsts, err := allSegments(dir)
 	if err != nil {
 		return Cursor{}, err
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis/auditlog"
+	"github.com/portcullis-dev/portcullis/internal/audit/segment"
 )
 
 // maxSpare is the largest buffer that is kept for reuse.
@@ -231,7 +232,7 @@ func (j *Journal) trim(size int64) error {
 // rotate begins a new segment. The old one is synced, sealed and closed in the
 // background. Callers hold writing.
 func (j *Journal) rotate() error {
-	f, err := j.disk.create(segmentName(j.seg.next))
+	f, err := j.disk.create(segment.Name(j.seg.next))
 	if err == nil && j.cfg.Durability == Strict {
 		if err = j.disk.syncDir(); err != nil {
 			_ = f.Close() // still empty; the next try opens it again
@@ -243,7 +244,7 @@ func (j *Journal) rotate() error {
 		return err
 	}
 	j.retired = append(j.retired, j.seg)
-	j.seg = segment{file: f, first: j.seg.next, next: j.seg.next, born: time.Now()}
+	j.seg = openSegment{file: f, first: j.seg.next, next: j.seg.next, born: time.Now()}
 	j.renew, j.newName, j.dirty = false, true, true
 	signal(j.dirtied)
 	return nil

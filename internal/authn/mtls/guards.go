@@ -3,6 +3,7 @@ package mtls
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"slices"
 	"sync"
@@ -59,6 +60,7 @@ func (g *Guard) CheckConn(ctx context.Context, c *portcullis.Conn) error {
 			return &portcullis.Error{
 				Kind: portcullis.KindUnauthenticated, Reason: "unauthenticated", Public: Required, Header: Challenge(),
 				Event: portcullis.EventAuthFailure, Detail: "no client certificate", Attempted: portcullis.Actor{Method: Method},
+				Facts: []slog.Attr{slog.Bool("no_credentials", true)},
 			}
 		}
 		return nil

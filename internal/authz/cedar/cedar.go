@@ -23,6 +23,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -36,9 +37,10 @@ import (
 
 // Options are what a guard needs beside the policies.
 type Options struct {
-	Scopes func(portcullis.Principal) []string // what the roles of a principal add to its scopes; nil = nothing
-	Clock  func() time.Time                    // nil = time.Now
-	Log    *slog.Logger                        // for policies that fail; nil = nowhere
+	Scopes func(portcullis.Principal) []string           // what the roles of a principal add to its scopes; nil = nothing
+	Clock  func() time.Time                              // nil = time.Now
+	Log    *slog.Logger                                  // for policies that fail; nil = nowhere
+	Risk   func(principal string, client netip.Addr) int // 0 to 100; nil = 0
 }
 
 // Authorizer is the guard "cedar". It is immutable and safe for concurrent use.
@@ -53,6 +55,9 @@ var _ portcullis.Authorizer = (*Authorizer)(nil)
 func New(set *Set, o Options) *Authorizer {
 	if o.Scopes == nil {
 		o.Scopes = func(portcullis.Principal) []string { return nil }
+	}
+	if o.Risk == nil {
+		o.Risk = func(string, netip.Addr) int { return 0 }
 	}
 	if o.Clock == nil {
 		o.Clock = time.Now
@@ -92,7 +97,7 @@ func (z *Authorizer) decide(p portcullis.Principal, a portcullis.Action) portcul
 	w := z.world(p, a)
 	req := cedar.Request{Principal: w.principal.UID, Action: w.action.UID, Resource: w.resource.UID}
 	if a.Listing {
-		return z.list(w, req, a)
+		return z.list(w, req, p, a)
 	}
 	args := cedar.NewRecord(nil)
 	if len(z.set.arguments) > 0 { // else nobody asks
@@ -101,7 +106,7 @@ func (z *Authorizer) decide(p portcullis.Principal, a portcullis.Action) portcul
 			return portcullis.Decision{Rule: err.Error()}
 		}
 	}
-	req.Context = z.context(a, args)
+	req.Context = z.context(p, a, args)
 	verdict, diag := cedar.Authorize(z.set.all, w, req)
 	return z.conclude(verdict, diag, a)
 }
@@ -124,8 +129,8 @@ func (z *Authorizer) conclude(verdict cedar.Decision, diag cedar.Diagnostic, a p
 }
 
 // list decides whether an entry of a list is shown.
-func (z *Authorizer) list(w *world, req cedar.Request, a portcullis.Action) portcullis.Decision {
-	req.Context = z.context(a, eval.Variable("arguments"))
+func (z *Authorizer) list(w *world, req cedar.Request, who portcullis.Principal, a portcullis.Action) portcullis.Decision {
+	req.Context = z.context(who, a, eval.Variable("arguments"))
 	verdict, diag := cedar.Authorize(z.set.plain, w, req)
 	d := z.conclude(verdict, diag, a)
 	if !d.Allowed() && len(diag.Errors)+len(diag.Reasons) > 0 { // forbidden or failed, whatever the arguments
@@ -148,7 +153,7 @@ func (z *Authorizer) list(w *world, req cedar.Request, a portcullis.Action) port
 }
 
 // context is what policies know of the call.
-func (z *Authorizer) context(a portcullis.Action, args cedar.Value) cedar.Record {
+func (z *Authorizer) context(p portcullis.Principal, a portcullis.Action, args cedar.Value) cedar.Record {
 	m := make(cedar.RecordMap, len(attributes["context"]))
 	for _, word := range attributes["context"] {
 		if !z.set.asks["context."+word] {
@@ -164,7 +169,7 @@ func (z *Authorizer) context(a portcullis.Action, args cedar.Value) cedar.Record
 		case "weekday":
 			m["weekday"] = cedar.String(strings.ToLower(z.Clock().UTC().Weekday().String()))
 		case "risk":
-			m["risk"] = cedar.Long(0)
+			m["risk"] = cedar.Long(z.Risk(p.ID, a.Client))
 		case "route":
 			m["route"] = cedar.String(a.Route)
 		case "tls":

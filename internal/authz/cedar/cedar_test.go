@@ -23,6 +23,23 @@ func guard(t testing.TB, text string) *Authorizer {
 	return New(set, Options{Clock: func() time.Time { return time.Date(2026, 3, 7, 14, 30, 0, 0, time.UTC) }})
 }
 
+// TestRisk: policies see the score of the caller who calls, from where it does.
+func TestRisk(t *testing.T) {
+	g := guard(t, `permit(principal, action, resource) when { context.risk < 50 };`)
+	for score, want := range map[int]bool{0: true, 49: true, 50: false, 100: false} {
+		g.Risk = func(principal string, from netip.Addr) int {
+			if principal != alice().ID || from != netip.MustParseAddr("10.1.2.3") {
+				t.Errorf("asked about %q from %s", principal, from)
+			}
+			return score
+		}
+		d, err := g.Authorize(t.Context(), alice(), call("x", ""))
+		if err != nil || d.Allowed() != want {
+			t.Errorf("risk %d: %+v, %v", score, d, err)
+		}
+	}
+}
+
 func call(name, args string) portcullis.Action {
 	a := portcullis.Action{
 		Route: "files", Method: "tools/call", Target: portcullis.Target{Kind: portcullis.TargetTool, Name: name},

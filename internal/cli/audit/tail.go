@@ -25,7 +25,8 @@ type verbs struct{ *frame.Frame }
 // Command returns the verbs below "audit".
 func Command(f *frame.Frame) *cobra.Command {
 	c := verbs{f}
-	return frame.Group("audit", "Read the audit log and see where it goes", c.tail(), c.search(), c.export(), c.index(), c.sinks())
+	return frame.Group("audit", "Read and prove the audit log, and say where it goes and how long it is kept",
+		c.tail(), c.search(), c.verify(), c.prove(), c.checkpoint(), c.export(), c.index(), c.sinks(), c.retention(), c.hold())
 }
 
 func (c verbs) tail() *cobra.Command {

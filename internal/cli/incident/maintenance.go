@@ -15,7 +15,7 @@ type verbs struct{ *frame.Frame }
 // Command returns the verbs below "incident".
 func Command(f *frame.Frame) *cobra.Command {
 	c := verbs{f}
-	return frame.Group("incident", "Contain trouble", c.maintenance())
+	return frame.Group("incident", "Contain trouble", c.status(), c.contain(), c.release(), c.close(), c.maintenance())
 }
 
 func (c verbs) maintenance() *cobra.Command {

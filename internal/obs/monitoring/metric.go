@@ -42,6 +42,7 @@ const (
 	upstreams = "Upstreams"
 	audit     = "Audit journal"
 	content   = "Content and tools"
+	detection = "Detection"
 	secrets   = "Secrets and certificates"
 	process   = "Process"
 )
@@ -51,6 +52,12 @@ var (
 	route   = Label{"route", "names of routes in the configuration, `admin`, and empty for unknown paths"}
 	origins = Label{"source", "kinds of sources of secrets: `wallet`, `env`, `file`, …"}
 )
+
+// classLabels are those of the metrics of classes of the audit log.
+var classLabels = [...]Label{{"class", "`access`, `security`, `audit`"}}
+
+// sinkLabels are those of the metrics of sinks.
+var sinkLabels = [...]Label{{"sink", "names of sinks in the configuration"}, {"kind", "`splunk`, `syslog`, `http`, `elastic`, `otlp`, `file`, `webhook`"}}
 
 // metrics is the list. A metric that a gateway registers and that is not here
 // fails a test.
@@ -77,12 +84,43 @@ var metrics = [...]Metric{
 	{audit, "portcullis_journal_sync_duration_seconds", Histogram, "seconds", "Time that an fsync of the audit journal takes.", nil},
 	{audit, "portcullis_journal_errors_total", Counter, "", "Failed operations of the audit journal.", []Label{{"operation", "`write`, `sync`, `rotate`, `close`"}}},
 	{audit, "portcullis_journal_lost_total", Counter, "", "Events not recorded although their call passed.", nil},
+	{audit, "portcullis_audit_log_size", Gauge, "", "Records of the audit log that the newest checkpoint covers.", nil},
+	{audit, "portcullis_audit_log_lag_seconds", Gauge, "seconds", "How long the oldest record that no checkpoint covers has waited.", nil},
+	{audit, "portcullis_audit_log_failures_total", Counter, "", "Failures to continue, witness or publish the transparency log; refused: its files do not fit what was signed.",
+		[]Label{{"operation", "`append`, `refused`, `witness`, `publish`"}}},
 	{audit, "portcullis_audit_index_updated_seconds", Gauge, "seconds", "When the index of the audit log last had all that fills a block, in seconds since 1970; 0 before the first time.", nil},
+	{audit, "portcullis_audit_undivided_bytes", Gauge, "bytes", "Bytes of segments of the audit log that are not divided yet.", nil},
+	{audit, "portcullis_audit_segments_divided_total", Counter, "", "Segments of the audit log divided by class.", nil},
+	{audit, "portcullis_audit_sealed_bytes", Gauge, "bytes", "Bytes of class files of the audit log.", classLabels[:]},
+	{audit, "portcullis_audit_oldest_record_timestamp_seconds", Gauge, "seconds", "Time of the oldest record in class files of the audit log.", classLabels[:]},
+	{audit, "portcullis_audit_removed_bytes_total", Counter, "bytes", "Bytes of class files of the audit log removed at the end of their time.", classLabels[:]},
+	{audit, "portcullis_audit_removed_records_total", Counter, "", "Records of the audit log removed at the end of their time.", classLabels[:]},
+	{audit, "portcullis_audit_retention_errors_total", Counter, "", "Failed operations of the retention of the audit log.", []Label{{"operation", "`divide`, `archive`, `remove`, `pass`"}}},
+	{audit, "portcullis_audit_disk_free_bytes", Gauge, "bytes", "Free bytes on the disk of the audit log.", nil},
+	{audit, "portcullis_sink_lag_seconds", Gauge, "seconds", "Age of the oldest event that a sink still has to send.", sinkLabels[:]},
+	{audit, "portcullis_sink_lag_records", Gauge, "", "Records of the journal that a sink has still to look at or send.", sinkLabels[:]},
+	{audit, "portcullis_sink_sent_total", Counter, "", "Events that a sink sent and its server took.", sinkLabels[:]},
+	{audit, "portcullis_sink_failed_total", Counter, "", "Attempts to send that failed and are repeated.", sinkLabels[:]},
+	{audit, "portcullis_sink_dead_total", Counter, "", "Events that a server refused and a sink laid aside.", sinkLabels[:]},
+	{audit, "portcullis_sink_missed_total", Counter, "", "Records that were removed before a sink had sent them.", sinkLabels[:]},
+	{audit, "portcullis_sink_dead_letters", Gauge, "", "Events in the dead letter file of a sink.", sinkLabels[:]},
+	{audit, "portcullis_sink_last_success_timestamp_seconds", Gauge, "seconds", "When a server last took events, in seconds since 1970; 0 = not since the start.", sinkLabels[:]},
 
 	{content, "portcullis_content_findings_total", Counter, "", "What content rules found, by the kind of the finding and what was done about it.",
 		[]Label{route, {"kind", "kinds of detectors"}, {"action", "actions of rules"}}},
 	{content, "portcullis_tools_held", Gauge, "", "Tools that are held until an operator approves them, by route.", []Label{route}},
 
+	{detection, "portcullis_risk_score", Histogram, "", "Scores of callers after each event that counts.", nil},
+	{detection, "portcullis_risk_subjects", Gauge, "", "Callers and addresses of which something is kept that counts.", nil},
+	{detection, "portcullis_incidents_open", Gauge, "", "Incidents that nobody has closed.", nil},
+	{detection, "portcullis_containments_active", Gauge, "", "Containments in force.", nil},
+	{detection, "portcullis_anomalies_total", Counter, "", "Incidents that were told, by what was odd first and how bad it was.",
+		[]Label{{"metric", "`call_rate`, `error_rate`, `denial_rate`, `latency`, `bytes_out`, `new_tool`, `new_country`, `off_hours`, `rapid_requests`, `scanning`"}, {"severity", "`WARN`, `CRITICAL`"}}},
+	{detection, "portcullis_detect_subjects", Gauge, "", "Callers, keys, tools, routes and addresses with a baseline, by kind.",
+		[]Label{{"kind", "`principal`, `key`, `tool`, `route`, `address`"}}},
+	{detection, "portcullis_detect_open_incidents", Gauge, "", "Incidents that have not ended.", nil},
+	{detection, "portcullis_detect_lag_seconds", Gauge, "seconds", "Age of the record of the journal that is judged next; 0 when all are.", nil},
+	{detection, "portcullis_detect_evicted_subjects", Gauge, "", "Subjects forgotten for want of room since the start.", nil},
 	{secrets, "portcullis_secrets", Gauge, "", "Secrets that are kept ready, by source.", []Label{origins}},
 	{secrets, "portcullis_secret_reads_total", Counter, "", "Questions to sources of secrets, by source and result: success, failure.", []Label{origins, {"result", "`success`, `failure`"}}},
 	{secrets, "portcullis_secret_age_seconds", Gauge, "seconds", "Time since the secret that was confirmed longest ago was read or its lease renewed.", []Label{origins}},

@@ -72,8 +72,46 @@ var rows = [...]row{
 		{"Audit failures", "Failed operations, and events that are lost. Both should be 0.", "stat", "short", 8, []query{
 			{"{{operation}}", `sum by (operation) (increase(portcullis_journal_errors_total{` + byJob + `}[$__range]))`},
 			{"lost", `sum(increase(portcullis_journal_lost_total{` + byJob + `}[$__range]))`}}},
+		{"Signed audit log", "", "timeseries", "short", 8, []query{
+			{"records signed a second", `sum(deriv(portcullis_audit_log_size{` + byJob + `}[$__rate_interval]))`},
+			{"waiting (s)", `max(portcullis_audit_log_lag_seconds{` + byJob + `})`}}},
 		{"Index of the audit log", "Time since it last had all that fills a block.", "stat", "s", 8, []query{
 			{"{{instance}}", `time() - (portcullis_audit_index_updated_seconds{` + byJob + `} > 0)`}}},
+		{"Kept, by class", "What is divided by class, and what is not yet.", "timeseries", "bytes", 8, []query{
+			{"{{class}}", `sum by (class) (portcullis_audit_sealed_bytes{` + byJob + `})`},
+			{"not divided", `sum(portcullis_audit_undivided_bytes{` + byJob + `})`},
+			{"free", `min(portcullis_audit_disk_free_bytes{` + byJob + `})`}}},
+		{"Retention", "Failed operations, what was removed, and the age of the oldest record.", "timeseries", "short", 8, []query{
+			{"{{operation}} failed", `sum by (operation) (increase(portcullis_audit_retention_errors_total{` + byJob + `}[$__rate_interval]))`},
+			{"{{class}} records removed", `sum by (class) (increase(portcullis_audit_removed_records_total{` + byJob + `}[$__rate_interval]))`},
+			{"{{class}} bytes removed", `sum by (class) (increase(portcullis_audit_removed_bytes_total{` + byJob + `}[$__rate_interval]))`},
+			{"segments divided", `sum(increase(portcullis_audit_segments_divided_total{` + byJob + `}[$__rate_interval]))`},
+			{"{{class}} age (s)", `time() - min by (class) (portcullis_audit_oldest_record_timestamp_seconds{` + byJob + `})`}}},
+		{"Sinks: lag", "", "timeseries", "s", 8, []query{
+			{"{{sink}}", `max by (sink) (portcullis_sink_lag_seconds{` + byJob + `})`},
+			{"{{sink}}: records", `max by (sink) (portcullis_sink_lag_records{` + byJob + `})`},
+			{"{{sink}}: since it took events", `time() - max by (sink) (portcullis_sink_last_success_timestamp_seconds{` + byJob + `})`}}},
+		{"Sinks: events", "", "timeseries", "cps", 8, []query{
+			{"{{sink}}: sent", `sum by (sink) (rate(portcullis_sink_sent_total{` + byJob + `}[$__rate_interval]))`},
+			{"{{sink}}: failed attempts", `sum by (sink) (rate(portcullis_sink_failed_total{` + byJob + `}[$__rate_interval]))`}}},
+		{"Sinks: refused and missed", "", "timeseries", "short", 8, []query{
+			{"{{sink}}: dead letters", `max by (sink) (portcullis_sink_dead_letters{` + byJob + `})`},
+			{"{{sink}}: refused", `sum by (sink) (increase(portcullis_sink_dead_total{` + byJob + `}[$__range]))`},
+			{"{{sink}}: missed", `sum by (sink) (increase(portcullis_sink_missed_total{` + byJob + `}[$__range]))`}}},
+	}},
+	{"Detection", []panel{
+		{"Risk and response", "Open incidents, containments in force, callers that are watched.", "timeseries", "short", 8, []query{
+			{"incidents", `sum(portcullis_incidents_open{` + byJob + `})`},
+			{"containments", `sum(portcullis_containments_active{` + byJob + `})`},
+			{"watched", `sum(portcullis_risk_subjects{` + byJob + `})`},
+			{"score, 95 %", `histogram_quantile(0.95, sum by (le) (rate(portcullis_risk_score_bucket{` + byJob + `}[$__rate_interval])))`}}},
+		{"Incidents", "Told by anomaly detection, by what was odd first.", "timeseries", "short", 8, []query{
+			{"{{metric}} {{severity}}", `sum by (metric, severity) (increase(portcullis_anomalies_total{` + byJob + `}[$__rate_interval]))`},
+			{"open", `sum(portcullis_detect_open_incidents{` + byJob + `})`}}},
+		{"Watched", "With a baseline, and forgotten for want of room.", "timeseries", "short", 8, []query{
+			{"{{kind}}", `sum by (kind) (portcullis_detect_subjects{` + byJob + `})`},
+			{"forgotten", `sum(portcullis_detect_evicted_subjects{` + byJob + `})`}}},
+		{"Behind the journal", "", "timeseries", "s", 8, []query{{"{{instance}}", `portcullis_detect_lag_seconds{` + byJob + `}`}}},
 	}},
 	{"Secrets and certificates", []panel{
 		{"Certificates end in", "", "stat", "s", 6, []query{{"{{certificate}}", `min by (certificate) (portcullis_tls_certificate_expiry_timestamp_seconds{` + byJob + `}) - time()`}}},

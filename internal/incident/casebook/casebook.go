@@ -1,0 +1,267 @@
+// Package casebook keeps incidents: what was noticed of whom, how bad it is,
+// what became of it, and when somebody closed it.
+//
+// One incident is open for a key at a time: what is noticed again while it is
+// open updates it. So a storm of events is one incident with a number, and
+// whoever is woken by INCIDENT_OPENED is woken once. The events name the incident
+// by its id, which is also the key by which alerts find together; whom it is
+// about is their actor, whose personal data is sealed in the audit log.
+package casebook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/obs"
+)
+
+// Errors of this package.
+var (
+	ErrNotFound = errors.New("no such incident is open")
+	ErrInvalid  = errors.New("not an incident")
+)
+
+// MaxText bounds texts of an incident, in bytes.
+const MaxText = 200
+
+// Overflow is the key of the incident that stands for all that came when too
+// many had been opened already.
+const Overflow = "overflow"
+
+// Incident is one of them.
+type Incident struct {
+	ID       string
+	Key      string // one is open for a key at a time
+	Subject  string // whom it is about, as containments write it
+	Rule     string // that opened it
+	Summary  string
+	Score    int // the highest
+	Count    int // how often it was noticed
+	OpenedAt time.Time
+	SeenAt   time.Time // noticed last
+	ClosedAt time.Time // zero = open
+	ClosedBy string
+	Note     string // of who closed it
+
+	Actor portcullis.Actor // the subject, for the event that tells of the incident; not stored
+}
+
+// Open reports whether the incident is open.
+func (i *Incident) Open() bool { return i.ClosedAt.IsZero() }
+
+// Store keeps incidents. A driver passes storetest.Incidents.
+type Store interface {
+	// SaveIncident adds an incident or replaces the one with its id.
+	SaveIncident(ctx context.Context, i Incident) error
+	// OpenIncidents lists those that are open, oldest first.
+	OpenIncidents(ctx context.Context) ([]Incident, error)
+	// Incidents lists the newest, those that are closed included.
+	Incidents(ctx context.Context, max int) ([]Incident, error)
+	// OpenedIncidents counts those opened since a time.
+	OpenedIncidents(ctx context.Context, since time.Time) (int, error)
+}
+
+// Settings bound what a Book does by itself.
+type Settings struct {
+	PerHour int           // incidents opened in an hour; further ones become one
+	Quiet   time.Duration // after which an incident closes; 0 = never
+}
+
+// Defaults of Settings.
+const (
+	DefaultPerHour = 100
+	DefaultQuiet   = 24 * time.Hour
+)
+
+// saveEvery is how often what is noticed again of an open incident is stored.
+const saveEvery = 10 * time.Second
+
+// Book opens, updates and closes incidents. It is safe for concurrent use.
+type Book struct {
+	store    Store
+	recorder portcullis.Recorder
+	now      func() time.Time
+
+	mu    sync.Mutex
+	set   Settings
+	open  map[string]*entry // by key
+	early []time.Time       // when those of the last hour were opened, oldest first
+}
+
+type entry struct {
+	Incident
+	saved time.Time // when it was stored last
+}
+
+// NewBook returns the book of a store. now may be nil.
+func NewBook(ctx context.Context, store Store, recorder portcullis.Recorder, now func() time.Time) (*Book, error) {
+	if now == nil {
+		now = time.Now
+	}
+	b := &Book{store: store, recorder: recorder, now: now, open: map[string]*entry{}, set: Settings{DefaultPerHour, DefaultQuiet}}
+	list, err := store.OpenIncidents(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading incidents: %w", err)
+	}
+	for _, i := range list {
+		b.open[i.Key] = &entry{i, i.SeenAt}
+	}
+	n, err := store.OpenedIncidents(ctx, now().Add(-time.Hour))
+	if err != nil {
+		return nil, fmt.Errorf("reading incidents: %w", err)
+	}
+	for range n { // a restart does not begin the hour anew
+		b.early = append(b.early, now())
+	}
+	return b, nil
+}
+
+// Use puts settings into force.
+func (b *Book) Use(s Settings) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.set = s
+}
+
+// Notice opens an incident, or updates the one that is open for its key. It
+// reports whether one was opened.
+func (b *Book) Notice(ctx context.Context, i Incident, details ...slog.Attr) (Incident, bool, error) {
+	ctx = context.WithoutCancel(ctx)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if i.Key == "" || len(i.Summary) > MaxText {
+		return Incident{}, false, ErrInvalid
+	}
+	now := stored(b.now())
+	have := b.open[i.Key]
+	if have == nil && b.tooMany(now) {
+		i.Key, i.Subject, i.Summary = Overflow, "", "more incidents than incident.max_per_hour allows"
+		have = b.open[i.Key]
+	}
+	if have != nil {
+		have.Count++
+		have.Score, have.SeenAt = max(have.Score, i.Score), now
+		if now.Sub(have.saved) < saveEvery {
+			return have.Incident, false, nil
+		}
+		have.saved = now
+		return have.Incident, false, b.save(ctx, have.Incident)
+	}
+	i.ID, i.Count, i.OpenedAt, i.SeenAt = obs.NewID(), 1, now, now
+	i.ClosedAt, i.ClosedBy, i.Note = time.Time{}, "", ""
+	by := i.Actor
+	if i.Actor = (portcullis.Actor{}); i.Key == Overflow || by == (portcullis.Actor{}) {
+		by = portcullis.Actor{ID: "portcullis", Method: "response"}
+	}
+	if err := b.note(ctx, portcullis.EventIncidentOpened, i, by, i.Summary, details...); err != nil {
+		return Incident{}, false, fmt.Errorf("recording an incident: %w", err)
+	}
+	if err := b.save(ctx, i); err != nil {
+		return Incident{}, false, err
+	}
+	b.open[i.Key] = &entry{i, now}
+	b.early = append(b.early, now)
+	return i, true, nil
+}
+
+// tooMany reports whether no further incident may be opened now. The caller
+// holds mu.
+func (b *Book) tooMany(now time.Time) bool {
+	for len(b.early) > 0 && now.Sub(b.early[0]) >= time.Hour {
+		b.early = b.early[1:]
+	}
+	return b.set.PerHour > 0 && len(b.early) >= b.set.PerHour
+}
+
+// Close closes an incident. It returns ErrNotFound if none of that id is open.
+func (b *Book) Close(ctx context.Context, id, note string, by portcullis.Actor) (Incident, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(note) > MaxText {
+		return Incident{}, fmt.Errorf("%w: reason: more than %d bytes", ErrInvalid, MaxText)
+	}
+	for _, e := range b.open {
+		if e.ID == id {
+			return b.close(context.WithoutCancel(ctx), e.Incident, note, by)
+		}
+	}
+	return Incident{}, ErrNotFound
+}
+
+// close closes i. The caller holds mu.
+func (b *Book) close(ctx context.Context, i Incident, note string, by portcullis.Actor) (Incident, error) {
+	i.ClosedAt, i.ClosedBy, i.Note = stored(b.now()), by.ID, note
+	if err := b.note(ctx, portcullis.EventIncidentClosed, i, by, note); err != nil {
+		return Incident{}, fmt.Errorf("recording that an incident is closed: %w", err)
+	}
+	if err := b.save(ctx, i); err != nil {
+		return Incident{}, err
+	}
+	delete(b.open, i.Key)
+	return i, nil
+}
+
+// Sweep closes incidents of which nothing was heard for long, and stores what
+// was only counted.
+func (b *Book) Sweep(ctx context.Context) error {
+	ctx = context.WithoutCancel(ctx)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.now()
+	var errs []error
+	for _, e := range b.open {
+		switch {
+		case b.set.Quiet > 0 && now.Sub(e.SeenAt) >= b.set.Quiet:
+			_, err := b.close(ctx, e.Incident, "nothing more was noticed", portcullis.Actor{ID: "portcullis", Method: "schedule"})
+			errs = append(errs, err)
+		case e.SeenAt.After(e.saved) && now.Sub(e.saved) >= saveEvery:
+			e.saved = now
+			errs = append(errs, b.save(ctx, e.Incident))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Count is the number of incidents that are open.
+func (b *Book) Count() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.open)
+}
+
+// List lists the newest incidents: those that are open, or all.
+func (b *Book) List(ctx context.Context, all bool, limit int) ([]Incident, error) {
+	if all {
+		return b.store.Incidents(ctx, limit)
+	}
+	return b.store.OpenIncidents(ctx)
+}
+
+func (b *Book) save(ctx context.Context, i Incident) error {
+	if err := b.store.SaveIncident(ctx, i); err != nil {
+		return fmt.Errorf("storing an incident: %w", err)
+	}
+	return nil
+}
+
+func (b *Book) note(ctx context.Context, t portcullis.EventType, i Incident, by portcullis.Actor, reason string, more ...slog.Attr) error {
+	sev, action := portcullis.SeverityCritical, "open"
+	if t == portcullis.EventIncidentClosed {
+		sev, action = portcullis.SeverityInfo, "close"
+	}
+	return b.recorder.Record(ctx, &portcullis.Event{
+		Time: b.now(), Type: t, Severity: sev, Outcome: portcullis.OutcomeSuccess, Actor: by,
+		Resource: "incident:" + i.ID, Action: action, Reason: reason, RiskScore: i.Score,
+		Details: append([]slog.Attr{
+			slog.String("dedup_key", i.ID), slog.String("rule", i.Rule), slog.Int("count", i.Count),
+		}, more...),
+	})
+}
+
+// stored is a time as stores keep it.
+func stored(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }

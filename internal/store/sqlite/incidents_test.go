@@ -1,0 +1,22 @@
+package sqlite_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/portcullis-dev/portcullis/internal/incident/casebook"
+	"github.com/portcullis-dev/portcullis/internal/incident/containment"
+	"github.com/portcullis-dev/portcullis/internal/store/storetest"
+)
+
+func TestContainmentStore(t *testing.T) {
+	storetest.Containments(t, func(t *testing.T) containment.Store {
+		return open(t, filepath.Join(t.TempDir(), "a.db")).Containments()
+	})
+}
+
+func TestIncidentStore(t *testing.T) {
+	storetest.Incidents(t, func(t *testing.T) casebook.Store {
+		return open(t, filepath.Join(t.TempDir(), "a.db")).Incidents()
+	})
+}
