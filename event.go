@@ -64,6 +64,8 @@ const (
 	EventToolQuarantined EventType = "TOOL_QUARANTINED" // an operator holds a tool
 
 	EventAnomalyDetected EventType = "ANOMALY_DETECTED" // something is unlike before; details say what and how much
+	EventCardChanged     EventType = "CARD_CHANGED"     // an agent shows a card that is not the approved one
+	EventCardRefused     EventType = "CARD_REFUSED"     // an agent's card cannot be used: the last good one stays
 
 	EventMaintenanceOn  EventType = "MAINTENANCE_ON"
 	EventMaintenanceOff EventType = "MAINTENANCE_OFF"

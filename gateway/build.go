@@ -12,6 +12,7 @@ import (
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway/a2a"
 	"github.com/portcullis-dev/portcullis/gateway/access"
+	"github.com/portcullis-dev/portcullis/gateway/agentcard"
 	"github.com/portcullis-dev/portcullis/gateway/certs"
 	"github.com/portcullis-dev/portcullis/gateway/contain"
 	"github.com/portcullis-dev/portcullis/gateway/content"
@@ -121,6 +122,9 @@ func Build(cfg *config.Config, d Deps, prev *Table) (*Table, error) {
 		t.order = append(t.order, rt)
 		if cfg.Routes[i].SpeaksA2A() {
 			t.agents = append(t.agents, rt)
+			if rt.card != nil {
+				agentcard.Publish(t.fixed, rt.path, rt.card)
+			}
 		}
 		if err := tokens.Publish(t.fixed, rt.path, rt.pipe.resource); err != nil {
 			return nil, err
@@ -207,7 +211,7 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	if rc.SpeaksA2A() {
 		speak = b.a2a
 	}
-	if err := speak(rt, rc, rules); err != nil {
+	if err := speak(rt, rc, rules, prev); err != nil {
 		return nil, err
 	}
 	if slices.Contains(rc.Auth, basic.Method) {
@@ -229,7 +233,7 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 }
 
 // mcp adds what a route to an MCP server has.
-func (b *builder) mcp(rt *route, rc *config.Route, rules *inspect.Engine) error {
+func (b *builder) mcp(rt *route, rc *config.Route, rules *inspect.Engine, _ *Table) error {
 	pinned, err := pins.Guard(context.Background(), b.Pins, b.Recorder, rc)
 	if err != nil {
 		return err
@@ -251,15 +255,24 @@ func (b *builder) mcp(rt *route, rc *config.Route, rules *inspect.Engine) error 
 }
 
 // a2a adds what a route to an A2A agent has.
-func (b *builder) a2a(rt *route, rc *config.Route, rules *inspect.Engine) (err error) {
+func (b *builder) a2a(rt *route, rc *config.Route, rules *inspect.Engine, prev *Table) error {
 	p := rt.pipe
+	pinned, err := a2a.Pins(context.Background(), b.Pins, b.Recorder, rc)
+	if err != nil {
+		return err
+	}
 	if p.authz, err = b.access.Route(rc); err != nil {
+		return err
+	}
+	p.authz = append(p.authz, pinned.Skills(rc.A2A.DefaultSkill))
+	if rt.card, err = b.Agents.Keeper(b.cfg, rc, b.listen, pinned, prev.card(rc.Name)); err != nil {
 		return err
 	}
 	rt.speaks, rt.maxEvents, rt.maxTime = dialect.A2A{Path: rc.Path}, rc.A2A.StreamEvents, rc.A2A.StreamTime
 	g := a2a.New(rc, b.Agents, rt.limits, rt.replyLimits)
 	p.decode = g.Decode
 	p.inspect = rt.schemas.Behind(append(g.Inspect, a2a.Checked(content.Inspectors(rules, portcullis.ToServer))...)...) // whose things are first: nothing else may tell that they exist
+	g.Review = append(g.Review, &a2a.Extended{Route: rc.Name, Keeper: rt.card, Authz: p.authz})
 	p.review = rt.schemas.Behind(append(g.Review, a2a.Checked(content.Inspectors(rules, portcullis.ToClient))...)...)
 	return nil
 }

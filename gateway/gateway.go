@@ -8,10 +8,12 @@ import (
 	"net/netip"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/agentcard"
 	"github.com/portcullis-dev/portcullis/gateway/dialect"
 	"github.com/portcullis-dev/portcullis/gateway/entrance"
 	"github.com/portcullis-dev/portcullis/gateway/schemas"
@@ -78,6 +80,29 @@ func (t *Table) find(path string) *route {
 	return nil
 }
 
+// card is what a table keeps of the card of a route's agent.
+func (t *Table) card(route string) *agentcard.Keeper {
+	if t != nil {
+		for _, rt := range t.agents {
+			if rt.name == route {
+				return rt.card
+			}
+		}
+	}
+	return nil
+}
+
+// Run keeps the cards of agents current until ctx ends.
+func (t *Table) Run(ctx context.Context) {
+	var tasks sync.WaitGroup
+	for _, rt := range t.agents {
+		if rt.card != nil {
+			tasks.Go(func() { rt.card.Run(ctx) })
+		}
+	}
+	tasks.Wait()
+}
+
 // route is one path and its pipeline, with what the phases need to know.
 type route struct {
 	name, path   string
@@ -100,7 +125,8 @@ type route struct {
 	metrics      *obs.Route
 	traces       *trace.Switch // nil = never traced
 	upstream     *obs.Upstream
-	schemas      *schemas.Guard // nil where no MCP is spoken
+	schemas      *schemas.Guard    // nil where no protocol is spoken
+	card         *agentcard.Keeper // of the agent; nil where there is none
 }
 
 func (rt *route) refused(phase, guard, reason string) { rt.metrics.Refused(phase, guard, reason) }

@@ -2,10 +2,13 @@ package a2a
 
 import (
 	"context"
+	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/authn/token/signing"
 	"github.com/portcullis-dev/portcullis/internal/authz/ownership"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
@@ -13,7 +16,11 @@ import (
 
 // Deps is what the guards need beside the configuration.
 type Deps struct {
-	Owners *ownership.Ledger // nil = each route keeps its own, in memory
+	Owners    *ownership.Ledger // nil = each route keeps its own, in memory
+	Ring      *signing.Ring     // signs cards; nil = they are not signed
+	Recorder  portcullis.Recorder
+	Log       *slog.Logger
+	Transport func(route string) http.RoundTripper // asks the agent behind a route for its card; nil = no cards
 	// Resolve returns the addresses of a host; nil asks the system.
 	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
 }

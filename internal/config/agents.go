@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"slices"
 	"strings"
 )
 
@@ -10,6 +11,11 @@ const protocolA2A = "a2a"
 
 // SpeaksA2A reports whether an agent is behind the route.
 func (r *Route) SpeaksA2A() bool { return r.Protocol == protocolA2A }
+
+// SignsCards reports whether there are agent cards that the gateway signs.
+func (c *Config) SignsCards() bool {
+	return slices.ContainsFunc(c.Routes, func(r Route) bool { return r.SpeaksA2A() && r.A2A.Card.Sign })
+}
 
 // checkProtocol refuses settings that have no effect on the route's protocol:
 // somebody relies on them.

@@ -90,6 +90,7 @@ func startAgent(t *testing.T) (string, *seen) {
 	opts := []a2asrv.RequestHandlerOption{
 		a2asrv.WithTaskStore(taskstore.NewInMemory(&taskstore.InMemoryStoreConfig{Authenticator: func(context.Context) (string, error) { return "gateway", nil }})),
 		a2asrv.WithPushNotifications(push.NewInMemoryStore(), push.NewHTTPPushSender(nil)),
+		a2asrv.WithExtendedAgentCard(agentCard()),
 	}
 	h := a2asrv.NewHandler(worker{}, opts...)
 	rpc, rest := a2asrv.NewJSONRPCHandler(h), http.StripPrefix("/agent", a2asrv.NewRESTHandler(h))
@@ -101,6 +102,8 @@ func startAgent(t *testing.T) (string, *seen) {
 		log.mu.Unlock()
 		old := r.Header.Get("A2A-Version") == "0.3"
 		switch {
+		case r.URL.Path == a2asrv.WellKnownAgentCardPath:
+			a2asrv.NewStaticAgentCardHandler(agentCard()).ServeHTTP(w, r)
 		case r.URL.Path == "/agent" && old:
 			rpc03.ServeHTTP(w, r)
 		case r.URL.Path == "/agent":
@@ -113,6 +116,26 @@ func startAgent(t *testing.T) (string, *seen) {
 	}))
 	t.Cleanup(srv.Close)
 	return srv.URL + "/agent", log
+}
+
+// agentCard is what the agent says of itself: addresses inside, and security
+// that is not the gateway's.
+func agentCard() *a2a.AgentCard {
+	inside := func(v a2a.ProtocolVersion, b a2a.TransportProtocol) *a2a.AgentInterface {
+		return &a2a.AgentInterface{URL: "https://inside.example/agent", ProtocolBinding: b, ProtocolVersion: v}
+	}
+	return &a2a.AgentCard{
+		Name: "worker", Description: "works", Version: "1.2.3", DefaultInputModes: []string{"text/plain"}, DefaultOutputModes: []string{"text/plain"},
+		Capabilities: a2a.AgentCapabilities{Streaming: true, PushNotifications: true, ExtendedAgentCard: true},
+		SupportedInterfaces: []*a2a.AgentInterface{
+			inside(a2a.Version, a2a.TransportProtocolJSONRPC), inside(a2a.Version, a2a.TransportProtocolHTTPJSON), inside(a2av0.Version, a2a.TransportProtocolJSONRPC),
+		},
+		Skills: []a2a.AgentSkill{
+			{ID: "translate", Name: "Translate", Description: "translates texts", Tags: []string{"text"}},
+			{ID: "delete", Name: "Delete", Description: "deletes things", Tags: []string{"things"}},
+		},
+		SecuritySchemes: a2a.NamedSecuritySchemes{"inner": a2a.HTTPAuthSecurityScheme{Scheme: "Bearer"}},
+	}
 }
 
 // route is the configuration of a route to an agent.

@@ -148,6 +148,8 @@ var meanings = []Meaning{
 	{"TOOL_CHANGED", "Tool is not the approved one", detection, findCreate, "Create", ecsIntrusion, isInfo},
 	{"TOOL_APPROVED", "Tool approved", entityManagement, actEnable, "Enable", ecsConfig, isChange},
 	{"TOOL_QUARANTINED", "Tool quarantined", entityManagement, actSuspend, "Suspend", ecsConfig, isChange},
+	{"CARD_CHANGED", "Agent card is not the approved one", detection, findCreate, "Create", ecsIntrusion, isInfo},
+	{"CARD_REFUSED", "Agent card refused", detection, findCreate, "Create", ecsIntrusion, isDenied},
 	{"TAINT_LIFTED", "Taint lifted", entityManagement, actUpdate, "Update", ecsIAM, isChange},
 
 	{"APPROVAL_REQUESTED", "Approval requested", entityManagement, actCreate, "Create", ecsIAM, isInfo},

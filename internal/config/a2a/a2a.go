@@ -25,6 +25,7 @@ type A2A struct {
 	CallerContexts bool          `toml:"caller_contexts" doc:"Whether callers may name a context that nobody owns yet, which is theirs from then on. Else contexts come from the agent."`
 	StreamEvents   int           `toml:"stream_events" doc:"Events of one stream."`
 	StreamTime     time.Duration `toml:"stream_time" doc:"How long one stream may run. A caller can subscribe again."`
+	Card           Card          `toml:"card" doc:"The card of the agent, and what callers see of it."`
 	Push           Push          `toml:"push" doc:"Notifications that the agent pushes to callers."`
 }
 
@@ -62,7 +63,7 @@ func Default() A2A {
 	return A2A{
 		Versions: []string{"1.0", "0.3"}, Bindings: []string{"jsonrpc", "http+json"}, DefaultSkill: "*",
 		Message: defaultMessage(), FileURIs: "public", StreamEvents: 10000, StreamTime: time.Hour,
-		Push: Push{Queue: 1000, Tries: 5},
+		Card: DefaultCard(), Push: Push{Queue: 1000, Tries: 5},
 	}
 }
 

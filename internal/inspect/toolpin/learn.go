@@ -307,7 +307,10 @@ func (l *lesson) shadowed(e *listed, shadows map[string][]*entry) bool {
 
 // known members of an entry may stand in events: their names are not the
 // server's.
-const members = " name title description inputSchema outputSchema annotations icons execution _meta "
+const members = " name title description inputSchema outputSchema annotations icons execution _meta" +
+	" version supportedInterfaces url preferredTransport protocolVersion additionalInterfaces provider documentationUrl iconUrl capabilities" +
+	" supportsAuthenticatedExtendedCard securitySchemes securityRequirements security defaultInputModes defaultOutputModes" + // of agent cards
+	" id tags examples inputModes outputModes " // of their skills
 
 func memberNames(names []string) string {
 	var out []string

@@ -65,6 +65,7 @@ type Ring struct {
 type key struct {
 	Record
 	public   *jws.Key
+	private  ed25519.PrivateKey
 	jwk      jose.JSONWebKey
 	identity jose.Signer
 }
@@ -118,7 +119,7 @@ func (r *Ring) load(ctx context.Context) error {
 // key's.
 func newKey(rec Record, seed []byte) (*key, error) {
 	private := ed25519.NewKeyFromSeed(seed)
-	k := &key{Record: rec, jwk: jose.JSONWebKey{Key: private.Public(), Algorithm: string(jose.EdDSA), Use: "sig"}}
+	k := &key{Record: rec, private: private, jwk: jose.JSONWebKey{Key: private.Public(), Algorithm: string(jose.EdDSA), Use: "sig"}}
 	raw, err := json.Marshal(k.jwk)
 	if err != nil {
 		return nil, fmt.Errorf("signing key: %w", err)

@@ -1,0 +1,4 @@
+package card
+
+// Forms is forms, for tests.
+func Forms(raw []byte) ([][]byte, error) { return forms(raw) }
