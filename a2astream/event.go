@@ -1,6 +1,7 @@
 package a2astream
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 
@@ -71,6 +72,7 @@ func ParseStreamEvent(data []byte) (Event, error) {
 	if err := jsonrpc.ReadObject(data, limits); err != nil {
 		return Event{}, fault(err)
 	}
+	data = bytes.TrimSpace(data)
 	if has(data, "jsonrpc") {
 		return parseAnswer(data, limits)
 	}
@@ -120,9 +122,9 @@ func parse(raw []byte, path string) (Event, error) {
 	var e Event
 	var failure *shape.Failure
 	switch {
-	case kind && !typed && wrapped != KindTask && wrapped != KindStatusUpdate && wrapped != KindArtifactUpdate:
+	case kind && !typed && wrapped == "":
 		e, failure = parse03(raw)
-	case typed && !kind && (wrapped == "" || member(raw, "type").Kind == jsonrpc.String):
+	case typed && !kind: // the one called done has a task
 		e, failure = parseLegacy(raw)
 	case kind || typed:
 		failure = &shape.Failure{Rule: shape.RuleOneOf}
@@ -184,7 +186,8 @@ func parseLegacy(raw []byte) (Event, *shape.Failure) {
 	case "task.output":
 		e.Kind = KindOutput
 	case "error":
-		e.Kind, e.Code = KindError, number(raw, "code")
+		e.Kind, e.Data = KindError, member(raw, "error").Raw(raw)
+		e.Code = number(e.Data, "code")
 	case "done":
 		e.Kind, e.Data = KindDone, member(raw, "task").Raw(raw)
 	}

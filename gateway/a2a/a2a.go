@@ -43,10 +43,11 @@ func New(rc *config.Route, d Deps, limits, replyLimits jsonrpc.Limits) Guards {
 		}
 	}
 	owner := &Owner{Route: rc.Name, Ledger: d.Owners, Limits: replyLimits, Claims: rc.A2A.CallerContexts}
+	push := &Push{hosts: rc.A2A.Push.Hosts, insecure: rc.A2A.Push.InsecurePrivate, resolve: d.Resolve}
 	files := &Files{mode: rc.A2A.FileURIs, hosts: rc.A2A.FileHosts, resolve: d.Resolve}
 	return Guards{
 		Decode:  NewDecoder(rc, limits),
-		Inspect: []portcullis.Inspector{owner, files},
+		Inspect: []portcullis.Inspector{owner, push, files},
 		Review:  []portcullis.Inspector{owner, files},
 	}
 }

@@ -65,7 +65,7 @@ func (f *Files) refuses(ctx context.Context, uri string, d portcullis.Direction)
 	if why := notPublic(host); why != "" || d == portcullis.ToClient { // callers have names of their own
 		return why
 	}
-	return f.resolvesInside(ctx, host)
+	return resolvesInside(ctx, f.resolve, host)
 }
 
 // resolveTime is how long a name may take to be found.
@@ -73,13 +73,13 @@ const resolveTime = 3 * time.Second
 
 // resolvesInside says why the addresses of a host are not public, one of them
 // or all.
-func (f *Files) resolvesInside(ctx context.Context, host string) string {
+func resolvesInside(ctx context.Context, resolve func(context.Context, string) ([]netip.Addr, error), host string) string {
 	if _, err := netip.ParseAddr(host); err == nil {
 		return ""
 	}
 	ctx, cancel := context.WithTimeout(ctx, resolveTime)
 	defer cancel()
-	addrs, err := f.resolve(ctx, host)
+	addrs, err := resolve(ctx, host)
 	if err != nil || len(addrs) == 0 {
 		return "host that has no address"
 	}

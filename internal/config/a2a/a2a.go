@@ -52,10 +52,8 @@ func (m Message) Validate() error { return m.Rules().Validate() }
 
 // Push is [route.a2a.push].
 type Push struct {
-	Hosts           []string `toml:"hosts" list:"text" example:"[\"hooks.example.com\"]" doc:"Hosts that callers may have notified, exactly; *.example.com stands for those below. Empty: no push notifications."`
-	InsecurePrivate bool     `toml:"insecure_private" doc:"INSECURE: lets notifications go to loopback and private addresses, and over http."`
-	Queue           int      `toml:"queue" doc:"Notifications that wait to be delivered. When it is full, the agent is told to come later."`
-	Tries           int      `toml:"tries" doc:"How often a delivery is tried before it is given up."`
+	Hosts           []string `toml:"hosts" list:"text" example:"[\"hooks.example.com\"]" doc:"Hosts that callers may have notified, exactly, with the port if it is not 443; *.example.com stands for those below. The agent sends to them itself, over https. Empty: no push notifications."`
+	InsecurePrivate bool     `toml:"insecure_private" doc:"INSECURE: lets notifications go to loopback and private addresses, to any port, and over http."`
 }
 
 // Default returns the defaults of [route.a2a].
@@ -63,7 +61,7 @@ func Default() A2A {
 	return A2A{
 		Versions: []string{"1.0", "0.3"}, Bindings: []string{"jsonrpc", "http+json"}, DefaultSkill: "*",
 		Message: defaultMessage(), FileURIs: "public", StreamEvents: 10000, StreamTime: time.Hour,
-		Card: DefaultCard(), Push: Push{Queue: 1000, Tries: 5},
+		Card: DefaultCard(),
 	}
 }
 
@@ -88,13 +86,11 @@ func (a A2A) Validate() error {
 
 // Validate checks the section.
 func (p Push) Validate() error {
-	var errs []error
 	plain := make([]string, len(p.Hosts))
 	for i, h := range p.Hosts {
 		plain[i] = strings.TrimPrefix(h, "*.")
 	}
-	errs = append(errs, hosts("hosts", plain))
-	return errors.Join(append(errs, field.AtLeast("queue", int64(p.Queue), 1), field.AtLeast("tries", int64(p.Tries), 1))...)
+	return hosts("hosts", plain)
 }
 
 // words checks a list of known words, each there once, not none.

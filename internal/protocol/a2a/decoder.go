@@ -152,7 +152,7 @@ func (d *Decoder) decodeHTTP(r *http.Request, rest, version string, wrong error,
 		return m, err
 	}
 	m.Raw, m.Params = body, body
-	return m, d.read(m, op.method, op.method.body, op.tenant)
+	return m, d.read(m, op.method, bodyOf(op.method, body), op.tenant)
 }
 
 // read holds params to the schema and the rules, and takes from them what the
@@ -162,17 +162,15 @@ func (d *Decoder) read(m *portcullis.Message, known method, object shape.Object,
 	if failure := shape.Check(object, m.Params, &j); failure != nil {
 		return invalid(failure)
 	}
-	if v := member(m.Params, "tenant"); v.Kind == jsonrpc.String && m.Version != V03 {
-		switch named := v.Text(m.Params); {
-		case named == "":
-		case tenant != "" && named != tenant:
-			return refuse(portcullis.CodeInvalidParams, "two tenants")
-		case !slices.Contains(d.config.Rules.Tenants, named):
-			return invalid(&shape.Failure{Path: "tenant", Rule: shape.RuleForbidden})
-		}
+	switch {
+	case j.tenant == "":
+	case tenant != "" && j.tenant != tenant:
+		return refuse(portcullis.CodeInvalidParams, "two tenants")
+	case !slices.Contains(d.config.Rules.Tenants, j.tenant):
+		return invalid(&shape.Failure{Path: "tenant", Rule: shape.RuleForbidden})
 	}
 	if Sends(known.name) {
-		return d.readMessage(m)
+		return d.readMessage(m, &j)
 	}
 	if known.name == ListTasks {
 		m.Session = member(m.Params, "contextId").Text(m.Params)
@@ -193,23 +191,20 @@ func (d *Decoder) read(m *portcullis.Message, known method, object shape.Object,
 }
 
 // readMessage takes from a message what it is about.
-func (d *Decoder) readMessage(m *portcullis.Message) error {
-	message := member(m.Params, "message").Raw(m.Params)
-	m.Arguments = message
-	m.TaskID = member(message, "taskId").Text(message)
-	m.Session = member(message, "contextId").Text(message)
+func (d *Decoder) readMessage(m *portcullis.Message, j *judge) error {
+	m.Arguments, m.TaskID, m.Session = j.message, j.task, j.context
 	if err := d.checkContext(m.Session, "message.contextId"); err != nil {
 		return err
 	}
 	// "ROLE_USER: The message is from the client to the server."
-	if role := member(message, "role"); !role.Is(message, "ROLE_USER") && !role.Is(message, "user") {
+	if j.role != "ROLE_USER" && j.role != "user" {
 		return invalid(&shape.Failure{Path: "message.role", Rule: "not the role of a caller"})
 	}
-	inner, err := readMetadata(message, "message.metadata")
+	inner, err := readMetadata(j.metadata, "message.metadata")
 	if err != nil {
 		return err
 	}
-	outer, err := readMetadata(m.Params, "metadata")
+	outer, err := readMetadata(j.around, "metadata")
 	if err != nil {
 		return err
 	}
@@ -241,10 +236,8 @@ var metadataMembers = jsonrpc.NewMembers(
 	jsonrpc.Member{Name: "skill_id"}, jsonrpc.Member{Name: "session_id"},
 )
 
-// readMetadata returns the skill that the metadata of an object names, "" if
-// none.
-func readMetadata(object []byte, path string) (skill string, err error) {
-	raw := member(object, "metadata").Raw(object)
+// readMetadata returns the skill that metadata name, "" if none.
+func readMetadata(raw []byte, path string) (skill string, err error) {
 	it := jsonrpc.Walk(raw)
 	for it.Next() {
 		name := raw[it.Name.Start+1 : it.Name.End-1]

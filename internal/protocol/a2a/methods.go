@@ -1,6 +1,9 @@
 package a2a
 
-import "github.com/portcullis-dev/portcullis/internal/protocol/a2a/shape"
+import (
+	"github.com/portcullis-dev/portcullis/internal/protocol/a2a/shape"
+	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
+)
 
 // The versions of the protocol, as A2A-Version names them.
 const (
@@ -125,4 +128,16 @@ func methodsOf(version string) map[string]method {
 		return methods03
 	}
 	return methods1
+}
+
+// bodyOf returns the schema of the body of an HTTP+JSON request. In version 0.3
+// a message has the form of its Protocol Buffers if it has content, which has
+// no place in the other form, and that of the JSON Schema if it has parts.
+func bodyOf(m method, raw []byte) shape.Object {
+	if m.body == shape.V03SendMessage {
+		if message := member(raw, "message"); message.Kind == jsonrpc.Object && member(message.Raw(raw), "content").Kind != jsonrpc.Absent {
+			return shape.P03SendMessage
+		}
+	}
+	return m.body
 }

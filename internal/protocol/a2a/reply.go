@@ -1,6 +1,7 @@
 package a2a
 
 import (
+	"bytes"
 	"strconv"
 
 	"github.com/portcullis-dev/portcullis"
@@ -156,7 +157,7 @@ func (r *Reply) readResult(raw []byte) error {
 	if !ok {
 		return unreadable("answer to no method of the protocol")
 	}
-	if failure := checkResult(known.result, r.Version, raw, nil); failure != nil {
+	if failure := checkResult(known.result, r.Version, BindingOf(&r.Message), raw, nil); failure != nil {
 		return unreadable(failure.Error())
 	}
 	switch known.result {
@@ -180,7 +181,13 @@ func (r *Reply) readResult(raw []byte) error {
 }
 
 // checkResult holds a result to the schema of its method.
-func checkResult(kind result, version string, raw []byte, see shape.Visitor) *shape.Failure {
+func checkResult(kind result, version string, b Binding, raw []byte, see shape.Visitor) *shape.Failure {
+	raw = bytes.TrimSpace(raw)
+	if version == V03 && b == HTTPJSON {
+		if o, ok := httpForm(kind, raw); ok {
+			return shape.Check(o, raw, see)
+		}
+	}
 	pick := func(one, old shape.Object) *shape.Failure {
 		if version == V03 {
 			one = old
@@ -215,6 +222,33 @@ func checkResult(kind result, version string, raw []byte, see shape.Visitor) *sh
 	return nil
 }
 
+// httpForm returns the schema of an answer of version 0.3 over HTTP+JSON: that
+// of the JSON Schema if what it holds says its kind, else that of the Protocol
+// Buffers. A message or task may be wrapped, as both the specification and its
+// libraries have it, or bare. ok is false if the form is that of JSON-RPC.
+func httpForm(kind result, raw []byte) (o shape.Object, ok bool) {
+	says := func(raw []byte) bool { return member(raw, "kind").Kind != jsonrpc.Absent }
+	switch {
+	case says(raw):
+		return 0, false
+	case kind == resultSend || kind == resultStream:
+		for it := jsonrpc.Walk(raw); it.Next(); {
+			if wrapped(raw, it.Name) != KindNone && it.Value.Kind == jsonrpc.Object && says(it.Value.Raw(raw)) {
+				return shape.V03Response, true
+			}
+		}
+		return shape.P03Response, true
+	case kind == resultTask:
+		return shape.P03Task, true
+	case kind == resultTasks:
+		list := member(raw, "tasks").Raw(raw)
+		for it := jsonrpc.Walk(list); it.Next(); {
+			return shape.P03ListTasksResponse, it.Value.Kind == jsonrpc.Object && !says(it.Value.Raw(list))
+		}
+	}
+	return 0, false
+}
+
 // checkList holds the elements of a list to a schema.
 func checkList(o shape.Object, raw []byte, see shape.Visitor) *shape.Failure {
 	if len(raw) == 0 || raw[0] != '[' {
@@ -235,7 +269,7 @@ func checkList(o shape.Object, raw []byte, see shape.Visitor) *shape.Failure {
 
 // event reads one of task, message, status update and artifact update.
 func (r *Reply) event(raw []byte) Kind {
-	if r.Version == V03 {
+	if r.Version == V03 && member(raw, "kind").Kind != jsonrpc.Absent {
 		return r.task(named(raw, member(raw, "kind")), raw)
 	}
 	for it := jsonrpc.Walk(raw); it.Next(); {

@@ -50,7 +50,7 @@ func (r Rules) Validate() error {
 	}
 	for _, t := range r.MediaTypes {
 		group, ok := strings.CutSuffix(t, "/*")
-		if t != strings.ToLower(t) || ok && shape.MediaType(group+"/x") == "" || !ok && shape.MediaType(t) != t {
+		if t != strings.ToLower(t) || strings.Contains(group, "*") || ok && shape.MediaType(group+"/x") == "" || !ok && shape.MediaType(t) != t {
 			return fmt.Errorf("media_types: %q is neither a media type nor a group such as image/*", t)
 		}
 	}
@@ -86,7 +86,7 @@ func Look(m *portcullis.Message) (Facts, error) {
 	binding, raw := BindingOf(m), m.Raw
 	object := known.params
 	if binding == HTTPJSON {
-		object = known.body
+		object = bodyOf(known, raw)
 	} else if raw = envelope(raw, m.Shape); raw == nil {
 		return v.Facts, nil
 	}
@@ -96,7 +96,7 @@ func Look(m *portcullis.Message) (Facts, error) {
 			return Facts{}, invalid(failure)
 		}
 	case portcullis.ShapeResult:
-		if failure := checkResult(known.result, m.Version, raw, &v); failure != nil {
+		if failure := checkResult(known.result, m.Version, binding, raw, &v); failure != nil {
 			return Facts{}, unreadable(failure.Error())
 		}
 	default:
@@ -150,7 +150,7 @@ func (f *facts) Visit(tag shape.Tag, raw []byte, v jsonrpc.Value) string {
 		f.References = append(f.References, v.Text(raw))
 	case shape.TagPart:
 		f.Parts++
-	case shape.TagNone, shape.TagState:
+	default:
 	}
 	return ""
 }
@@ -172,10 +172,14 @@ const (
 	ruleMedia = "media type that the route does not take"
 )
 
-// judge holds what it is shown to rules. It keeps sums only.
+// judge holds what it is shown of a request to rules, and keeps what the
+// request says of itself.
 type judge struct {
 	rules              *Rules
 	texts, parts, data int
+
+	message, metadata, around   []byte
+	task, context, tenant, role string
 }
 
 // Visit implements [shape.Visitor].
@@ -202,8 +206,30 @@ func (j *judge) Visit(tag shape.Tag, raw []byte, v jsonrpc.Value) string {
 			return ruleMedia
 		}
 	default:
+		j.keep(tag, raw, v)
 	}
 	return ""
+}
+
+// keep notes what a request says of itself.
+func (j *judge) keep(tag shape.Tag, raw []byte, v jsonrpc.Value) {
+	switch tag {
+	case shape.TagMessage:
+		j.message = v.Raw(raw)
+	case shape.TagMetadata:
+		j.metadata = v.Raw(raw)
+	case shape.TagAround:
+		j.around = v.Raw(raw)
+	case shape.TagTask:
+		j.task = v.Text(raw)
+	case shape.TagContext:
+		j.context = v.Text(raw)
+	case shape.TagTenant:
+		j.tenant = v.Text(raw)
+	case shape.TagRole:
+		j.role = v.Text(raw)
+	default:
+	}
 }
 
 // takes reports whether parts may have a media type.

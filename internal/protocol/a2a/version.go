@@ -56,7 +56,7 @@ func VersionOf(r *http.Request) (string, error) {
 	if len(asked) == 1 {
 		text = asked[0]
 	}
-	if strings.Contains(r.URL.RawQuery, "-") { // nearly never
+	if r.URL.RawQuery != "" {
 		values := r.URL.Query()[queryVersion]
 		if len(values) > 1 || len(values) == 1 && len(asked) == 1 && values[0] != text {
 			return "", refuse(portcullis.CodeInvalidRequest, "more than one A2A-Version")

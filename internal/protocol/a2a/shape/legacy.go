@@ -9,17 +9,16 @@ func legacy(t *[objects]spec) {
 		{"task.status", legacyStatusEvent}, {"task.artifact", legacyArtifactEvent},
 		{"task.output", legacyOutputEvent}, {"error", legacyErrorEvent}, {"done", legacyDoneEvent},
 	}}
-	ids := func(fields ...field) spec {
-		return schema(append(fields, one("taskId", kindID), one("contextId", kindID), one("sessionId", kindID), metadata())...)
-	}
-	t[legacyStatusEvent] = ids(typed("task.status"), must(obj("status", legacyStatus)), one("final", kindBool))
-	t[legacyArtifactEvent] = ids(typed("task.artifact"), must(obj("artifact", legacyArtifact)))
-	t[legacyOutputEvent] = ids(typed("task.output"), must(tagged(TagText, one("output", kindText))))
-	t[legacyErrorEvent] = ids(typed("error"), must(whole("code", -most32, most32)), must(one("message", kindText)), one("data", kindAny))
-	t[legacyDoneEvent] = ids(typed("done"), must(obj("task", legacyTask)))
+	t[legacyStatusEvent] = schema(typed("task.status"), must(obj("status", legacyStatus)), one("final", kindBool))
+	t[legacyArtifactEvent] = schema(typed("task.artifact"), must(obj("artifact", legacyArtifact)))
+	t[legacyOutputEvent] = schema(typed("task.output"), must(obj("output", legacyOutput)))
+	t[legacyErrorEvent] = schema(typed("error"), must(obj("error", legacyError)))
+	t[legacyDoneEvent] = schema(typed("done"), must(obj("task", legacyTask)))
+	t[legacyError] = schema(must(whole("code", -most32, most32)), must(one("message", kindText)), one("data", kindAny))
+	t[legacyOutput] = schema(obj("message", legacyMessage), objs("artifacts", legacyArtifact))
 	t[legacyStatus] = schema(
 		tagged(TagState, must(word("state", "submitted", "working", "input-required", "completed", "failed", "canceled"))),
-		one("timestamp", kindDate), obj("message", legacyMessage),
+		one("timestamp", kindDate), one("message", kindText),
 	)
 	t[legacyMessage] = schema(must(word("role", "user", "agent")), must(tagged(TagPart, objs("parts", legacyPart))), metadata())
 	t[legacyArtifact] = schema(
@@ -39,7 +38,9 @@ func legacy(t *[objects]spec) {
 		tagged(TagMedia, one("mimeType", kindMedia)), one("name", kindText),
 	)
 	t[legacyTask] = schema(
-		must(one("id", kindID)), one("sessionId", kindID), one("contextId", kindID), must(obj("status", legacyStatus)),
-		objs("artifacts", legacyArtifact), objs("history", legacyMessage), metadata(),
+		must(one("id", kindID)), one("sessionId", kindID), must(obj("status", legacyStatus)),
+		obj("input", legacyInput), obj("output", legacyOutput), objs("history", legacyHistory),
 	)
+	t[legacyInput] = schema(obj("message", legacyMessage), one("skillId", kindText))
+	t[legacyHistory] = schema(must(obj("status", legacyStatus)), must(one("timestamp", kindDate)))
 }

@@ -61,6 +61,24 @@ const (
 	V03PushDelete
 	V03ListTasksResponse
 
+	// The objects of version 0.3 as they travel over HTTP+JSON: those that its
+	// answers wrap, and those that have the form of its Protocol Buffers.
+
+	V03Response
+	P03Response
+	P03Message
+	p03Part
+	p03File
+	p03Data
+	p03Artifact
+	p03Status
+	P03Task
+	p03StatusUpdate
+	p03ArtifactUpdate
+	P03ListTasksResponse
+	P03SendMessage
+	p03Configuration
+
 	// Stream events of agents older than 0.3, told apart by their type.
 
 	LegacyEvent
@@ -78,6 +96,10 @@ const (
 	legacyData
 	legacyFileContent
 	legacyTask
+	legacyError
+	legacyOutput
+	legacyInput
+	legacyHistory
 
 	objects
 )
@@ -95,6 +117,7 @@ func build() [objects]spec {
 	version1Requests(&t)
 	version03(&t)
 	version03Requests(&t)
+	version03HTTP(&t)
 	legacy(&t)
 	for o := range t {
 		var members []jsonrpc.Member

@@ -1,6 +1,7 @@
 package shape
 
 import (
+	"bytes"
 	"strconv"
 
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
@@ -72,6 +73,13 @@ const (
 	TagReference     // id of a task that a message refers to
 	TagPart          // a part, before its members
 	TagState         // state of a task
+	TagMessage       // message of a request, before its members
+	TagTask          // task that a message names
+	TagContext       // context that a message names
+	TagRole          // role of a message
+	TagMetadata      // metadata of a message
+	TagAround        // metadata of a request that carries a message
+	TagTenant        // tenant that a request names
 )
 
 // Visitor is shown the values of an object that have a tag, in the order in
@@ -133,11 +141,11 @@ type variant struct {
 	of   Object
 }
 
-// Check checks raw, a JSON object that package jsonrpc accepted, or null. It
+// Check checks raw, the text of a value that package jsonrpc accepted. It
 // shows what has a tag to see, which may be nil.
 func Check(o Object, raw []byte, see Visitor) *Failure {
-	v := jsonrpc.ValueOf(raw)
-	if v.Kind != jsonrpc.Object {
+	raw = bytes.TrimLeft(raw, " \t\r\n")
+	if len(raw) == 0 || raw[0] != '{' {
 		return broken(RuleObject)
 	}
 	c := checker{see: see}

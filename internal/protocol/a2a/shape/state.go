@@ -13,7 +13,7 @@ func StateName(s string) string {
 		return "TASK_STATE_AUTH_REQUIRED"
 	case "completed":
 		return "TASK_STATE_COMPLETED"
-	case "canceled":
+	case "canceled", "TASK_STATE_CANCELLED":
 		return "TASK_STATE_CANCELED"
 	case "failed":
 		return "TASK_STATE_FAILED"

@@ -21,10 +21,10 @@ func version03(t *[objects]spec) {
 		pick(tagged(TagRaw, one("bytes", kindBytes))), pick(tagged(TagFile, one("uri", kindURI))),
 		tagged(TagMedia, one("mimeType", kindMedia)), one("name", kindText),
 	)
-	t[V03Message] = schema(
-		is("message"), must(one("messageId", kindID)), one("contextId", kindID), one("taskId", kindID),
-		must(word("role", "user", "agent")), must(tagged(TagPart, objs("parts", V03Part))),
-		metadata(), many("extensions", kindText), tagged(TagReference, many("referenceTaskIds", kindID)),
+	t[V03Message] = schema(append(never("content"), // of the other form that 0.3 has over HTTP+JSON
+		is("message"), must(one("messageId", kindID)), tagged(TagContext, one("contextId", kindID)), tagged(TagTask, one("taskId", kindID)),
+		must(tagged(TagRole, word("role", "user", "agent"))), must(tagged(TagPart, objs("parts", V03Part))),
+		tagged(TagMetadata, metadata()), many("extensions", kindText), tagged(TagReference, many("referenceTaskIds", kindID)))...,
 	)
 	t[V03Artifact] = schema(
 		must(one("artifactId", kindID)), one("name", kindText), one("description", kindText),
@@ -68,7 +68,7 @@ func version03Requests(t *[objects]spec) {
 		return schema(append(more, must(tagged(TagPush, one("url", kindURI))), one("id", kindID), one("token", kindText),
 			obj("authentication", v03Authentication))...)
 	}
-	t[V03SendMessage] = schema(must(obj("message", V03Message)), obj("configuration", v03Configuration), metadata())
+	t[V03SendMessage] = schema(must(tagged(TagMessage, obj("message", V03Message))), obj("configuration", v03Configuration), tagged(TagAround, metadata()))
 	t[v03Configuration] = schema(
 		tagged(TagMode, many("acceptedOutputModes", kindMedia)), one("blocking", kindBool), history,
 		obj("pushNotificationConfig", v03SendPush),

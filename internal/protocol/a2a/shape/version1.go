@@ -1,51 +1,51 @@
 package shape
 
-// proto is an object of Protocol Buffers in its JSON form: null is no value,
+// buffers is an object of Protocol Buffers in its JSON form: null is no value,
 // and "Arrays marked as required MUST contain at least one element".
-func proto(fields ...field) spec { return spec{fields: fields, nulls: true, full: true} }
+func buffers(fields ...field) spec { return spec{fields: fields, nulls: true, full: true} }
 
 func version1(t *[objects]spec) {
 	state := tagged(TagState, must(word("state", states1()...)))
-	t[V1Part] = proto(
+	t[V1Part] = buffers(
 		pick(tagged(TagText, one("text", kindText))),
 		pick(tagged(TagRaw, one("raw", kindBytes))),
 		pick(tagged(TagFile, one("url", kindURI))),
 		pick(tagged(TagData, one("data", kindAny))),
 		metadata(), one("filename", kindText), tagged(TagMedia, one("mediaType", kindMedia)),
 	)
-	t[V1Message] = proto(
-		must(one("messageId", kindID)), one("contextId", kindID), one("taskId", kindID),
-		must(word("role", "ROLE_USER", "ROLE_AGENT")), must(tagged(TagPart, objs("parts", V1Part))),
-		metadata(), many("extensions", kindText), tagged(TagReference, many("referenceTaskIds", kindID)),
+	t[V1Message] = buffers(
+		must(one("messageId", kindID)), tagged(TagContext, one("contextId", kindID)), tagged(TagTask, one("taskId", kindID)),
+		must(tagged(TagRole, word("role", "ROLE_USER", "ROLE_AGENT"))), must(tagged(TagPart, objs("parts", V1Part))),
+		tagged(TagMetadata, metadata()), many("extensions", kindText), tagged(TagReference, many("referenceTaskIds", kindID)),
 	)
-	t[V1Artifact] = proto(
+	t[V1Artifact] = buffers(
 		must(one("artifactId", kindID)), one("name", kindText), one("description", kindText),
 		must(tagged(TagPart, objs("parts", V1Part))), metadata(), many("extensions", kindText),
 	)
-	t[V1Status] = proto(state, obj("message", V1Message), one("timestamp", kindTime))
-	t[V1Task] = proto(
+	t[V1Status] = buffers(state, obj("message", V1Message), one("timestamp", kindTime))
+	t[V1Task] = buffers(
 		must(one("id", kindID)), one("contextId", kindID), must(obj("status", V1Status)),
 		objs("artifacts", V1Artifact), objs("history", V1Message), metadata(),
 	)
-	t[V1StatusUpdate] = proto(
+	t[V1StatusUpdate] = buffers(
 		must(one("taskId", kindID)), must(one("contextId", kindID)), must(obj("status", V1Status)), metadata(),
 	)
-	t[V1ArtifactUpdate] = proto(
+	t[V1ArtifactUpdate] = buffers(
 		must(one("taskId", kindID)), must(one("contextId", kindID)), must(obj("artifact", V1Artifact)),
 		one("append", kindBool), one("lastChunk", kindBool), metadata(),
 	)
-	t[V1StreamResponse] = proto(
+	t[V1StreamResponse] = buffers(
 		pick(obj("task", V1Task)), pick(obj("message", V1Message)),
 		pick(obj("statusUpdate", V1StatusUpdate)), pick(obj("artifactUpdate", V1ArtifactUpdate)),
 	)
-	t[V1SendResponse] = proto(pick(obj("task", V1Task)), pick(obj("message", V1Message)))
+	t[V1SendResponse] = buffers(pick(obj("task", V1Task)), pick(obj("message", V1Message)))
 	// The JSON form of Protocol Buffers leaves out empty lists, empty texts
 	// and zero, so an empty page is {}.
-	t[V1ListTasksResponse] = proto(
+	t[V1ListTasksResponse] = buffers(
 		objs("tasks", V1Task), one("nextPageToken", kindText),
 		whole("pageSize", 0, most32), whole("totalSize", 0, most32),
 	)
-	t[V1ListPushResponse] = proto(objs("configs", V1PushConfig), one("nextPageToken", kindText))
+	t[V1ListPushResponse] = buffers(objs("configs", V1PushConfig), one("nextPageToken", kindText))
 }
 
 func states1() []string {
@@ -56,14 +56,14 @@ func states1() []string {
 }
 
 func version1Requests(t *[objects]spec) {
-	tenant := one("tenant", kindText)
+	tenant := tagged(TagTenant, one("tenant", kindText))
 	history := whole("historyLength", 0, most32)
 	push := func(id, task field) spec {
-		return proto(tenant, id, task, must(tagged(TagPush, one("url", kindURI))), one("token", kindText),
+		return buffers(tenant, id, task, must(tagged(TagPush, one("url", kindURI))), one("token", kindText),
 			obj("authentication", v1Authentication))
 	}
-	t[V1SendMessage] = proto(tenant, must(obj("message", V1Message)), obj("configuration", v1Configuration), metadata())
-	t[v1Configuration] = proto(
+	t[V1SendMessage] = buffers(tenant, must(tagged(TagMessage, obj("message", V1Message))), obj("configuration", v1Configuration), tagged(TagAround, metadata()))
+	t[v1Configuration] = buffers(
 		tagged(TagMode, many("acceptedOutputModes", kindMedia)), obj("taskPushNotificationConfig", v1SendPush),
 		history, one("returnImmediately", kindBool),
 	)
@@ -73,15 +73,15 @@ func version1Requests(t *[objects]spec) {
 	t[V1PushConfig] = push(one("id", kindID), one("taskId", kindID))
 	t[V1CreatePush] = push(one("id", kindID), must(one("taskId", kindID)))
 	t[V1CreatePushHTTP] = push(one("id", kindID), one("taskId", kindID))
-	t[v1Authentication] = proto(must(one("scheme", kindText)), one("credentials", kindText))
-	t[V1TaskRequest] = proto(tenant, must(one("id", kindID)), metadata())
-	t[V1CancelHTTP] = proto(tenant, one("id", kindID), metadata())
-	t[V1GetTask] = proto(tenant, must(one("id", kindID)), history)
-	t[V1ListTasks] = proto(
+	t[v1Authentication] = buffers(must(one("scheme", kindID)), one("credentials", kindText))
+	t[V1TaskRequest] = buffers(tenant, must(one("id", kindID)), metadata())
+	t[V1CancelHTTP] = buffers(tenant, one("id", kindID), metadata())
+	t[V1GetTask] = buffers(tenant, must(one("id", kindID)), history)
+	t[V1ListTasks] = buffers(
 		tenant, one("contextId", kindID), word("status", states1()...), whole("pageSize", 1, page),
 		one("pageToken", kindText), history, one("statusTimestampAfter", kindTime), one("includeArtifacts", kindBool),
 	)
-	t[V1PushRequest] = proto(tenant, must(one("taskId", kindID)), must(one("id", kindID)))
-	t[V1ListPush] = proto(tenant, must(one("taskId", kindID)), whole("pageSize", 0, most32), one("pageToken", kindText))
-	t[V1Card] = proto(tenant)
+	t[V1PushRequest] = buffers(tenant, must(one("taskId", kindID)), must(one("id", kindID)))
+	t[V1ListPush] = buffers(tenant, must(one("taskId", kindID)), whole("pageSize", 0, most32), one("pageToken", kindText))
+	t[V1Card] = buffers(tenant)
 }
