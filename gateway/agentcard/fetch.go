@@ -62,9 +62,24 @@ func newSource(upstream, path string, insecure bool, rt http.RoundTripper, timeo
 	if path != "" {
 		s.paths = []string{path}
 	}
-	s.client = &http.Client{Transport: rt, Timeout: timeout, CheckRedirect: s.redirect}
+	s.client = &http.Client{Transport: sameHost{rt, s.base}, Timeout: timeout, CheckRedirect: s.redirect}
 	return s, nil
 }
+
+// sameHost keeps requests on the host of the upstream, whoever made them.
+type sameHost struct {
+	http.RoundTripper
+	base *url.URL
+}
+
+func (h sameHost) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.URL.Scheme != h.base.Scheme || req.URL.Host != h.base.Host || req.Host != "" && req.Host != h.base.Host {
+		return nil, errElsewhere
+	}
+	return h.RoundTripper.RoundTrip(req)
+}
+
+var errElsewhere = errors.New("not the scheme and host of the agent")
 
 // redirect stays on the host.
 func (s *source) redirect(req *http.Request, via []*http.Request) error {

@@ -51,7 +51,8 @@ type Keeper struct {
 	due     time.Time
 	fails   int
 
-	signed atomic.Bool // a card of this agent was signed by one of the keys
+	kept   atomic.Pointer[fetched] // last, for the keeper of the next table
+	signed atomic.Bool             // a card of this agent was signed by one of the keys
 	pages  atomic.Pointer[pages]
 }
 
@@ -108,14 +109,12 @@ func (k *Keeper) inherit(before *Keeper) {
 	if before == nil || before.source.base.String() != k.source.base.String() || before.o.Config.Path != k.o.Config.Path {
 		return
 	}
-	<-before.busy
-	last := before.last
-	before.busy <- struct{}{}
-	if last.raw == nil {
+	k.signed.Store(before.signed.Load())
+	last := before.kept.Load()
+	if last == nil {
 		return
 	}
-	k.signed.Store(before.signed.Load())
-	if err := k.take(context.Background(), last); err != nil {
+	if err := k.take(context.Background(), *last); err != nil {
 		k.o.Log.Warn("the agent's card of before cannot be used any more", "route", k.o.Route, "error", err)
 	}
 }
@@ -163,8 +162,8 @@ func (k *Keeper) unlock() { k.busy <- struct{}{} }
 
 // refresh asks the agent and says when it is asked next. The caller holds busy.
 func (k *Keeper) refresh(ctx context.Context) {
-	k.tried = time.Now()
 	f, err := k.source.fetch(ctx, k.last)
+	k.tried = time.Now() // after it: who waited for a slow agent does not ask again
 	wait := min(max(f.maxAge, k.o.Config.Refresh), max(longest, k.o.Config.Refresh))
 	if err == nil {
 		if f.raw == nil { // not modified; signed anew, so that it outlives no key
@@ -265,8 +264,8 @@ func (k *Keeper) take(ctx context.Context, f fetched) error {
 	raw, revision, err := k.pin(ctx, f.raw)
 	var r *refusedError
 	if errors.As(err, &r) && r.reason == held {
-		k.last, k.pinned = f, revision // for when an operator has decided
-		k.pages.Store(nil)             // not even what was shown until now is approved any more
+		k.keep(f, revision) // for when an operator has decided
+		k.pages.Store(nil)  // not even what was shown until now is approved any more
 	}
 	if err != nil {
 		return err
@@ -282,12 +281,17 @@ func (k *Keeper) take(ctx context.Context, f fetched) error {
 	if err != nil {
 		return err
 	}
-	k.last, k.pinned = f, revision
+	k.keep(f, revision)
 	if signed {
 		k.signed.Store(true)
 	}
 	k.pages.Store(p)
 	return nil
+}
+
+func (k *Keeper) keep(f fetched, revision int64) {
+	k.last, k.pinned = f, revision
+	k.kept.Store(&f)
 }
 
 // pin returns what of a card may be shown: the approved version of what it says

@@ -97,8 +97,13 @@ func (p *pages) form(req *http.Request) *page {
 func (k *Keeper) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	h := w.Header()
 	h["Access-Control-Allow-Origin"] = []string{"*"}
+	if req.Method == http.MethodOptions { // of a web page that wants to name its version
+		h["Access-Control-Allow-Methods"], h["Access-Control-Allow-Headers"] = []string{"GET, HEAD"}, []string{"A2A-Version"}
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
 	if req.Method != http.MethodGet && req.Method != http.MethodHead {
-		h["Allow"] = []string{"GET, HEAD"}
+		h["Allow"] = []string{"GET, HEAD, OPTIONS"}
 		refuse(w, req, &portcullis.Error{Kind: portcullis.KindMethodNotAllowed, Reason: "method_not_allowed"})
 		return
 	}

@@ -95,7 +95,7 @@ func newUpstream(rt *config.Route, kept *secrets.Set, version string, log *slog.
 		return nil, err
 	}
 	return &Server{
-		Upstream: client, Describe: rt.Upstream, Documents: client.RoundTripper(),
+		Upstream: client, Describe: rt.Upstream, Documents: client.Transport(),
 		close:   func(context.Context) error { return client.Close() },
 		Observe: func(m *obs.Metrics, route string) { m.Upstream(route).Open.Set(float64(client.Stats().Open)) },
 	}, nil

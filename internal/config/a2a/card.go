@@ -1,3 +1,5 @@
+// Package a2a holds the section of a route that only routes to A2A agents
+// have.
 package a2a
 
 import (

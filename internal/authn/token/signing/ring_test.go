@@ -286,3 +286,40 @@ func (s *fixed) SigningKeys(context.Context) ([]signing.Record, error)   { retur
 func (s *fixed) AddSigningKey(context.Context, signing.Record) error     { return s.fail }
 func (s *fixed) MoveSigningKey(context.Context, string, time.Time) error { return s.fail }
 func (s *fixed) DeleteSigningKey(context.Context, string) error          { return s.fail }
+
+// TestSignDocument: the signature of a document is by the key that is published,
+// and is no token's.
+func TestSignDocument(t *testing.T) {
+	f := newFixture(t)
+	if _, _, err := f.SignDocument([]byte(`{}`), ""); !errors.Is(err, signing.ErrNoKey) {
+		t.Errorf("signed without a key: %v", err)
+	}
+	f.maintain()
+	payload := []byte(`{"name":"x"}`)
+	for _, jku := range []string{"", "https://gw.example.net/.well-known/jwks.json"} {
+		protected, signature, err := f.SignDocument(payload, jku)
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := base64.RawURLEncoding.DecodeString(protected)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var head struct{ Alg, Typ, Kid, Jku string }
+		if err := json.Unmarshal(raw, &head); err != nil || head.Alg != "EdDSA" || head.Typ != signing.DocumentType || head.Jku != jku || head.Kid != f.kid() {
+			t.Errorf("%s: %v", raw, err)
+		}
+		compact := protected + "." + base64.RawURLEncoding.EncodeToString(payload) + "." + signature
+		sig, err := jose.ParseSignedCompact(compact, []jose.SignatureAlgorithm{jose.EdDSA})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var set jose.JSONWebKeySet
+		if err := json.Unmarshal(f.get(http.MethodGet).Body.Bytes(), &set); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := sig.Verify(set.Key(head.Kid)[0].Key); err != nil || !bytes.Equal(got, payload) {
+			t.Errorf("%s, %v", got, err)
+		}
+	}
+}

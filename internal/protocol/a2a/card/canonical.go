@@ -120,7 +120,7 @@ func forms(raw []byte) ([][]byte, error) {
 }
 
 // withoutDefaults leaves out what Protocol Buffers would not write.
-func withoutDefaults(raw []byte, s *shape) []byte {
+func withoutDefaults(raw []byte, s shape) []byte {
 	if jsonrpc.ValueOf(raw).Kind != jsonrpc.Object {
 		return raw
 	}

@@ -22,7 +22,7 @@ func Inspect(raw []byte, look Inspector) error {
 // place is where in a card a value stands.
 type place struct {
 	path  string
-	shape *shape
+	shape shape
 	named bool // its members are called what the agent likes
 }
 
@@ -59,7 +59,7 @@ func inspect(p place, raw []byte, look Inspector) error {
 // member returns where a member stands, and whether its name is one that the
 // forms define.
 func (p place) member(name string, i int) (in place, known bool) {
-	if p.shape != nil && !p.named {
+	if !p.named {
 		if f := p.shape.find(name); f != nil {
 			return place{path: join(p.path, name), shape: f.in, named: f.nest == eachOf}, true
 		}

@@ -45,7 +45,7 @@ func (v value) text() string { return jsonrpc.ValueOf(v.raw).Text(v.raw) }
 
 // object reads an object of a shape. Members that it does not define are left
 // out, unless they are another spelling of one that it does.
-func (r *reader) object(v value, s *shape) object {
+func (r *reader) object(v value, s shape) object {
 	o := object{r: r, path: v.path, at: map[string]value{}}
 	if r.err != nil || !v.is(jsonrpc.Object) {
 		r.fail(v.path, "not an object")

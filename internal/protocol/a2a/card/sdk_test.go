@@ -49,7 +49,9 @@ func TestReadsTheSDK(t *testing.T) {
 	if c.Form != card.V1 || len(c.Interfaces) != 3 || len(c.Schemes) != 5 || !c.Schemes["code"].Flows[card.AuthorizationCode].PKCE || c.Requirements[1]["code"][0] != "r" || c.OutputModes != nil {
 		t.Errorf("%+v", c)
 	}
-	raw, err = a2av0.NewStaticAgentCardProducer(sdkCard()).(interface{ CardJSON(ctx context.Context) ([]byte, error) }).CardJSON(t.Context())
+	raw, err = a2av0.NewStaticAgentCardProducer(sdkCard()).(interface {
+		CardJSON(ctx context.Context) ([]byte, error)
+	}).CardJSON(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

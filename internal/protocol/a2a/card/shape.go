@@ -20,7 +20,7 @@ type field struct {
 	// its default value: it is required, or it tells absent from default.
 	kept bool
 	nest nest
-	in   *shape
+	in   shape
 }
 
 // shape is what the forms define for one object. It is immutable.
@@ -29,8 +29,8 @@ type shape struct {
 	fields  []field
 }
 
-func newShape(fields ...field) *shape {
-	s := &shape{fields: fields}
+func newShape(fields ...field) shape {
+	s := shape{fields: fields}
 	members := make([]jsonrpc.Member, len(fields))
 	for i, f := range fields {
 		members[i] = jsonrpc.Member{Name: f.name, Slot: jsonrpc.FirstSlot + i}
@@ -39,8 +39,9 @@ func newShape(fields ...field) *shape {
 	return s
 }
 
-// find returns the field called name, nil if there is none.
-func (s *shape) find(name string) *field {
+// find returns the field called name, nil if there is none. The zero shape has
+// none.
+func (s shape) find(name string) *field {
 	for i := range s.fields {
 		if s.fields[i].name == name {
 			return &s.fields[i]
@@ -49,10 +50,10 @@ func (s *shape) find(name string) *field {
 	return nil
 }
 
-func must(name string) field                    { return field{name: name, kept: true} }
-func may(name string) field                     { return field{name: name} }
-func mayIn(name string, n nest, s *shape) field { return field{name: name, nest: n, in: s} }
-func mustIn(name string, n nest, s *shape) field {
+func must(name string) field                   { return field{name: name, kept: true} }
+func may(name string) field                    { return field{name: name} }
+func mayIn(name string, n nest, s shape) field { return field{name: name, nest: n, in: s} }
+func mustIn(name string, n nest, s shape) field {
 	return field{name: name, kept: true, nest: n, in: s}
 }
 
@@ -78,12 +79,12 @@ var (
 	}, schemeFields...)...)
 	interfaceShape = newShape(must("url"), must("protocolBinding"), may("tenant"), must("protocolVersion"), must("transport"))
 	providerShape  = newShape(must("url"), must("organization"))
-	extensionShape = newShape(may("uri"), may("description"), may("required"), mayIn("params", opaque, nil))
+	extensionShape = newShape(may("uri"), may("description"), may("required"), mayIn("params", opaque, shape{}))
 	abilityShape   = newShape(must("streaming"), must("pushNotifications"), must("extendedAgentCard"), must("stateTransitionHistory"),
 		mayIn("extensions", each, extensionShape))
 	skillShape = newShape(must("id"), must("name"), must("description"), must("tags"), may("examples"), may("inputModes"), may("outputModes"),
 		mayIn("securityRequirements", each, requirementShape), may("security"))
-	signatureShape = newShape(must("protected"), must("signature"), mayIn("header", opaque, nil))
+	signatureShape = newShape(must("protected"), must("signature"), mayIn("header", opaque, shape{}))
 	cardShape      = newShape(
 		must("name"), must("description"), must("version"), must("documentationUrl"), must("iconUrl"),
 		mayIn("provider", one, providerShape), mustIn("capabilities", one, abilityShape), mayIn("securitySchemes", eachOf, schemeShape),
