@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"io"
-	"mime"
 	"net/http"
 	"strconv"
 	"time"
@@ -37,7 +36,7 @@ func (p *pipeline) deliver(ctx context.Context, a answeredCall) error {
 		x.route.sealer.End(x.msg.Session, x.conn.Route, x.who.ID)
 	}
 	headers.ToCaller(x.conn.Reply, x.reply.Header)
-	if mediaType(x.reply.Header) == "text/event-stream" && x.reply.Status == http.StatusOK {
+	if headers.MediaType(x.reply.Header) == "text/event-stream" && x.reply.Status == http.StatusOK {
 		return p.deliverStream(ctx, x)
 	}
 	return p.deliverWhole(ctx, x)
@@ -49,18 +48,6 @@ func closeBody(b io.Closer) {
 	if err := b.Close(); err != nil {
 		return
 	}
-}
-
-func mediaType(h http.Header) string {
-	v := h.Get("Content-Type")
-	if v == "application/json" || v == "text/event-stream" || v == "" {
-		return v
-	}
-	t, _, err := mime.ParseMediaType(v)
-	if err != nil {
-		return "invalid"
-	}
-	return t
 }
 
 func (p *pipeline) sealSession(x *exchange) error {
@@ -93,7 +80,7 @@ func (p *pipeline) deliverWhole(ctx context.Context, x *exchange) error {
 		x.out = x.out[:0] // nothing is owed but the status
 		return p.write(ctx, x)
 	}
-	if len(raw) == 0 || !x.route.speaks.Takes(mediaType(x.reply.Header)) {
+	if len(raw) == 0 || !x.route.speaks.Takes(headers.MediaType(x.reply.Header)) {
 		return refusal.Unexpected(x.reply)
 	}
 	m, err := p.reviewMessage(ctx, x, raw)

@@ -47,7 +47,7 @@ func (p *pipeline) deliverStream(ctx context.Context, x *exchange) error {
 			return x.streamEnd(ctx)
 		}
 		if err != nil {
-			return streamBroken(ctx, err)
+			return refusal.OfStream(ctx, err)
 		}
 		out, err := p.reviewEvent(ctx, x, ev)
 		if err != nil {
@@ -69,20 +69,6 @@ func (x *exchange) streamEnd(ctx context.Context) error {
 		return unrecorded(err)
 	}
 	return nil
-}
-
-func streamBroken(ctx context.Context, err error) error {
-	var e *portcullis.Error
-	if errors.As(err, &e) {
-		return e
-	}
-	if ctx.Err() != nil {
-		return &portcullis.Error{Kind: portcullis.KindInternal, Reason: "client_closed", Detail: "the caller left the stream"}
-	}
-	if errors.Is(err, sse.ErrTooLarge) {
-		return refusal.Rejected("stream event over the size limit")
-	}
-	return &portcullis.Error{Kind: portcullis.KindUpstream, Reason: "upstream_unavailable", Detail: "reading the stream", Err: err}
 }
 
 // reviewEvent returns the bytes to send for one event: the upstream's own
@@ -188,21 +174,17 @@ func (p *pipeline) stillWelcome(ctx context.Context, x *exchange) error {
 func (p *pipeline) flush(x *exchange, rc *http.ResponseController, b []byte) error {
 	err := rc.SetWriteDeadline(time.Now().Add(x.route.writeTimeout))
 	if err != nil && !isUnsupported(err) {
-		return clientGone(err)
+		return refusal.ClientGone(err)
 	}
 	n, err := x.w.Write(b)
 	x.sent += int64(n)
 	if err != nil {
-		return clientGone(err)
+		return refusal.ClientGone(err)
 	}
 	if err := rc.Flush(); err != nil {
-		return clientGone(err)
+		return refusal.ClientGone(err)
 	}
 	return nil
-}
-
-func clientGone(err error) *portcullis.Error {
-	return &portcullis.Error{Kind: portcullis.KindInternal, Reason: "client_closed", Detail: "writing the stream", Err: err}
 }
 
 // isUnsupported reports whether a connection has no deadlines or flushing, as

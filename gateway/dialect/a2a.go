@@ -1,10 +1,12 @@
 package dialect
 
 import (
+	"bytes"
 	"net/http"
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/protocol/a2a"
+	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
 	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
 )
 
@@ -23,6 +25,9 @@ func (A2A) Listens(call *portcullis.Message) bool { return call.Method == a2a.Su
 // which the gateway tells it of a task that is another's.
 func (A2A) Read(r *Reading, raw []byte, c *Call) (*portcullis.Message, error) {
 	r.Message = nil
+	if c.Message.Method == a2a.DeletePushConfig {
+		raw = withResult(raw, c.Limits)
+	}
 	if err := a2a.ReadReply(&r.a2a, raw, a2a.Answering{Call: c.Message, Status: c.Status, Limits: c.Limits}); err != nil {
 		return nil, err
 	}
@@ -38,6 +43,25 @@ func (A2A) Read(r *Reading, raw []byte, c *Call) (*portcullis.Message, error) {
 		}
 	}
 	return m, nil
+}
+
+// withResult gives a response to a deletion the result that an official agent
+// leaves out: there is nothing to tell.
+func withResult(raw []byte, l jsonrpc.Limits) []byte {
+	if len(raw) == 0 || jsonrpc.ReadObject(raw, l) != nil {
+		return raw
+	}
+	members := 0
+	for it := jsonrpc.Walk(raw); it.Next(); members++ {
+		if !it.Name.Is(raw, "jsonrpc") && !it.Name.Is(raw, "id") {
+			return raw
+		}
+	}
+	end := bytes.LastIndexByte(raw, '}')
+	if members != 2 || end < 0 {
+		return raw
+	}
+	return append(bytes.Clone(raw[:end]), `,"result":null}`...)
 }
 
 // Relate implements [Dialect]. What ends a stream is its answer, all before it

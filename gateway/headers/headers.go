@@ -4,6 +4,7 @@
 package headers
 
 import (
+	"mime"
 	"net/http"
 	"strings"
 
@@ -56,4 +57,18 @@ func ToCaller(dst, src http.Header) {
 			dst[name] = v[:1]
 		}
 	}
+}
+
+// MediaType returns the media type of a body, "" if it has none and "invalid"
+// if nobody can tell.
+func MediaType(h http.Header) string {
+	v := h.Get("Content-Type")
+	if v == "application/json" || v == "text/event-stream" || v == "" {
+		return v
+	}
+	t, _, err := mime.ParseMediaType(v)
+	if err != nil {
+		return "invalid"
+	}
+	return t
 }

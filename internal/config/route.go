@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/portcullis-dev/portcullis/internal/authz/approval"
 	"github.com/portcullis-dev/portcullis/internal/authz/scope"
 	"github.com/portcullis-dev/portcullis/internal/authz/tool"
 	"github.com/portcullis-dev/portcullis/internal/config/a2a"
@@ -52,7 +51,7 @@ type Route struct {
 	Schema         SchemaChecks             `toml:"schema" doc:"Whether calls and results must fit the schemas that the server itself names for its tools."`
 	Schemas        []SchemaFile             `toml:"schemas" doc:"Schemas of your own for parts of messages. Repeat the table for each one."`
 	Inspect        ContentRules             `toml:"inspect" doc:"What is done about what messages hold: credentials, personal data, hidden text."`
-	Approval       Approval                 `toml:"approval" doc:"Tools whose calls need the word of another person."`
+	Approval       guardrails.Approval      `toml:"approval" doc:"Tools whose calls need the word of another person."`
 	Pins           toolpin.Config           `toml:"pins" doc:"What happens when the server shows other tools than before."`
 	Taint          guardrails.Taint         `toml:"taint" doc:"What callers have read, and what they may not use after it."`
 	Use            guardrails.Use           `toml:"use" doc:"How much a caller may use in a session and a day."`
@@ -74,29 +73,6 @@ type Rules struct {
 	Allow  []string            `toml:"allow" list:"text" example:"[\"read_*\"]" doc:"Names allowed; * stands for any text. Empty allows all that are not denied."`
 	Deny   []string            `toml:"deny" list:"text" example:"[\"delete_*\"]" doc:"Names denied; wins over allow."`
 	Scopes map[string][]string `toml:"scopes" example:"{ \"write_*\" = [\"write\"] }" doc:"Scopes that a caller needs, by name. All of a list are needed."`
-}
-
-// Approval is [route.approval].
-type Approval struct {
-	Tools  []string      `toml:"tools" list:"text" example:"[\"delete_*\"]" doc:"Tools that need it; * stands for any text. A call is refused with the id of a request until somebody else approves it, and then good for one try."`
-	Wait   time.Duration `toml:"wait" doc:"How long a call is held open for the word before it is refused. 0s refuses at once."`
-	Expiry time.Duration `toml:"expiry" doc:"How long a request waits for a decision."`
-	Use    time.Duration `toml:"use" doc:"How long an approval may be used."`
-}
-
-// Guard returns the times as the guard takes them.
-func (a Approval) Guard() approval.Config {
-	return approval.Config{Wait: a.Wait, Expiry: a.Expiry, Use: a.Use}
-}
-
-// Validate checks patterns and times by the rules of the guard that uses them.
-func (a Approval) Validate() error {
-	return errors.Join(tool.Config{Allow: a.Tools}.Validate(), a.Guard().Validate())
-}
-
-func defaultApproval() Approval {
-	d := approval.Default()
-	return Approval{Wait: d.Wait, Expiry: d.Expiry, Use: d.Use}
 }
 
 // CORS is [route.cors].
@@ -125,7 +101,7 @@ func DefaultRoute() Route {
 		Schema:      DefaultSchemaChecks(),
 		Inspect:     DefaultContentRules(),
 		StreamBytes: 256 << 20,
-		Approval:    defaultApproval(),
+		Approval:    guardrails.DefaultApproval(),
 		Credential:  secrets.DefaultCredential(),
 		Pins:        toolpin.Default(),
 		Taint:       guardrails.DefaultTaint(),
