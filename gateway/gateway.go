@@ -176,7 +176,7 @@ func (g *Gateway) serve(x *exchange) {
 	}
 	outcome := outcomeOf(x, err)
 	x.route.metrics.Observe(x.action.Method, x.status, outcome, time.Since(x.conn.Received), x.trace.Exemplar())
-	x.trace.End(ctx, x.msg, x.status, outcome, x.answer.ErrorCode())
+	x.trace.End(ctx, x.msg, x.status, outcome, x.answer.Message)
 	broken := err != nil && x.wrote
 	x.release()
 	if broken {

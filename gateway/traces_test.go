@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -60,6 +61,29 @@ func (r *traced) flush(t testing.TB) (server collector.Span, phases []string, al
 		}
 	}
 	return server, phases, all
+}
+
+// TestToolThatFails: the call was answered, and its span says that the tool
+// failed, but not a word of what the tool said.
+func TestToolThatFails(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"jsonrpc":"2.0","id":7,"result":{"content":[{"type":"text","text":"no such file /etc/x"}],"isError":true}}`: "tool_error",
+		`{"jsonrpc":"2.0","id":7,"result":{"content":[],"isError":false}}`:                                            "",
+	} {
+		r := newTraced(t, func(context.Context, *portcullis.Call) (*portcullis.Reply, error) {
+			return reply("application/json", text), nil
+		})
+		if w := r.do(post(toolCall, "X-Name", "ann")); w.Code != http.StatusOK {
+			t.Fatal(w.Code, w.Body)
+		}
+		server, _, all := r.flush(t)
+		if said, failed := server.Failed(); failed != (want != "") || said != want || server.Attributes()["error.type"] != want || server.Attributes()["portcullis.outcome"] != "success" {
+			t.Errorf("%s: %q, %t, %v", text, said, failed, server.Attributes())
+		}
+		if strings.Contains(fmt.Sprint(all), "/etc/x") {
+			t.Error("a span holds what the tool said")
+		}
+	}
 }
 
 func TestTraceOfACall(t *testing.T) {

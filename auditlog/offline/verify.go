@@ -130,7 +130,7 @@ func (v *verifier) checkpoint() error {
 		v.key = nil
 		text := err.Error()
 		if errors.Is(err, fs.ErrNotExist) {
-			text = "there is no checkpoint: nothing says what the records must be"
+			text = "it is not there: nothing says what the records must be (a gateway that runs signs one)"
 		}
 		v.found.add(Problem{Kind: ProblemCheckpoint, File: auditlog.CheckpointFile, Text: text})
 		return nil

@@ -181,7 +181,7 @@ func (c *comparer) part(ctx context.Context, p *part) error {
 func (c *comparer) segment(ctx context.Context, p *part) (err error) {
 	f, err := os.Open(filepath.Join(c.v.dir, p.files[0]))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // removed meanwhile: missing
+		return c.meanwhile(ctx, p)
 	}
 	if err != nil {
 		return err
@@ -218,6 +218,21 @@ func (c *comparer) segment(ctx context.Context, p *part) (err error) {
 			}
 		}
 	}
+}
+
+// meanwhile reads the divided form of a segment that went when it was divided.
+func (c *comparer) meanwhile(ctx context.Context, p *part) error {
+	divided, err := listDivided(c.v.dir)
+	if err != nil {
+		return err
+	}
+	for _, d := range divided {
+		if d.first == p.first {
+			*p = *d
+			return c.classes(ctx, p)
+		}
+	}
+	return nil // missing
 }
 
 // record compares one record with its leaf. It returns by how much the number
@@ -336,6 +351,11 @@ func listParts(dir string) ([]*part, error) {
 			p.open = true
 		}
 	}
+	// A segment that is still there is being divided: its class files may not be
+	// all there yet.
+	divided = slices.DeleteFunc(divided, func(d *part) bool {
+		return slices.ContainsFunc(segments, func(s *part) bool { return s.first == d.first })
+	})
 	parts := append(divided, segments...)
 	slices.SortStableFunc(parts, func(a, b *part) int {
 		switch {

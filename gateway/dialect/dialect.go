@@ -43,14 +43,6 @@ type Reading struct {
 	a2a     a2a.Reply
 }
 
-// ErrorCode is that of the message that was read last, 0 if it is no error.
-func (r *Reading) ErrorCode() int {
-	if r.Message == nil {
-		return 0
-	}
-	return r.Message.ErrorCode
-}
-
 // Dialect is one protocol. It is safe for concurrent use.
 type Dialect interface {
 	// Listens reports whether a call only waits for what the server may say.

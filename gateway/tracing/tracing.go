@@ -223,9 +223,9 @@ func (c *Call) Refuse(phase, guard, reason string) {
 	}
 }
 
-// End ends the trace: the status sent, the outcome, and the JSON-RPC code if
-// the answer is an error. m is the message, nil if none was read.
-func (c *Call) End(ctx context.Context, m *portcullis.Message, status int, outcome obs.Outcome, code int) {
+// End ends the trace: the status sent, the outcome, and what the answer says of
+// a failure. m and answer are nil if none was read.
+func (c *Call) End(ctx context.Context, m *portcullis.Message, status int, outcome obs.Outcome, answer *portcullis.Message) {
 	if c == nil {
 		return
 	}
@@ -252,13 +252,20 @@ func (c *Call) End(ctx context.Context, m *portcullis.Message, status int, outco
 	case c.failed.reason != "":
 		c.server.SetAttributes(attribute.String("error.type", c.failed.reason))
 		c.server.SetStatus(codes.Error, c.failed.reason)
-	case code != 0:
-		text := strconv.Itoa(code)
+	case answer == nil:
+	case answer.ErrorCode != 0:
+		text := strconv.Itoa(answer.ErrorCode)
 		c.server.SetAttributes(attribute.String("error.type", text), attribute.String("rpc.response.status_code", text))
 		c.server.SetStatus(codes.Error, "JSON-RPC error "+text)
+	case c.target.Kind == portcullis.TargetTool && answer.Shape == portcullis.ShapeResult && mcp.ToolFailed(answer.Params):
+		c.server.SetAttributes(attribute.String("error.type", toolError))
+		c.server.SetStatus(codes.Error, toolError)
 	}
 	c.server.End(oteltrace.WithTimestamp(now))
 }
+
+// toolError is what the semantic conventions for MCP call a result with isError.
+const toolError = "tool_error"
 
 // phaseSpan makes the span of a phase that is over. The time at the upstream
 // has one of its own inside.

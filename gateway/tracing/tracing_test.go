@@ -19,7 +19,7 @@ func off(s *trace.Switch, conn *portcullis.Conn, m *portcullis.Message, call *po
 	ctx = c.Read(ctx, m)
 	ctx = c.Forward(ctx, call)
 	c.Refuse("authz", "tool", "forbidden")
-	c.End(ctx, m, 200, obs.Succeeded, 0)
+	c.End(ctx, m, 200, obs.Succeeded, nil)
 	return len(c.ID()) + len(c.Exemplar())
 }
 

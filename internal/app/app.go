@@ -65,6 +65,7 @@ type App struct {
 	public *gateway.Gateway
 	admin  *gateway.Gateway // admin listener
 	local  *gateway.Gateway // socket in the data folder
+	api    func() http.Handler
 
 	mu        sync.Mutex // guards what a reload replaces
 	cfg       *config.Config
@@ -121,6 +122,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	}
 	a.life, a.endTasks = context.WithCancel(context.WithoutCancel(ctx))
 	a.running = newRunning()
+	a.api = sync.OnceValue(a.adminHandler)
 	defer func() {
 		if err != nil {
 			a.endTasks()
@@ -133,7 +135,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	if a.secrets, err = secrets.New(secrets.Options{Getenv: opts.Getenv, DataDir: opts.DataDir, Log: opts.Log, Recorder: c.journal, Metrics: c.metrics}); err != nil {
 		return nil, err
 	}
-	env := part.Env{Version: opts.Version, Dir: c.dir, DB: c.db, Journal: c.journal, Open: c.open(opts.Log), Subject: c.subject(), Metrics: c.metrics, Traces: &c.traces, Log: opts.Log, Getenv: opts.Getenv, Pins: c.pins}
+	env := part.Env{Version: opts.Version, Dir: c.dir, DB: c.db, Journal: c.journal, Open: c.open(opts.Log), Subject: c.subject(), EraseDays: c.eraseDays(), Metrics: c.metrics, Traces: &c.traces, Log: opts.Log, Getenv: opts.Getenv, Pins: c.pins}
 	if a.parts, err = newParts(env); err != nil {
 		return nil, err
 	}
@@ -211,12 +213,12 @@ func (a *App) use(cfg *config.Config) error {
 		ups.Discard(a.upstreams)
 		return err
 	}
-	adminTable, err := gateway.BuildAdmin(cfg, a.deps(cfg, nil, nil, a.adminAddr), a.adminHandler(), false, a.core.adminAuth(cfg)...)
+	adminTable, err := gateway.BuildAdmin(cfg, a.deps(cfg, nil, nil, a.adminAddr), a.adminAPI(), false, a.core.adminAuth(cfg)...)
 	if err != nil {
 		ups.Discard(a.upstreams)
 		return err
 	}
-	localTable, err := gateway.BuildAdmin(cfg, a.deps(cfg, nil, nil, nil), a.adminHandler(), true, localOperator())
+	localTable, err := gateway.BuildAdmin(cfg, a.deps(cfg, nil, nil, nil), a.adminAPI(), true, localOperator())
 	if err != nil {
 		ups.Discard(a.upstreams)
 		return err
@@ -265,6 +267,12 @@ func (a *App) rateLimitKeys() int {
 		return 0
 	}
 	return a.table.RateLimitKeys()
+}
+
+// adminAPI makes the admin API when it is first asked for: describing its
+// operations takes a quarter of a start, and no call of a route waits for it.
+func (a *App) adminAPI() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.api().ServeHTTP(w, r) })
 }
 
 func (a *App) adminHandler() http.Handler {
@@ -361,6 +369,7 @@ func (a *App) Stop(ctx context.Context) error {
 		return a.core.close(flush)
 	}
 	a.note(flush, portcullis.EventGatewayStopped, "")
+	a.parts.finish(flush)
 	err := a.core.close(flush)
 	a.log.Info("stopped")
 	return err

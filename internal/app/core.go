@@ -179,6 +179,17 @@ func (c *core) subject() func(string) string {
 	return c.subjects.Name
 }
 
+// eraseDays destroys the keys of days that are over. nil = nothing is sealed.
+func (c *core) eraseDays() func(context.Context, time.Time) error {
+	if c.subjects == nil {
+		return nil
+	}
+	return func(ctx context.Context, t time.Time) error {
+		_, err := c.subjects.EraseDays(ctx, t)
+		return err
+	}
+}
+
 func (c *core) openKeys(opts Options) error {
 	pepper, err := c.dir.Derive(purposePepper, 32)
 	if err != nil {

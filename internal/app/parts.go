@@ -98,6 +98,14 @@ func (ps parts) failing(ctx context.Context) []string {
 	return out
 }
 
+func (ps parts) finish(ctx context.Context) {
+	for _, p := range ps {
+		if f, ok := p.(part.Finishing); ok {
+			f.Finish(ctx)
+		}
+	}
+}
+
 func (ps parts) containers() []portcullis.Container {
 	var out []portcullis.Container
 	for _, p := range ps {

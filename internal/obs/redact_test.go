@@ -75,6 +75,8 @@ func TestCredentialsInText(t *testing.T) {
 		{"Set-Cookie: sid=1; Path=/\nnext", "Set-Cookie: [redacted]\nnext"},
 		{"parsing token: unexpected end of input", "parsing token: unexpected end of input"},
 		{"token: A7f9Kq2LmZ", "token: [redacted]"},
+		{"env.TOKEN: secret://vault/kv/A7f9Kq2LmZ#token: denied", "env.TOKEN: secret://vault/kv/A7f9Kq2LmZ#token: denied"},
+		{"token=secret://user:hunter2@host", "token=secret://[redacted]@host"},
 		{"tokens_used=500 request_id=7", "tokens_used=500 request_id=7"},
 		{"019aa9c1-7d5b-7cc3-98c4-dc0c0c07398f tools/call read_file", "019aa9c1-7d5b-7cc3-98c4-dc0c0c07398f tools/call read_file"},
 	} {

@@ -29,7 +29,7 @@ func (m *Metrics) Retention() *RetentionMetrics {
 		undivided:      m.gauge("audit_undivided_bytes", "Bytes of segments of the audit log that are not divided yet.").WithLabelValues(),
 		free:           m.gauge("audit_disk_free_bytes", "Free bytes on the disk of the audit log.").WithLabelValues(),
 	}
-	for _, operation := range [...]string{"divide", "archive", "remove", "pass"} {
+	for _, operation := range [...]string{"divide", "archive", "remove", "erase", "pass"} {
 		r.failures.WithLabelValues(operation) // there before the first failure
 	}
 	return r
@@ -44,7 +44,7 @@ func (r *RetentionMetrics) Removed(class string, records uint64, bytes int64) {
 	r.removedRecords.WithLabelValues(class).Add(float64(records))
 }
 
-// Failed counts a failed operation: "divide", "archive", "remove", "pass".
+// Failed counts a failed operation: "divide", "archive", "remove", "erase", "pass".
 func (r *RetentionMetrics) Failed(operation string) { r.failures.WithLabelValues(operation).Inc() }
 
 // Kept shows what is kept of a class.

@@ -84,6 +84,20 @@ func Start(t *testing.T, text string) *Gateway {
 	g := &Gateway{t: t, DataDir: filepath.Join(t.TempDir(), "data"), Log: new(Buffer)}
 	g.Config = filepath.Join(t.TempDir(), "portcullis.toml")
 	g.WriteConfig(head + text)
+	g.run()
+	t.Cleanup(func() {
+		g.Stop(10 * time.Second)
+		if t.Failed() {
+			t.Logf("gateway log:\n%s", g.Log)
+		}
+	})
+	return g
+}
+
+// run starts a gateway on the data folder.
+func (g *Gateway) run() {
+	t := g.t
+	t.Helper()
 	cfg, src, err := config.Load(g.Config, os.LookupEnv)
 	if err != nil {
 		t.Fatalf("configuration: %v", err)
@@ -98,16 +112,21 @@ func Start(t *testing.T, text string) *Gateway {
 	if err := g.App.Start(t.Context()); err != nil {
 		t.Fatalf("starting: %v", err)
 	}
-	t.Cleanup(func() {
-		g.Stop(10 * time.Second)
-		if t.Failed() {
-			t.Logf("gateway log:\n%s", g.Log)
-		}
-	})
 	e := g.App.Endpoints()
-	g.URL, g.Admin, g.Key = e.URL, e.AdminURL, e.APIKey
+	g.URL, g.Admin = e.URL, e.AdminURL
+	if e.APIKey != "" { // told once
+		g.Key = e.APIKey
+	}
 	g.Base = g.URL[:strings.Index(g.URL[8:], "/")+8]
-	return g
+}
+
+// Restart stops the gateway and starts another on the same data folder. Its
+// addresses change.
+func (g *Gateway) Restart() {
+	g.t.Helper()
+	g.Stop(10 * time.Second)
+	g.stop, g.client = sync.Once{}, nil
+	g.run()
 }
 
 // head begins every configuration.

@@ -38,6 +38,13 @@ func ask(t *testing.T, g *harness.Gateway, from, key string) harness.Response {
 	return harness.Do(t, http.MethodPost, g.URL, []byte(call), "X-API-Key", key, "X-Forwarded-For", from)
 }
 
+func write(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // until polls for what the gateway does in the background.
 func until(t *testing.T, what string, done func() bool) {
 	t.Helper()

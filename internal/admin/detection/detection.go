@@ -49,6 +49,7 @@ type Anomaly struct {
 	Mean     float64   `json:"mean"`
 	SD       float64   `json:"sd"`
 	Z        float64   `json:"z"`
+	Least    float64   `json:"threshold" doc:"The score, or of a pattern the number, that it takes"`
 	Window   string    `json:"window"`
 	Baseline string    `json:"baseline"`
 	Samples  int       `json:"samples"`
@@ -59,7 +60,7 @@ type Anomaly struct {
 func Of(a *anomaly.Anomaly) Anomaly {
 	return Anomaly{
 		ID: a.ID, State: string(a.State), Severity: string(a.Severity), Kind: a.Kind, Subject: a.Subject, Route: a.Route, Metric: a.Metric, Pattern: a.Pattern,
-		Since: a.Since, At: a.At, Value: a.Value, Mean: a.Mean, SD: a.SD, Z: a.Z, Window: a.Window.String(), Baseline: a.Baseline, Samples: a.Samples, Also: a.Also,
+		Since: a.Since, At: a.At, Value: a.Value, Mean: a.Mean, SD: a.SD, Z: a.Z, Least: a.Least, Window: a.Window.String(), Baseline: a.Baseline, Samples: a.Samples, Also: a.Also,
 	}
 }
 

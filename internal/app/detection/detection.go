@@ -34,6 +34,7 @@ const (
 	feedName = "anomaly"
 	folder   = "detect"
 	fileName = "baselines"
+	damaged  = ".damaged" // of a file that was put aside
 	// saveEvery is how much of its work a crash makes detection do again.
 	saveEvery = 5 * time.Minute
 	// told is how many incidents are remembered for those who ask.
@@ -52,10 +53,10 @@ type Part struct {
 	enabled  bool
 	detector *anomaly.Detector
 	latest   []anomaly.Anomaly // by incident, the latest last
+	seq      uint64            // of the last record that was judged
+	started  bool              // a record was seen: seq counts
 
 	// Only Run uses these.
-	seq      uint64
-	started  bool // a record was seen: seq counts
 	saved    time.Time
 	measured time.Time
 	dirty    bool
@@ -86,7 +87,7 @@ func (p *Part) restore() {
 		return
 	}
 	p.env.Log.Warn("what detection learned cannot be read: it is put aside, and learning begins anew", "file", p.file, "error", err)
-	if err := os.Rename(p.file, p.file+".damaged"); err != nil {
+	if err := os.Rename(p.file, p.file+damaged); err != nil {
 		p.env.Log.Warn("putting the file aside", "file", p.file, "error", err)
 	}
 }
@@ -171,13 +172,13 @@ func (p *Part) judge(ctx context.Context, r *feed.Record) {
 		found = slices.Clone(p.detector.Observe(&s))
 		p.remember(found)
 	}
-	p.mu.Unlock()
 	if !seen {
 		p.seq, p.started, p.dirty = r.Seq, true, true
 	}
+	p.mu.Unlock()
 	for i := range found {
 		if err := p.env.Journal.Record(context.WithoutCancel(ctx), found[i].Event()); err != nil {
-			p.env.Log.Error("writing an anomaly to the audit journal", "anomaly_id", found[i].ID, "subject", found[i].Subject, "metric", found[i].Metric, "error", err)
+			p.env.Log.Error("writing an anomaly to the audit journal", "anomaly_id", found[i].ID, "kind", found[i].Kind, "metric", found[i].Metric, "error", err)
 		}
 		p.tell(&found[i])
 	}
@@ -190,8 +191,10 @@ func (p *Part) tell(a *anomaly.Anomaly) {
 	if a.State == anomaly.Closed {
 		return
 	}
+	// Whom it is about stands in the event, sealed; log lines name nobody.
 	p.env.Log.Warn("anomaly detected", "anomaly_id", a.ID, "state", string(a.State), "severity", string(a.Severity),
-		"kind", a.Kind, "subject", a.Subject, "metric", a.Metric, slog.Float64("value", a.Value), slog.Float64("mean", a.Mean), slog.Float64("z", a.Z))
+		"kind", a.Kind, "route", a.Route, "metric", a.Metric, "pattern", a.Pattern,
+		slog.Float64("value", a.Value), slog.Float64("mean", a.Mean), slog.Float64("z", a.Z))
 }
 
 // remember keeps what was told last of each incident.
@@ -226,20 +229,47 @@ func (p *Part) save(f *feed.Feed, after time.Duration) error {
 	}
 	p.saved = time.Now()
 	p.mu.Lock()
-	raw, err := p.detector.Snapshot(p.seq)
+	err := p.write()
 	p.mu.Unlock()
-	if err == nil {
-		err = os.MkdirAll(filepath.Dir(p.file), 0o700)
-	}
-	if err == nil {
-		err = durable.Replace(p.file, raw)
-	}
 	if err != nil { // a full disk: what is in memory is still good
 		p.env.Log.Error("saving what detection learned", "file", p.file, "error", err)
 		return nil
 	}
 	p.dirty = false
 	return f.Commit(f.Cursor())
+}
+
+// Forget takes out what is known of a caller, by the id of the principal or the
+// key or by the address, and out of the file too before it returns.
+func (p *Part) Forget(who string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range p.latest {
+		anomaly.Redact(&p.latest[i], who)
+	}
+	if p.detector.Forget(who) {
+		if err := p.write(); err != nil {
+			return err
+		}
+	}
+	if err := os.Remove(p.file + damaged); !errors.Is(err, os.ErrNotExist) { // nobody knows whom it names
+		return err
+	}
+	return nil
+}
+
+// write replaces the file. The caller holds mu. The place in the journal is for
+// whoever follows it: a file that is ahead of it means that records are passed
+// over that were judged already.
+func (p *Part) write() error {
+	raw, err := p.detector.Snapshot(p.seq)
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(p.file), 0o700)
+	}
+	if err == nil {
+		err = durable.Replace(p.file, raw)
+	}
+	return err
 }
 
 // Groups shows what detection knows.

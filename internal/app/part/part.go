@@ -7,6 +7,7 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"time"
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/admin"
@@ -28,12 +29,14 @@ type Env struct {
 	Journal *journal.Journal
 	Open    func(*portcullis.Event) // opens sealed personal data of an event, for feeds
 	Subject func(string) string     // the name of a principal in sealed events; nil = nothing is sealed
-	Metrics *obs.Metrics
-	Traces  *trace.Switch
-	Log     *slog.Logger
-	Getenv  func(string) (string, bool)
-	Pins    *toolpin.Book
-	Known   Knowledge // of callers
+	// EraseDays destroys the keys of the days before t; see package subject.
+	EraseDays func(ctx context.Context, t time.Time) error
+	Metrics   *obs.Metrics
+	Traces    *trace.Switch
+	Log       *slog.Logger
+	Getenv    func(string) (string, bool)
+	Pins      *toolpin.Book
+	Known     Knowledge // of callers
 }
 
 // Knowledge is what is known of callers beside what events say. It looks into
@@ -72,6 +75,13 @@ type Administered interface{ Groups() []admin.Group }
 type Readiness interface {
 	// Failing names what is not ready.
 	Failing(ctx context.Context) []string
+}
+
+// Finishing is a part that has something left to do behind the last record of
+// the process.
+type Finishing interface {
+	// Finish is called once, after Run has returned and before the journal closes.
+	Finish(ctx context.Context)
 }
 
 // Containing is a part that holds callers back.

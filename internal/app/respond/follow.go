@@ -162,7 +162,7 @@ func (f *follower) respond(ctx context.Context, e *portcullis.Event, a risk.Asse
 		if err == nil || ctx.Err() != nil {
 			return
 		}
-		f.env.Log.Error("responding to a risky caller", "subject", finding.Subject.String(), "try", i+1, "error", err)
+		f.env.Log.Error("responding to a risky caller", "event", e.ID, "kind", finding.Subject.Kind.String(), "try", i+1, "error", err)
 		wait(ctx, time.Second)
 	}
 }

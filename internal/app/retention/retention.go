@@ -22,6 +22,7 @@ type keeping struct{ keeper *retention.Keeper }
 func New(env part.Env) (part.Part, error) {
 	return &keeping{retention.New(retention.Options{
 		Dir: env.Dir.AuditDir(), Recorder: env.Journal, Sync: env.Journal.Sync, Log: env.Log, Observer: env.Metrics.Retention(),
+		End: func() uint64 { return env.Journal.End().Seq }, EraseDays: env.EraseDays,
 	}, retention.Policy{})}, nil
 }
 

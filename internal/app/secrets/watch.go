@@ -44,7 +44,7 @@ func (w *watch) Read(ref source.Ref, first, changed bool) {
 // first of a row recorded.
 func (w *watch) Failed(ref source.Ref, first bool, err error) {
 	w.reads.WithLabelValues(ref.Source, "failure").Inc()
-	w.opts.Log.Warn("reading a secret: the last good value stays until its lease ends", "reference", ref.String(), "error", err)
+	w.opts.Log.Warn("a secret cannot be read: a value that was read before stays until its lease ends", "reference", ref.String(), "error", err)
 	if first {
 		w.record(ref, portcullis.SeverityWarn, portcullis.OutcomeFailure, reason(err))
 	}

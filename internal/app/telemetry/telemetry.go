@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
 	"reflect"
 	"sync"
 	"time"
@@ -31,6 +32,7 @@ type Telemetry struct {
 // they change.
 type settings struct {
 	Endpoint, Environment string
+	CA                    string // content of the file
 	Traces                conf.Traces
 }
 
@@ -47,7 +49,14 @@ func (t *Telemetry) Next(_ context.Context, cfg *config.Config, secrets part.Sec
 	if err != nil {
 		return nil, fmt.Errorf("telemetry.traces: %w", err)
 	}
-	next := settings{endpoint, cfg.Server.Environment, cfg.Telemetry.Traces}
+	next := settings{Endpoint: endpoint, Environment: cfg.Server.Environment, Traces: cfg.Telemetry.Traces}
+	if file := trace.CA(cfg.Telemetry.Traces.CA, t.env.Getenv); file != "" && endpoint != "" {
+		pem, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("telemetry.traces: ca: %w", err)
+		}
+		next.CA = string(pem)
+	}
 	var provider *trace.Provider
 	same := t.same(next)
 	if !same && endpoint != "" {
@@ -86,7 +95,12 @@ func (t *Telemetry) open(s settings) (*trace.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
+	var roots []byte
+	if s.CA != "" {
+		roots = []byte(s.CA)
+	}
 	return trace.Open(trace.Config{
+		CA:       roots,
 		Endpoint: s.Endpoint, Service: s.Traces.Service, Version: t.env.Version, Deployed: s.Environment,
 		Sample: s.Traces.Sample, Timeout: s.Traces.Timeout, Queue: s.Traces.Queue, Gzip: s.Traces.Gzip,
 		Trusted: trusted, Header: t.header, Count: t.env.Metrics.Spans, Log: t.env.Log,

@@ -204,6 +204,20 @@ func (p *Part) Run(ctx context.Context) {
 	telling.Wait()
 }
 
+// Finish implements [part.Finishing]: it signs what the process said last.
+func (p *Part) Finish(ctx context.Context) {
+	p.mu.Lock()
+	f := p.follower
+	p.mu.Unlock()
+	if f == nil {
+		return
+	}
+	if err := f.Finish(ctx); err != nil {
+		p.Failed("append")
+		p.env.Log.Error("the last records are not signed; the next start does it", "error", err)
+	}
+}
+
 // tell shows new checkpoints to witnesses and publishes them until ctx ends.
 func (p *Part) tell(ctx context.Context, f *tlog.Follower) {
 	told := uint64(0)

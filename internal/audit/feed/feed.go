@@ -39,6 +39,9 @@ type Options struct {
 	// Damaged hears of records that cannot be read, and of those that are gone.
 	// The feed goes on behind them. nil = they are logged.
 	Damaged func(error)
+	// Expired hears of records that retention removed at the end of their time
+	// before they were read: nothing is wrong with the log. nil = nobody does.
+	Expired func(*journal.ExpiredError)
 	// Open completes an event whose personal data is sealed. nil = it stays so.
 	Open func(*portcullis.Event)
 }
@@ -153,8 +156,9 @@ func (f *Feed) Poll() (Record, bool, error) {
 			return Record{}, false, nil
 		case err != nil && !journal.IsDamage(err):
 			return Record{}, false, fmt.Errorf("reading the audit journal for %s: %w", f.name, err)
-		case journal.IsExpired(err) && f.opts.Damaged == nil:
-			continue // that is how it should be
+		case journal.IsExpired(err):
+			f.expired(err)
+			continue
 		case err != nil:
 			f.damaged(err)
 			continue
@@ -168,6 +172,13 @@ func (f *Feed) Poll() (Record, bool, error) {
 			f.opts.Open(&e)
 		}
 		return Record{Seq: line.Seq, At: line.At, Next: line.Next, Entry: line.Entry, Event: e}, true, nil
+	}
+}
+
+func (f *Feed) expired(err error) {
+	var gone *journal.ExpiredError
+	if f.opts.Expired != nil && errors.As(err, &gone) {
+		f.opts.Expired(gone)
 	}
 }
 

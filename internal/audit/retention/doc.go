@@ -14,9 +14,10 @@
 // Nothing is removed on the word of a clock that may be wrong. The keeper has a
 // clock of its own, kept in AUDIT/sealed/clock: it never runs ahead of the wall
 // clock, never goes back, and gains at most a day for each hour that the
-// gateway runs. While the wall clock is behind it, nothing is removed. The age
-// of a segment is counted from its newest event, but never from before that of
-// the segment before it, nor from after the keeper's time at its division.
+// gateway runs. While the wall clock is behind it, nothing is removed; while it
+// is behind the wall clock, nothing is divided. The age of a segment is counted
+// from its newest event, but never from before that of the segment before it,
+// nor from after the keeper's time at its division.
 //
 // # Order
 //

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	portcullis "github.com/portcullis-dev/portcullis"
@@ -51,8 +52,64 @@ func (k *Keeper) archive(ctx context.Context, p *Policy, i int, c class.Class) e
 	return nil
 }
 
-// expire removes the class files whose time is over.
+// expire removes the class files whose time is over. Each removal is recorded,
+// and the file goes when a checkpoint covers that record: else the log could not
+// be verified in between.
 func (k *Keeper) expire(ctx context.Context, p *Policy, readers []Consumer) error {
+	if err := k.expireEach(ctx, p, readers); err != nil || len(k.told) == 0 {
+		return err
+	}
+	for deadline := time.Now().Add(coverWait); len(k.told) > 0; { // the next pass tries again
+		if ok, err := k.covered(p); err != nil {
+			return err
+		} else if ok {
+			return k.expireEach(ctx, p, readers)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(coverPoll):
+		}
+		if time.Now().After(deadline) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// How long a pass waits for the checkpoint that covers what it recorded.
+const (
+	coverWait = 3 * time.Second
+	coverPoll = 20 * time.Millisecond
+)
+
+// place is a class file.
+type place struct {
+	first uint64
+	class class.Class
+}
+
+// told is the event of a removal.
+type told struct {
+	event string
+	end   uint64 // number behind it
+}
+
+// covered reports whether the essential consumers have read all that was told.
+func (k *Keeper) covered(p *Policy) (bool, error) {
+	readers, err := consumers(k.dir, p.Essential)
+	if err != nil {
+		return false, err
+	}
+	for _, t := range k.told {
+		if waiting(readers, t.end, false) != "" {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+func (k *Keeper) expireEach(ctx context.Context, p *Policy, readers []Consumer) error {
 	holds, err := k.holdsInForce(ctx, k.time)
 	if err != nil { // what is held is not known: all is
 		return err
@@ -62,14 +119,15 @@ func (k *Keeper) expire(ctx context.Context, p *Policy, readers []Consumer) erro
 		return err
 	}
 	var errs []error
-	all := true // nothing is left before the segment
+	all := true // nothing is left before the segment, or will be
 	for i := range k.segs {
-		if begin != nil && *begin < k.segs[i].First {
+		m := k.segs[i]
+		if begin != nil && *begin < m.First {
 			all = false
 		}
 		for _, c := range class.All() {
-			f := k.segs[i].File(c)
-			if f == nil || f.Removed != nil || (c == class.Audit && (!all || k.others(i))) {
+			f := m.File(c)
+			if f == nil || f.Removed != nil || (c == class.Audit && (!all || k.others(m))) {
 				continue
 			}
 			if ctx.Err() != nil {
@@ -80,19 +138,40 @@ func (k *Keeper) expire(ctx context.Context, p *Policy, readers []Consumer) erro
 				errs = append(errs, err)
 			}
 		}
-		all = all && k.segs[i].Gone()
+		all = all && k.leaving(k.segs[i])
 	}
 	return errors.Join(errs...)
 }
 
-// others reports whether files of other classes than audit are left.
-func (k *Keeper) others(i int) bool {
-	for _, f := range k.segs[i].Files {
-		if f.Class != class.Audit && f.Removed == nil {
+// others reports whether files of other classes than audit stay.
+func (k *Keeper) others(m *sealed.Manifest) bool {
+	for _, f := range m.Files {
+		if f.Class != class.Audit && !k.left(m, &f) {
 			return true
 		}
 	}
 	return false
+}
+
+// left reports whether a file is removed, or its removal recorded.
+func (k *Keeper) left(m *sealed.Manifest, f *sealed.File) bool {
+	_, told := k.told[place{m.First, f.Class}]
+	return told || f.Removed != nil
+}
+
+// leaving reports whether all files of a segment are removed, or will be.
+func (k *Keeper) leaving(m *sealed.Manifest) bool {
+	return !slices.ContainsFunc(m.Files, func(f sealed.File) bool { return !k.left(m, &f) })
+}
+
+// before reports whether something is left before the audit file of a segment.
+func (k *Keeper) before(i int) bool {
+	for at := range i {
+		if !k.segs[at].Gone() {
+			return true
+		}
+	}
+	return slices.ContainsFunc(k.segs[i].Files, func(f sealed.File) bool { return f.Class != class.Audit && f.Removed == nil })
 }
 
 // oldestUndivided returns where the oldest segment begins that is not divided.
@@ -133,11 +212,31 @@ func (k *Keeper) expireOne(ctx context.Context, p *Policy, i int, c class.Class,
 			return err
 		}
 	}
-	return k.remove(ctx, i, c, waiting(readers, m.Last+1, true))
+	t, known := k.told[place{m.First, c}]
+	if !known {
+		var err error
+		if t, err = k.tell(ctx, i, c, waiting(readers, m.Last+1, true)); err != nil {
+			return err
+		}
+		k.told[place{m.First, c}] = t
+	}
+	if k.opts.End != nil {
+		now, err := consumers(k.dir, p.Essential)
+		if err != nil {
+			return err
+		}
+		if waiting(now, t.end, false) != "" {
+			return nil
+		}
+	}
+	if c == class.Audit && k.before(i) {
+		return nil
+	}
+	return k.remove(i, c, t)
 }
 
-// remove records that a class file is removed, and removes it.
-func (k *Keeper) remove(ctx context.Context, i int, c class.Class, unread string) error {
+// tell records that a class file is removed.
+func (k *Keeper) tell(ctx context.Context, i int, c class.Class, unread string) (t told, err error) {
 	m := k.segs[i]
 	f := m.File(c)
 	e := &portcullis.Event{
@@ -158,21 +257,42 @@ func (k *Keeper) remove(ctx context.Context, i int, c class.Class, unread string
 		k.log.Warn("audit records are removed that a consumer has not read", "consumer", unread, "class", c, "first", m.First, "last", m.Last)
 	}
 	if err := k.crash("event"); err != nil {
-		return err
+		return t, err
 	}
 	if err := k.opts.Recorder.Record(ctx, e); err != nil {
-		return err
+		return t, err
 	}
 	if err := k.opts.Sync(); err != nil {
-		return fmt.Errorf("syncing the event of a removal: %w", err)
+		return t, fmt.Errorf("syncing the event of a removal: %w", err)
+	}
+	t.event = e.ID
+	if k.opts.End != nil {
+		t.end = k.opts.End()
+	}
+	return t, nil
+}
+
+// remove removes a class file whose removal was told, unless it is held since.
+func (k *Keeper) remove(i int, c class.Class, t told) error {
+	m := k.segs[i]
+	f := m.File(c)
+	k.holding.Lock()
+	defer k.holding.Unlock()
+	delete(k.told, place{m.First, c}) // whatever follows: it is told again
+	holds, err := loadHolds(k.dir)
+	if err != nil {
+		return err
+	}
+	if held(holds, m, c) {
+		return nil
 	}
 	if err := k.crash("mark"); err != nil {
 		return err
 	}
 	records, bytes := f.Records, f.Bytes
-	err := k.update(i, func(m *sealed.Manifest) {
+	err = k.update(i, func(m *sealed.Manifest) {
 		f := m.File(c)
-		f.Removed, f.Frames = &sealed.Removal{At: k.time.UTC(), Event: e.ID}, nil
+		f.Removed, f.Frames = &sealed.Removal{At: k.time.UTC(), Event: t.event}, nil
 	})
 	if err != nil {
 		return err
@@ -201,7 +321,7 @@ func (k *Keeper) goneBefore(i int, c class.Class) uint64 {
 			return n
 		}
 		for _, f := range m.Files {
-			if f.Removed == nil && (at != i || f.Class != c) {
+			if !k.left(m, &f) && (at != i || f.Class != c) {
 				return n
 			}
 		}

@@ -110,16 +110,16 @@ func saveHolds(dir string, holds []Hold) error {
 
 // Holds returns the holds, oldest first.
 func (k *Keeper) Holds() ([]Hold, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
+	k.holding.Lock()
+	defer k.holding.Unlock()
 	return loadHolds(k.dir)
 }
 
 // Hold stores a hold and records it. It is in force when it is stored: if
 // recording fails it stays, and the error says so.
 func (k *Keeper) Hold(ctx context.Context, h Hold, by portcullis.Actor) (Hold, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
+	k.holding.Lock()
+	defer k.holding.Unlock()
 	now := k.now().UTC()
 	h.ID, h.By, h.At = obs.NewID(), by.ID, now.Truncate(time.Millisecond)
 	if err := h.validate(); err != nil {
@@ -138,6 +138,7 @@ func (k *Keeper) Hold(ctx context.Context, h Hold, by portcullis.Actor) (Hold, e
 	if err := saveHolds(k.dir, append(holds, h)); err != nil {
 		return h, fmt.Errorf("storing the hold: %w", err)
 	}
+	k.remeasure()
 	if err := k.opts.Recorder.Record(ctx, holdEvent(portcullis.EventAuditHoldSet, &h, by, h.Reason)); err != nil {
 		return h, fmt.Errorf("the hold is in force, but was not recorded: %w", err)
 	}
@@ -146,9 +147,11 @@ func (k *Keeper) Hold(ctx context.Context, h Hold, by portcullis.Actor) (Hold, e
 
 // Lift records that a hold ends, and ends it.
 func (k *Keeper) Lift(ctx context.Context, id, reason string, by portcullis.Actor) (Hold, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.lift(ctx, id, cmp.Or(reason, "lifted"), by)
+	k.holding.Lock()
+	defer k.holding.Unlock()
+	h, err := k.lift(ctx, id, cmp.Or(reason, "lifted"), by)
+	k.remeasure()
+	return h, err
 }
 
 func (k *Keeper) lift(ctx context.Context, id, reason string, by portcullis.Actor) (Hold, error) {
@@ -172,6 +175,8 @@ func (k *Keeper) lift(ctx context.Context, id, reason string, by portcullis.Acto
 
 // holdsInForce returns the holds, after ending those whose time is over.
 func (k *Keeper) holdsInForce(ctx context.Context, now time.Time) ([]Hold, error) {
+	k.holding.Lock()
+	defer k.holding.Unlock()
 	holds, err := loadHolds(k.dir)
 	if err != nil {
 		return nil, err

@@ -29,7 +29,7 @@ const clockName = "clock"
 type Observer interface {
 	Divided()
 	Removed(class string, records uint64, bytes int64)
-	Failed(operation string) // "divide", "archive", "remove", "pass"
+	Failed(operation string) // "divide", "archive", "remove", "erase", "pass"
 	Kept(class string, bytes int64, oldest time.Time)
 	Disk(undivided int64, free uint64)
 }
@@ -39,8 +39,15 @@ type Options struct {
 	Dir      string // the audit directory
 	Recorder portcullis.Recorder
 	Sync     func() error // returns when what was recorded is on the device
-	Log      *slog.Logger // nil discards
-	Observer Observer     // nil counts nothing
+	// End returns the number behind the last record. With it, records are
+	// removed only after the essential consumers have read the event that tells
+	// of it; nil does not wait for them.
+	End func() uint64
+	// EraseDays destroys the keys of the days before t: what nobody proved is
+	// sealed under them. nil does nothing.
+	EraseDays func(ctx context.Context, t time.Time) error
+	Log       *slog.Logger // nil discards
+	Observer  Observer     // nil counts nothing
 	// Now is the wall clock and Elapsed the real time since some fixed moment;
 	// nil takes those of the process.
 	Now     func() time.Time
@@ -58,7 +65,10 @@ type Keeper struct {
 	policy  atomic.Pointer[Policy]
 	step    func(string) error // see sealed.Options.Step
 
-	mu      sync.Mutex             // held during a pass and while holds change; guards what follows
+	holding sync.Mutex // held while holds change, and while a file is removed that none holds
+
+	mu      sync.Mutex             // held during a pass, before holding; guards what follows
+	told    map[place]told         // class files whose removal is recorded and not done
 	loaded  bool                   // segs is what is on disk
 	segs    []*sealed.Manifest     // without runs and frames, ascending
 	damaged map[uint64]error       // segments that cannot be divided
@@ -71,7 +81,7 @@ type Keeper struct {
 
 // New returns a keeper that does nothing before Run or Pass.
 func New(opts Options, p Policy) *Keeper {
-	k := &Keeper{opts: opts, dir: opts.Dir, log: opts.Log, now: opts.Now, elapsed: opts.Elapsed, damaged: map[uint64]error{}}
+	k := &Keeper{opts: opts, dir: opts.Dir, log: opts.Log, now: opts.Now, elapsed: opts.Elapsed, damaged: map[uint64]error{}, told: map[place]told{}}
 	if k.log == nil {
 		k.log = slog.New(slog.DiscardHandler)
 	}
@@ -101,7 +111,7 @@ func (k *Keeper) Run(ctx context.Context) {
 			k.log.Error("retention of the audit log", "error", err)
 		}
 		next := Interval
-		if s := k.seen.Load(); s != nil && s.Waiting != "" {
+		if s := k.seen.Load(); s != nil && (s.Waiting != "" || s.Leaving > 0) {
 			next = soon
 			soon = min(2*soon, Interval)
 		} else {
@@ -143,7 +153,12 @@ func (k *Keeper) pass(ctx context.Context, p *Policy) error {
 	if err != nil {
 		return err
 	}
-	errs := []error{k.divide(ctx, p, readers)}
+	var errs []error
+	// While the keeper's time catches up, after a long stop, it is no bound for
+	// the age of what is new: that would be removed too early.
+	if !k.now().After(k.time.Add(tolerance)) {
+		errs = append(errs, k.divide(ctx, p, readers))
+	}
 	if p.Archive != nil && p.ArchiveWhen == WhenSealed {
 		errs = append(errs, k.archiveAll(ctx, p))
 	}
@@ -151,7 +166,7 @@ func (k *Keeper) pass(ctx context.Context, p *Policy) error {
 		k.log.Warn("the clock went backwards: nothing is removed from the audit log until it has caught up", "kept_time", k.time)
 		return errors.Join(errs...)
 	}
-	errs = append(errs, k.expire(ctx, p, readers), k.forget(), k.expireSecurityLogs(ctx, p))
+	errs = append(errs, k.expire(ctx, p, readers), k.forget(), k.expireSecurityLogs(ctx, p), k.eraseDays(ctx, p))
 	return errors.Join(errs...)
 }
 

@@ -170,6 +170,9 @@ func TestHoldsAreStrict(t *testing.T) {
 	if err != nil || len(w.entries) != n+1 {
 		t.Fatal(err)
 	}
+	if s, err := w.k.Status(); err != nil || s.Holds != 1 { // without waiting for the next pass
+		t.Errorf("%+v, %v", s, err)
+	}
 	w.k.elapsed = func() time.Duration { return w.k.since + 100*day }
 	for range 4 {
 		w.now = w.now.Add(45 * day)
@@ -315,4 +318,21 @@ func TestRotatedSecurityLogs(t *testing.T) {
 	if exists(path) {
 		t.Error("not removed at the end of its time")
 	}
+}
+
+// TestNewRecordsAfterALongStop: what is recorded while the keeper's time catches
+// up is kept as long as everything else.
+func TestNewRecordsAfterALongStop(t *testing.T) {
+	w := newWorld(t, shortPolicy())
+	w.record(60, mixed()...)
+	w.pass()
+	w.now = w.now.Add(100 * day)
+	w.restart()
+	w.record(60, mixed()...)
+	w.rotate()
+	for range 80 * 24 {
+		w.now = w.now.Add(time.Hour)
+		w.pass()
+	}
+	w.check(0)
 }

@@ -19,7 +19,12 @@ func (k *Keeper) expireSecurityLogs(ctx context.Context, p *Policy) error {
 	if err != nil || len(rotated) == 0 {
 		return err
 	}
-	holds, err := k.holdsInForce(ctx, k.time)
+	if _, err := k.holdsInForce(ctx, k.time); err != nil {
+		return err
+	}
+	k.holding.Lock()
+	defer k.holding.Unlock()
+	holds, err := loadHolds(k.dir)
 	if err != nil {
 		return err
 	}

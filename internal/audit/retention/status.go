@@ -26,6 +26,7 @@ type Status struct {
 	Damaged        []string // segments that cannot be divided
 	Waiting        string   // a consumer that has not read what is divided next or overdue
 	Holds          int
+	Leaving        int    // class files whose removal waits for the checkpoint that covers the event of it
 	DiskFree       uint64 // bytes; 0 if unknown
 	DiskSize       uint64
 	DiskLow        bool
@@ -74,9 +75,21 @@ func (k *Keeper) Status() (*Status, error) {
 	return k.seen.Load(), nil
 }
 
+// remeasure brings the status of the last pass up to date with the holds. A
+// pass that is under way does that itself, and is not waited for.
+func (k *Keeper) remeasure() {
+	if !k.mu.TryLock() {
+		return
+	}
+	defer k.mu.Unlock()
+	if s := k.seen.Load(); s != nil {
+		k.measure(k.policy.Load(), s.Err)
+	}
+}
+
 // measure stores the status after a pass.
 func (k *Keeper) measure(p *Policy, err error) {
-	s := &Status{At: k.now(), Time: k.time, Behind: k.behind, Err: err}
+	s := &Status{At: k.now(), Time: k.time, Behind: k.behind, Err: err, Leaving: len(k.told)}
 	holds, herr := loadHolds(k.dir)
 	if herr != nil && s.Err == nil {
 		s.Err = herr

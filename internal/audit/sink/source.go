@@ -2,6 +2,9 @@ package sink
 
 import (
 	"context"
+	"errors"
+	"os"
+	"path/filepath"
 
 	portcullis "github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/audit/feed"
@@ -34,7 +37,21 @@ func (s *Set) open(spec Spec, damaged func(error)) (Source, error) {
 	if s.opts.Open != nil {
 		return s.opts.Open(spec, damaged)
 	}
+	// What was removed before the sink was there is nothing that it missed.
+	before := uint64(0)
+	if _, err := os.Stat(filepath.Join(s.opts.Dir, feed.Folder, cursorOf(spec.Name))); errors.Is(err, os.ErrNotExist) {
+		end, err := journal.End(s.opts.Dir)
+		if err != nil {
+			return nil, err
+		}
+		before = end.Seq
+	}
 	return feed.Open(s.opts.Dir, cursorOf(spec.Name), feed.Options{
 		Log: s.log, FromEnd: spec.FromNow, Damaged: damaged, Open: s.opts.Unseal,
+		Expired: func(gone *journal.ExpiredError) {
+			if gone.To > before {
+				damaged(gone)
+			}
+		},
 	})
 }

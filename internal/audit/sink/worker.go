@@ -149,8 +149,12 @@ func (w *worker) next(ctx context.Context) (Record, error) {
 func (w *worker) damaged(err error) {
 	n := uint64(1)
 	var gap *journal.GapError
-	if errors.As(err, &gap) {
+	var expired *journal.ExpiredError
+	switch {
+	case errors.As(err, &gap):
 		n = gap.To - gap.From
+	case errors.As(err, &expired):
+		n = expired.To - expired.From
 	}
 	w.missed(n, err)
 }

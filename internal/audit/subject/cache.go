@@ -2,6 +2,7 @@ package subject
 
 import (
 	"hash/maphash"
+	"maps"
 	"sync"
 	"sync/atomic"
 )
@@ -75,6 +76,17 @@ func (c *cache) forget(ids ...string) {
 		p := &c.parts[c.at(id)]
 		p.Lock()
 		delete(p.keys, id)
+		p.Unlock()
+	}
+}
+
+// forgetBetween forgets what is from or behind from, and before to.
+func (c *cache) forgetBetween(from, to string) {
+	c.epoch.Add(1)
+	for i := range c.parts {
+		p := &c.parts[i]
+		p.Lock()
+		maps.DeleteFunc(p.keys, func(id string, _ *key) bool { return id >= from && id < to })
 		p.Unlock()
 	}
 }

@@ -45,6 +45,9 @@ type Store interface {
 	// EraseSubjectKey destroys the key of a subject, so that nothing of it is
 	// left in the files of the store. It reports whether there was one.
 	EraseSubjectKey(ctx context.Context, subject string) (bool, error)
+	// EraseSubjectKeys does the same with all whose name is from or behind it,
+	// and before to. It returns how many there were.
+	EraseSubjectKeys(ctx context.Context, from, to string) (int64, error)
 }
 
 // Wrapper seals keys for the store; place binds them to their row.
@@ -102,8 +105,11 @@ func (b *Book) Name(principal string) string {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:hashSize])
 }
 
-// day names the key of a day. No principal's hash has a dot.
-func day(t time.Time) string { return "day." + t.UTC().Format("2006-01-02") }
+// dayPrefix begins the names of the keys of days. No principal's hash has a dot.
+const dayPrefix = "day."
+
+// day names the key of a day.
+func day(t time.Time) string { return dayPrefix + t.UTC().Format(time.DateOnly) }
 
 // Personal reports whether an actor says anything of a person. The gateway's
 // own ids, such as "portcullis", do not.
@@ -283,13 +289,14 @@ func (b *Book) Erase(ctx context.Context, principal string) (bool, error) {
 	return had, nil
 }
 
-// EraseDay destroys the key of a day: what was claimed then, and by whom no one
-// proved, cannot be opened any more.
-func (b *Book) EraseDay(ctx context.Context, t time.Time) (bool, error) {
-	had, err := b.opts.Store.EraseSubjectKey(ctx, day(t))
-	b.kept.forget(unnamed + day(t))
+// EraseDays destroys the keys of the days before that of t: what was claimed
+// then, and by whom no one proved, cannot be opened any more. It returns how
+// many there were.
+func (b *Book) EraseDays(ctx context.Context, t time.Time) (int64, error) {
+	n, err := b.opts.Store.EraseSubjectKeys(ctx, dayPrefix, day(t))
+	b.kept.forgetBetween(unnamed+dayPrefix, unnamed+day(t))
 	if err != nil {
-		return had, fmt.Errorf("erasing a day: %w", err)
+		return n, fmt.Errorf("erasing days: %w", err)
 	}
-	return had, nil
+	return n, nil
 }

@@ -50,6 +50,18 @@ func (m *memory) AddSubjectKey(_ context.Context, name string, sealed []byte, _ 
 	return m.keys[name], nil
 }
 
+func (m *memory) EraseSubjectKeys(_ context.Context, from, to string) (n int64, _ error) {
+	m.Lock()
+	defer m.Unlock()
+	for name := range m.keys {
+		if name >= from && name < to {
+			delete(m.keys, name)
+			n++
+		}
+	}
+	return n, nil
+}
+
 func (m *memory) EraseSubjectKey(_ context.Context, name string) (bool, error) {
 	m.Lock()
 	defer m.Unlock()
@@ -169,8 +181,11 @@ func TestClaimsMakeNoKeys(t *testing.T) {
 	if got := opened(t, b, first); got != claim.Actor || first.Actor.Subject != b.Name("alice") {
 		t.Errorf("opened: %+v", got)
 	}
-	if had, err := b.EraseDay(t.Context(), claim.Time); !had || err != nil {
-		t.Fatal(had, err)
+	if n, err := b.EraseDays(t.Context(), claim.Time); n != 0 || err != nil {
+		t.Fatalf("erased %d days that are not over, %v", n, err)
+	}
+	if n, err := b.EraseDays(t.Context(), claim.Time.AddDate(0, 0, 1)); n != 1 || err != nil {
+		t.Fatal(n, err)
 	}
 	if got := opened(t, b, first); got.Sealed == "" {
 		t.Errorf("after the day was erased: %+v", got)

@@ -17,6 +17,8 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/audit/durable"
 	"github.com/portcullis-dev/portcullis/internal/audit/feed"
 	"github.com/portcullis-dev/portcullis/internal/audit/journal"
+	"github.com/portcullis-dev/portcullis/internal/audit/sealed"
+	"github.com/portcullis-dev/portcullis/internal/audit/segment"
 )
 
 const (
@@ -67,6 +69,7 @@ type Follower struct {
 	refused bool
 
 	reader *journal.Reader
+	done   journal.Cursor // behind what was signed last, by this follower
 	limit  uint64
 	synced uint64 // first segment that may not be synced
 	hasher *auditlog.Hasher
@@ -110,6 +113,13 @@ func (f *Follower) Run(ctx context.Context) {
 	}
 }
 
+// Finish covers what was written since Run returned: the last words of a process.
+func (f *Follower) Finish(ctx context.Context) error {
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	return f.follow(ended)
+}
+
 func (f *Follower) tell(err error) {
 	if !errors.Is(err, ErrRefused) {
 		f.opts.Log.Error("the audit log cannot be continued", "error", err)
@@ -142,8 +152,8 @@ func (f *Follower) follow(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, f.reader.Close()) }()
 	f.log.Store(l)
 	f.opts.Observer.Signed(l.Size())
-	if l.Size() == 0 && f.opts.Journal.End().Seq > 0 {
-		f.opts.Log.Warn("the audit log begins over records that are there already: nothing was signed about them", "records", f.opts.Journal.End().Seq, "origin", f.opts.Key.verifier.Name())
+	if l.Size() == 0 {
+		f.tellBegin()
 	}
 	for {
 		stop := ctx.Err() != nil
@@ -169,15 +179,43 @@ func (f *Follower) follow(ctx context.Context) (err error) {
 	}
 }
 
-// seek opens the journal at record number size.
-func (f *Follower) seek(size uint64) error {
-	var at journal.Cursor
-	text, err := os.ReadFile(f.cursorPath())
-	if err == nil {
-		err = at.UnmarshalText(text)
+// tellBegin says that the log begins. What verbs recorded before the first
+// start is there already, which is as it should be; a log that had begun
+// before, or a journal with a past, is not.
+func (f *Follower) tellBegin() {
+	end := f.opts.Journal.End()
+	_, err := os.Stat(f.cursorPath())
+	if err == nil || end.Segment > 0 {
+		f.opts.Log.Warn("the audit log begins over records that are there already: nothing was signed about them", "records", end.Seq, "origin", f.opts.Key.verifier.Name())
+		return
 	}
-	if err != nil || at.Seq > size { // no cursor: from the beginning
-		at = journal.Cursor{}
+	f.opts.Log.Info("the audit log begins", "records", end.Seq, "origin", f.opts.Key.verifier.Name())
+}
+
+// seek opens the journal at the segment that holds record number size. It does
+// not ask the cursor, which nothing protects: one that was changed would have
+// records signed under numbers that are not theirs.
+func (f *Follower) seek(size uint64) error {
+	if f.done.Seq == size && size > 0 {
+		f.reader, f.limit, f.synced = journal.NewReader(f.opts.Dir, f.done), 0, f.done.Segment
+		return nil
+	}
+	firsts, err := segment.List(f.opts.Dir)
+	if err != nil {
+		return err
+	}
+	divided, err := sealed.List(f.opts.Dir)
+	if err != nil {
+		return err
+	}
+	for _, d := range divided {
+		firsts = append(firsts, d.First)
+	}
+	at := journal.Cursor{} // the beginning, whatever that is
+	for _, first := range firsts {
+		if first <= size && first > at.Segment {
+			at = journal.Cursor{Segment: first, Seq: first}
+		}
 	}
 	f.reader, f.limit, f.synced = journal.NewReader(f.opts.Dir, at), 0, at.Segment
 	return nil
@@ -218,6 +256,8 @@ func (f *Follower) add(l *Log) error {
 			err = f.record(l, line)
 		case errors.Is(err, io.EOF):
 			return nil
+		case journal.IsExpired(err):
+			err = f.expired(l, err)
 		case journal.IsDamage(err):
 			err = f.damage(l, err)
 		}
@@ -242,6 +282,21 @@ func (f *Follower) record(l *Log, line journal.Line) error {
 func (f *Follower) damage(l *Log, err error) error {
 	f.opts.Log.Error("a record cannot be read: the audit log says so in its place", "error", err)
 	return f.lost(l, f.reader.Cursor().Seq)
+}
+
+// expired is told of records that retention removed. Behind the checkpoint there
+// can be none: retention waits for it. Only a log that begins over a journal
+// that is older than it finds some, and its leaves say so.
+func (f *Follower) expired(l *Log, err error) error {
+	next := f.reader.Cursor().Seq
+	switch {
+	case next <= l.Size():
+		return nil
+	case l.Head().Size > 0:
+		return refuse("%v, but the checkpoint covers %d", err, l.Head().Size)
+	}
+	f.opts.Log.Warn("the audit log begins over records that are gone already", "error", err)
+	return f.lost(l, next)
 }
 
 // lost adds leaves for records that are not there, up to number next.
@@ -271,6 +326,7 @@ func (f *Follower) commit(l *Log, last bool) error {
 	}
 	f.opts.Observer.Signed(l.Size())
 	f.behind.Store(0)
+	f.done = at
 	text, err := at.MarshalText()
 	if err != nil {
 		return err

@@ -1,7 +1,9 @@
 package audit
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -101,7 +103,9 @@ func (c verbs) printCheckpoint(top auditlog.Checkpoint, text string) error {
 // is known.
 func (c verbs) showKey(dir string, key note.Verifier) error {
 	data, err := os.ReadFile(filepath.Join(dir, auditlog.KeyFile))
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
+		return errUnsigned
+	} else if err != nil {
 		return err
 	}
 	has, err := auditlog.NewVerifier(string(data))
@@ -116,7 +120,9 @@ func (c verbs) showKey(dir string, key note.Verifier) error {
 
 func (c verbs) listKept(dir string, key note.Verifier) error {
 	files, err := os.ReadDir(filepath.Join(dir, auditlog.KeptFolder))
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
+		return errUnsigned
+	} else if err != nil {
 		return err
 	}
 	views := []checkpointView{}

@@ -78,11 +78,14 @@ func (c verbs) knownKey(verb, text, dir string) (note.Verifier, error) {
 	return auditlog.NewVerifier(string(data))
 }
 
+// errUnsigned says that no gateway has signed the log.
+var errUnsigned = errors.New("the log has no checkpoint yet: nothing was signed; start the gateway")
+
 // head returns the newest checkpoint of the log.
 func (c verbs) head(dir string, key note.Verifier) (auditlog.Checkpoint, error) {
 	data, err := os.ReadFile(filepath.Join(dir, auditlog.CheckpointFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return auditlog.Checkpoint{}, errors.New("the log has no checkpoint yet: nothing was signed; start the gateway")
+		return auditlog.Checkpoint{}, errUnsigned
 	}
 	if err != nil {
 		return auditlog.Checkpoint{}, err

@@ -153,6 +153,9 @@ func (c verbs) printReportText(r *offline.Report) error {
 	text := fmt.Sprintf("verified   %d records of %s, signed by %s\n", r.Size, r.Origin, r.Key)
 	if !r.OK() {
 		text = fmt.Sprintf("NOT VERIFIED: %d problems\n", len(r.Problems)+r.More)
+		if len(r.Problems)+r.More == 1 {
+			text = "NOT VERIFIED: 1 problem\n"
+		}
 		for _, p := range r.Problems {
 			text += "  " + frame.Printable(p.String()) + "\n"
 		}

@@ -112,11 +112,11 @@ func (c verbs) anomalies() *cobra.Command {
 				}
 				rows := make([][]string, len(list))
 				for i, x := range list {
-					what := x.Metric
+					what, usual := x.Metric, number(x.Mean)+" ± "+number(x.SD)
 					if x.Pattern != "" {
-						what = x.Pattern
+						what, usual = x.Pattern, "at most "+number(x.Least)
 					}
-					rows[i] = []string{frame.When(&x.Since, "-"), x.State, x.Severity, x.Kind + " " + x.Subject, what, number(x.Value), number(x.Mean) + " ± " + number(x.SD), number(x.Z)}
+					rows[i] = []string{frame.When(&x.Since, "-"), x.State, x.Severity, x.Kind + " " + x.Subject, what, number(x.Value), usual, number(x.Z)}
 				}
 				return c.Table([]string{"SINCE", "STATE", "SEVERITY", "SUBJECT", "WHAT", "VALUE", "USUAL", "Z"}, rows)
 			})

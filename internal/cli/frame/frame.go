@@ -133,6 +133,8 @@ func (c *Frame) WithAdmin(ctx context.Context, f func(*admin.Client) error) (err
 		return err
 	}
 	hint.NewFolder(c.Err, c.DataDir)
+	level := max(LogLevel(opts.Config.Server.Log.Level), slog.LevelWarn) // what a service tells of itself is not the answer of a verb
+	opts.Log = obs.NewLogger(c.Err, level, c.LogFormat(opts.Config.Server.Log.Format), obs.LogOptions{})
 	client, closeAdmin, err := app.Connect(ctx, opts)
 	if err != nil {
 		return err

@@ -9,11 +9,15 @@ import (
 	"testing"
 
 	"github.com/portcullis-dev/portcullis/internal/cli/hint"
+	"github.com/portcullis-dev/portcullis/internal/store/sqlite"
 )
 
 func TestNothingListens(t *testing.T) {
 	err := fmt.Errorf("asking the gateway: %w", syscall.ECONNREFUSED)
 	if got := hint.For(err); !strings.Contains(got, "running") {
+		t.Errorf("hint %q", got)
+	}
+	if got := hint.For(fmt.Errorf("database: %w", sqlite.ErrCorrupt)); !strings.Contains(got, "copy") {
 		t.Errorf("hint %q", got)
 	}
 	if got := hint.For(fmt.Errorf("some other mistake")); got != "" {

@@ -126,7 +126,7 @@ func anyNet(text string) (netip.Prefix, bool) {
 		return netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()), true
 	}
 	p, err := netip.ParsePrefix(text[len(word):])
-	return p, err == nil && p == p.Masked()
+	return p, err == nil && p == p.Masked() && !p.Addr().Is4In6() // which would spare nobody
 }
 
 // Rules returns the settings as the engine takes them. proxies are the networks

@@ -24,6 +24,7 @@ type Traces struct {
 	Trusted  []string          `toml:"trusted" list:"text" example:"[\"10.0.0.0/8\"]" doc:"Addresses and CIDR ranges of callers whose trace decides whether the call is recorded."`
 	Service  string            `toml:"service" doc:"Name of this service in traces."`
 	Headers  map[string]string `toml:"headers" example:"{ Authorization = \"secret://env/OTLP_AUTHORIZATION\" }" doc:"Header fields of each request to the collector. A value is a secret reference or plain text that is no secret."`
+	CA       string            `toml:"ca" example:"\"/etc/portcullis/collector-ca.pem\"" doc:"PEM file of the roots that the collector's certificate has to come from. Empty takes OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE or OTEL_EXPORTER_OTLP_CERTIFICATE from the environment, else the system's."`
 	Timeout  time.Duration     `toml:"timeout" doc:"How long one request to the collector may take. Calls never wait for it."`
 	Queue    int               `toml:"queue" doc:"Spans that may wait for the collector, about ten for each call. More are dropped and counted."`
 	Gzip     bool              `toml:"gzip" doc:"Compress what is sent."`

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis/internal/detect/anomaly/baseline"
+	"github.com/portcullis-dev/portcullis/internal/detect/anomaly/clock"
 	"github.com/portcullis-dev/portcullis/internal/detect/anomaly/pattern"
 )
 
@@ -31,11 +32,11 @@ type Detector struct {
 	dayRate   baseline.Counts
 	excluded  map[string]bool
 
-	callers   [2]*table[name] // principals, keys
-	tools     *table[name]
-	routes    *table[name]
-	addresses *table[netip.Addr]
-	peers     *table[name]
+	callers   [2]*clock.Table[string, *subject] // principals, keys
+	tools     *clock.Table[name, *subject]
+	routes    *clock.Table[string, *subject]
+	addresses *clock.Table[netip.Addr, *subject]
+	peers     *clock.Table[name, *subject]
 
 	now    int64 // milliseconds
 	swept  int64 // hour up to which windows were closed
@@ -63,9 +64,9 @@ type Stats struct {
 // New returns a detector that knows nothing yet. The configuration is valid.
 func New(cfg Config) *Detector {
 	d := &Detector{book: newBook(), cachedHour: math.MinInt64}
-	d.callers = [2]*table[name]{newTable[name](cfg.MaxSubjects), newTable[name](cfg.MaxSubjects)}
-	d.tools, d.routes, d.peers = newTable[name](cfg.MaxSubjects), newTable[name](cfg.MaxSubjects), newTable[name](cfg.MaxSubjects)
-	d.addresses = newTable[netip.Addr](cfg.MaxSubjects)
+	d.callers = [2]*clock.Table[string, *subject]{clock.New(cfg.MaxSubjects, textOf), clock.New(cfg.MaxSubjects, textOf)}
+	d.tools, d.routes, d.peers = clock.New(cfg.MaxSubjects, nameOf), clock.New(cfg.MaxSubjects, routeOf), clock.New(cfg.MaxSubjects, nameOf)
+	d.addresses = clock.New(cfg.MaxSubjects, addrOf)
 	d.Configure(cfg)
 	return d
 }
@@ -80,9 +81,21 @@ func (d *Detector) Configure(cfg Config) {
 	for _, p := range cfg.Exclude {
 		d.excluded[p] = true
 	}
-	d.callers[0].max, d.callers[1].max, d.tools.max, d.routes.max = cfg.MaxSubjects, cfg.MaxSubjects, cfg.MaxSubjects, cfg.MaxSubjects
-	d.addresses.max, d.peers.max = cfg.MaxSubjects, cfg.MaxSubjects
+	for _, t := range d.tables() {
+		t.Resize(cfg.MaxSubjects, d.drop)
+	}
 	d.cachedHour = math.MinInt64
+}
+
+type table interface {
+	Resize(most int, drop func(*subject))
+	Remove(s *subject)
+	Each(f func(*subject))
+}
+
+// tables are those of all kinds, by kind.
+func (d *Detector) tables() [kinds]table {
+	return [kinds]table{d.callers[0], d.callers[1], d.tools, d.routes, d.addresses, d.peers}
 }
 
 // cause is who and what one event is about.
@@ -111,7 +124,9 @@ func (d *Detector) Observe(s *Sample) []Anomaly {
 	hour := s.At / hourMillis
 	for _, x := range [...]*subject{c.caller[0], c.caller[1], c.address, c.tool, c.route} {
 		if x != nil {
-			d.roll(x, hour)
+			if x.Hour != hour || !x.active {
+				d.roll(x, hour)
+			}
 			x.Now.add(s, root)
 			x.Today.add(s, root)
 			x.Seen = max(x.Seen, s.At)
@@ -169,26 +184,25 @@ func (d *Detector) sweep(hour int64) {
 // find returns the subjects of a sample, made where they are new.
 func (d *Detector) find(s *Sample) (c cause) {
 	if s.Route != "" {
-		c.route = get(d, d.routes, name{s.Route, ""}, Route, s.Route, "")
+		c.route = get(d, d.routes, s.Route, Route, s.Route, "")
 	}
 	if s.Proven {
-		c.caller[0] = get(d, d.callers[0], name{"", s.Principal}, Principal, s.Route, s.Principal)
+		c.caller[0] = get(d, d.callers[0], s.Principal, Principal, s.Route, s.Principal)
 		if s.Key != "" {
-			c.caller[1] = get(d, d.callers[1], name{"", s.Key}, Key, s.Route, s.Key)
+			c.caller[1] = get(d, d.callers[1], s.Key, Key, s.Route, s.Key)
 		}
 		// What a stranger says is a tool may be anything.
-		if s.Tool != "" && (s.Served || d.tools.byKey[name{s.Route, s.Tool}] != nil) {
+		if s.Tool != "" && (s.Served || d.tools.Find(name{s.Route, s.Tool}) != nil) {
 			c.tool = get(d, d.tools, name{s.Route, s.Tool}, Tool, s.Route, s.Tool)
 		}
 	}
 	if s.Address.IsValid() {
 		a := ofAddress(s.Address)
-		x := d.addresses.byKey[a]
+		x := d.addresses.See(a)
 		if x == nil {
 			x = d.make(Address, s.Route, addressText(a))
-			d.drop(d.addresses.add(a, x, addrOf))
+			d.drop(d.addresses.Add(a, x))
 		}
-		d.addresses.touch(x)
 		c.address = x
 	}
 	if c.caller[0] != nil {
@@ -202,25 +216,14 @@ func (d *Detector) find(s *Sample) (c cause) {
 	return c
 }
 
-func get(d *Detector, t *table[name], k name, kind Kind, route, text string) *subject {
-	x := t.byKey[k]
+func get[K comparable](d *Detector, t *clock.Table[K, *subject], k K, kind Kind, route, text string) *subject {
+	x := t.Find(k)
 	if x == nil {
 		x = d.make(kind, route, text)
-		key := callerKey
-		if kind == Tool || kind == Peers {
-			key = nameOf
-		}
-		if kind == Route {
-			key = routeKey
-		}
-		d.drop(t.add(k, x, key))
+		d.drop(t.Add(k, x))
 	}
-	t.touch(x)
 	return x
 }
-
-func callerKey(s *subject) name { return name{"", s.name} }
-func routeKey(s *subject) name  { return name{s.route, ""} }
 
 func (d *Detector) drop(s *subject) {
 	if s != nil {
@@ -231,7 +234,7 @@ func (d *Detector) drop(s *subject) {
 }
 
 func (d *Detector) make(kind Kind, route, text string) *subject {
-	x := &subject{kind: kind, route: route, name: text}
+	x := newSubject(kind, route, text)
 	x.First = math.MinInt64
 	d.befriend(x)
 	return x
@@ -243,7 +246,7 @@ func (d *Detector) befriend(x *subject) {
 		return
 	}
 	key := name{x.route, x.kind.String()}
-	if x.peers = d.peers.byKey[key]; x.peers == nil {
+	if x.peers = d.peers.Peek(key); x.peers == nil {
 		x.peers = get(d, d.peers, key, Peers, key.route, key.name)
 	}
 }
@@ -254,13 +257,10 @@ func (d *Detector) news(s *Sample, c *cause) {
 		return
 	}
 	if c.tool != nil && s.Served && !s.Missing {
-		tool := hash(c.tool.route, c.tool.name)
-		rare := c.tool.noted() <= 2
-		if s.Principal != "" {
-			c.tool.note(hash("", s.Principal))
-		}
+		rare := c.tool.Tools.Count() <= 2
+		c.tool.Tools.Note(c.caller[0].sum)
 		for _, x := range c.caller {
-			if x != nil && x.note(tool) {
+			if x != nil && x.Tools.Note(c.tool.sum) {
 				points := float32(1)
 				if rare {
 					points = 2.5
@@ -277,7 +277,7 @@ func (d *Detector) news(s *Sample, c *cause) {
 		if x == nil {
 			continue
 		}
-		if x.visit(s.Country) {
+		if x.Country.Visit(s.Country) {
 			if f, ok := d.country(x); ok {
 				d.raise(x, c, f)
 			}
@@ -308,7 +308,13 @@ func (d *Detector) patterns(s *Sample, c *cause) {
 			}
 		}
 		if x.kind == Principal && s.Tool != "" {
-			if n := x.window.Tool(s.At, hash(s.Route, s.Tool), p); p.ScanTools > 0 && n > float64(p.ScanTools) {
+			var sum uint64
+			if c.tool != nil {
+				sum = c.tool.sum
+			} else {
+				sum = hash(s.Route, s.Tool)
+			}
+			if n := x.window.Tool(s.At, sum, p); p.ScanTools > 0 && n > float64(p.ScanTools) {
 				d.pattern(x, c, Scanning, math.Round(n), float64(p.ScanTools), p.ScanWindow)
 			}
 		}
@@ -368,7 +374,7 @@ func hash(a, b string) uint64 {
 // Stats returns what the detector did so far.
 func (d *Detector) Stats() Stats {
 	s := d.stats
-	s.Subjects = [Peers]int{len(d.callers[0].byKey), len(d.callers[1].byKey), len(d.tools.byKey), len(d.routes.byKey), len(d.addresses.byKey)}
+	s.Subjects = [Peers]int{d.callers[0].Len(), d.callers[1].Len(), d.tools.Len(), d.routes.Len(), d.addresses.Len()}
 	s.Open = d.book.open()
 	return s
 }
@@ -376,12 +382,11 @@ func (d *Detector) Stats() Stats {
 // Now is the time of the detector: that of the latest event.
 func (d *Detector) Now() time.Time { return time.UnixMilli(d.now).UTC() }
 
-// all calls f for every subject, peers first, the least recently seen of each
-// kind first.
+// all calls f for every subject, peers first, about the least recently seen of
+// each kind first.
 func (d *Detector) all(f func(*subject)) {
-	d.peers.each(f)
-	for _, t := range []*table[name]{d.routes, d.tools, d.callers[0], d.callers[1]} {
-		t.each(f)
+	tables := d.tables()
+	for _, k := range [...]Kind{Peers, Route, Tool, Principal, Key, Address} {
+		tables[k].Each(f)
 	}
-	d.addresses.each(f)
 }

@@ -170,6 +170,35 @@ func TestRapidRequests(t *testing.T) {
 	}
 }
 
+// TestBothPatternsAreTold: risk adds them up, so the second is told although it
+// joins the incident of the first; and what goes on is told again, or who was
+// held back for a while would be free behind it.
+func TestBothPatternsAreTold(t *testing.T) {
+	w := newWorld(t, Default())
+	burst := func(from time.Time) map[string]int {
+		w.got = nil
+		for i := range 1000 {
+			s := call("eve", from.Add(time.Duration(i)*20*time.Millisecond))
+			s.Tool = fmt.Sprint("tool_", i%60)
+			w.play(s)
+		}
+		told := map[string]int{}
+		for _, a := range w.got {
+			told[a.Pattern]++
+		}
+		return told
+	}
+	if told := burst(at(0, 10)); told["RAPID_REQUESTS"] == 0 || told["SCANNING"] == 0 || len(w.got) > 4 {
+		t.Errorf("told %v", told)
+	}
+	if told := burst(at(0, 10).Add(5 * time.Minute)); len(told) != 0 {
+		t.Errorf("told again too soon: %v", told)
+	}
+	if told := burst(at(0, 10).Add(31 * time.Minute)); told["RAPID_REQUESTS"] != 1 || told["SCANNING"] != 1 {
+		t.Errorf("what goes on half an hour later: %v", told)
+	}
+}
+
 func TestScanning(t *testing.T) {
 	w := newWorld(t, Default())
 	for i := range 40 {

@@ -29,11 +29,8 @@ func (d *Detector) day(hour int64) int64 {
 	return d.cachedDay
 }
 
-// roll makes hour the current window of a subject.
+// roll makes hour the current window of a subject that has another, or none.
 func (d *Detector) roll(s *subject, hour int64) {
-	if s.Hour == hour && s.active {
-		return
-	}
 	switch {
 	case s.First == math.MinInt64:
 		s.First, s.Hour, s.Day = hour, hour, d.day(hour)

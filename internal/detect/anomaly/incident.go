@@ -31,7 +31,42 @@ type incident struct {
 	members []*subject
 	last    int64 // last odd value
 	told    int64
-	pending bool // it spread since
+	pending bool         // it spread since
+	signs   [signs]int64 // when each was told last
+}
+
+// Signs are what risk counts on: each is told when it shows first, and again
+// while it goes on. Else who was held back for a while, and goes on behind it,
+// would be the same incident of which all is told.
+const (
+	signRapid = iota
+	signScanning
+	signHigh
+	signs
+)
+
+// shows are the signs of a finding.
+func shows(a *Anomaly, high bool) [signs]bool {
+	return [signs]bool{signRapid: a.Pattern == pattern.Rapid, signScanning: a.Pattern == pattern.Scanning, signHigh: high}
+}
+
+// due reports whether a finding has a sign that was not told for a while.
+func (in *incident) due(a *Anomaly, high bool, now int64) bool {
+	for i, is := range shows(a, high) {
+		if is && (in.signs[i] == 0 || now-in.signs[i] >= between || now < in.signs[i]-backwards) {
+			return true
+		}
+	}
+	return false
+}
+
+// note remembers the signs that are told.
+func (in *incident) note(a *Anomaly, high bool, now int64) {
+	for i, is := range shows(a, high) {
+		if is {
+			in.signs[i] = now
+		}
+	}
 }
 
 // book holds what is open.
@@ -107,6 +142,7 @@ func (d *Detector) tell(x *subject, c *cause, f finding, a Anomaly) {
 		in = &incident{latest: a, metrics: 1 << f.metric, members: []*subject{x}, last: d.moment(x), told: d.now}
 		d.book.list = append(d.book.list, in)
 		d.book.of[x] = in
+		in.note(&a, a.Z > d.cfg.ZCritical, d.now)
 		d.crowds(x, f.metric, in)
 		d.out = append(d.out, a)
 		return
@@ -123,12 +159,14 @@ func (d *Detector) tell(x *subject, c *cause, f finding, a Anomaly) {
 			d.book.of[x] = in
 		}
 	}
-	worse := a.Severity == portcullis.SeverityCritical && in.latest.Severity != portcullis.SeverityCritical
+	high := a.Z > d.cfg.ZCritical && *c != (cause{}) // what is found at the end of an hour may wait
+	worse := a.Severity == portcullis.SeverityCritical && in.latest.Severity != portcullis.SeverityCritical || in.due(&a, high, d.now)
 	in.pending = in.pending || spread
 	if !worse && (!in.pending || d.now-in.told < between) {
 		return
 	}
 	in.pending = false
+	in.note(&a, high, d.now)
 	a.ID, a.State, a.Since, a.Also = in.latest.ID, Updated, in.latest.Since, in.latest.Also
 	if in.latest.Severity == portcullis.SeverityCritical {
 		a.Severity = portcullis.SeverityCritical
@@ -170,6 +208,9 @@ func (d *Detector) describe(a *Anomaly, x *subject, c *cause, f finding) {
 		a.Principal = x.name
 	case Key:
 		a.Key = x.name
+		if x.mate != nil { // a key is of one principal
+			a.Principal = x.mate.name
+		}
 	case Address:
 		a.Address = x.name
 	case Tool:

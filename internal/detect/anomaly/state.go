@@ -27,6 +27,7 @@ type savedIncident struct {
 	Last    int64
 	Told    int64
 	Pending bool
+	Signs   [signs]int64
 	Members []savedName
 }
 
@@ -66,7 +67,7 @@ func (d *Detector) Snapshot(seq uint64) ([]byte, error) {
 func (b *book) saved() []savedIncident {
 	out := make([]savedIncident, 0, len(b.list))
 	for _, in := range b.list {
-		s := savedIncident{Latest: in.latest, Metrics: in.metrics, Last: in.last, Told: in.told, Pending: in.pending}
+		s := savedIncident{Latest: in.latest, Metrics: in.metrics, Last: in.last, Told: in.told, Pending: in.pending, Signs: in.signs}
 		for _, m := range in.members {
 			s.Members = append(s.Members, savedName{m.kind, m.route, m.name})
 		}
@@ -129,19 +130,19 @@ func (d *Detector) adopt(x *subject) {
 	}
 	switch x.kind {
 	case Principal, Key:
-		d.drop(d.callers[x.kind].add(callerKey(x), x, callerKey))
+		d.drop(d.callers[x.kind].Add(x.name, x))
 	case Tool:
-		d.drop(d.tools.add(nameOf(x), x, nameOf))
+		d.drop(d.tools.Add(nameOf(x), x))
 	case Route:
-		d.drop(d.routes.add(routeKey(x), x, routeKey))
+		d.drop(d.routes.Add(x.route, x))
 	case Peers:
-		d.drop(d.peers.add(nameOf(x), x, nameOf))
+		d.drop(d.peers.Add(nameOf(x), x))
 	case Address:
 		a := addrOf(x)
 		if !a.IsValid() {
 			return
 		}
-		d.drop(d.addresses.add(a, x, addrOf))
+		d.drop(d.addresses.Add(a, x))
 	}
 	d.befriend(x)
 	if x.Now.Calls > 0 {
@@ -154,21 +155,21 @@ func (d *Detector) adopt(x *subject) {
 func (d *Detector) lookup(k Kind, route, text string) *subject {
 	switch k {
 	case Principal, Key:
-		return d.callers[k].byKey[name{"", text}]
+		return d.callers[k].Peek(text)
 	case Tool:
-		return d.tools.byKey[name{route, text}]
+		return d.tools.Peek(name{route, text})
 	case Route:
-		return d.routes.byKey[name{route, ""}]
+		return d.routes.Peek(route)
 	case Peers:
-		return d.peers.byKey[name{route, text}]
+		return d.peers.Peek(name{route, text})
 	case Address:
-		return d.addresses.byKey[addrOf(&subject{name: text})]
+		return d.addresses.Peek(addrOf(&subject{name: text}))
 	}
 	return nil
 }
 
 func (d *Detector) reopen(s *savedIncident) {
-	in := &incident{latest: s.Latest, metrics: s.Metrics, last: s.Last, told: s.Told, pending: s.Pending}
+	in := &incident{latest: s.Latest, metrics: s.Metrics, last: s.Last, told: s.Told, pending: s.Pending, signs: s.Signs}
 	for _, m := range s.Members[:min(len(s.Members), maxMembers)] {
 		if x := d.lookup(m.Kind, m.Route, m.Name); x != nil {
 			in.members = append(in.members, x)
@@ -243,8 +244,8 @@ func (r *decoder) subject() *subject {
 		r.Err = codec.ErrDamaged
 		return nil
 	}
-	x := &subject{kind: Kind(head[0])}
-	x.route, x.name = r.Text(), r.Text()
+	route := r.Text()
+	x := newSubject(Kind(head[0]), route, r.Text())
 	x.First, x.Hour, x.Day, x.Seen = r.I64(), r.I64(), r.I64(), r.I64()
 	r.counts(&x.Now)
 	r.counts(&x.Today)

@@ -185,3 +185,32 @@ func BenchmarkObserve(b *testing.B) {
 		})
 	}
 }
+
+// TestForgottenIsNowhere: behind Forget no name of the caller is in what is
+// saved, an open incident included, and the detector goes on.
+func TestForgottenIsNowhere(t *testing.T) {
+	w := newWorld(t, Default())
+	w.habit(14, "ann-of-the-office", "bob")
+	for i := range 200 {
+		w.play(call("ann-of-the-office", at(14, 10).Add(time.Duration(i)*15*time.Second)))
+	}
+	if len(w.d.Open()) == 0 || !bytes.Contains(saved(t, w.d), []byte("ann-of-the-office")) {
+		t.Fatal("there is nothing to forget")
+	}
+	for _, who := range []string{"ann-of-the-office", "k-ann-of-the-office", "192.0.2.7"} {
+		if !w.d.Forget(who) || w.d.Forget(who) {
+			t.Errorf("forgetting %s", who)
+		}
+	}
+	if raw := saved(t, w.d); bytes.Contains(raw, []byte("ann-of")) || bytes.Contains(raw, []byte("192.0.2.7")) || !bytes.Contains(raw, []byte("bob")) {
+		t.Errorf("the file holds a name that was forgotten, or not the others: %d bytes", len(raw))
+	}
+	if w.d.Forget("") || w.d.Forget("nobody") {
+		t.Error("nobody was there")
+	}
+	w.habit(18, "ann-of-the-office", "bob")
+	w.play(call("bob", at(20, 10)))
+	if len(w.d.Open()) != 0 {
+		t.Errorf("an incident of who was forgotten does not end: %+v", w.d.Open())
+	}
+}

@@ -1,9 +1,8 @@
 package anomaly
 
 import (
-	"math/bits"
-
 	"github.com/portcullis-dev/portcullis/internal/detect/anomaly/baseline"
+	"github.com/portcullis-dev/portcullis/internal/detect/anomaly/known"
 	"github.com/portcullis-dev/portcullis/internal/detect/anomaly/pattern"
 )
 
@@ -33,8 +32,8 @@ type record struct {
 	Base    [metrics]baseline.Baseline
 	Level   baseline.Moments // of the rate in hours with calls
 	Shares  [2]share         // of errors and of refusals
-	Tools   [4]uint64        // of a caller: tools it used; of a tool: callers it had
-	Country [4]uint16        // countries it called from
+	Tools   known.Names      // of a caller: tools it used; of a tool: callers it had
+	Country known.Countries  // countries it called from
 	told    uint32           // metrics that were told of in this window, as bits
 	next    uint32           // weight of the window from which on it is judged again
 	nextBig uint64           // and its bytes
@@ -53,8 +52,22 @@ type subject struct {
 	peers  *subject
 	mate   *subject // of a key or an address: the principal seen with it last
 
-	active      bool // in the list of those whose window is open
-	older, newr *subject
+	sum    uint64 // hash of route and name; of a caller, of its name
+	active bool   // in the list of those whose window is open
+	again  bool   // see Again
+}
+
+// Again implements [clock.Entry].
+func (s *subject) Again() *bool { return &s.again }
+
+func newSubject(kind Kind, route, text string) *subject {
+	x := &subject{kind: kind, route: route, name: text}
+	if kind == Tool {
+		x.sum = hash(route, text)
+	} else if kind == Principal {
+		x.sum = hash("", text)
+	}
+	return x
 }
 
 // weight is how much a window tells: failures tell more than calls.
@@ -103,59 +116,4 @@ func (s *share) add(k, n float64) {
 		s.K *= shareMemory / s.N
 		s.N = shareMemory
 	}
-}
-
-// bloom is the number of bits for one name.
-const bloom = 3
-
-func (r *record) holds(hash uint64) bool {
-	for i := range bloom {
-		b := hash >> (8 * i) & 255
-		if r.Tools[b>>6]&(1<<(b&63)) == 0 {
-			return false
-		}
-	}
-	return true
-}
-
-// note remembers a name and reports whether it is new. A full memory calls
-// nothing new.
-func (r *record) note(hash uint64) bool {
-	if r.holds(hash) {
-		return false
-	}
-	for i := range bloom {
-		b := hash >> (8 * i) & 255
-		r.Tools[b>>6] |= 1 << (b & 63)
-	}
-	return true
-}
-
-// noted is about how many names are remembered.
-func (r *record) noted() int {
-	n := 0
-	for _, w := range r.Tools {
-		n += bits.OnesCount64(w)
-	}
-	return (n + bloom - 1) / bloom
-}
-
-// visit remembers a country and reports whether it is new and others were
-// known before.
-func (r *record) visit(country string) bool {
-	if len(country) != 2 {
-		return false
-	}
-	code := uint16(country[0])<<8 | uint16(country[1])
-	for i, c := range r.Country {
-		if c == code {
-			copy(r.Country[1:i+1], r.Country[:i]) // latest first: the least recent is forgotten
-			r.Country[0] = code
-			return false
-		}
-	}
-	known := r.Country[0] != 0
-	copy(r.Country[1:], r.Country[:len(r.Country)-1])
-	r.Country[0] = code
-	return known
 }

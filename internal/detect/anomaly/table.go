@@ -5,80 +5,14 @@ import (
 	"strings"
 )
 
-// name is what a subject is found by.
+// name is what tools and peers are found by.
 type name struct {
 	route, name string
 }
 
-// table holds the subjects of one kind, the least recently seen last.
-type table[K comparable] struct {
-	byKey          map[K]*subject
-	newest, oldest *subject
-	max            int
-	evicted        uint64
-}
-
-func newTable[K comparable](most int) *table[K] {
-	return &table[K]{byKey: make(map[K]*subject), max: most}
-}
-
-// touch makes a subject the most recently seen.
-func (t *table[K]) touch(s *subject) {
-	if t.newest == s {
-		return
-	}
-	t.unlink(s)
-	t.link(s)
-}
-
-func (t *table[K]) link(s *subject) {
-	s.older, s.newr = t.newest, nil
-	if t.newest != nil {
-		t.newest.newr = s
-	}
-	t.newest = s
-	if t.oldest == nil {
-		t.oldest = s
-	}
-}
-
-func (t *table[K]) unlink(s *subject) {
-	if s.newr != nil {
-		s.newr.older = s.older
-	}
-	if s.older != nil {
-		s.older.newr = s.newr
-	}
-	if t.newest == s {
-		t.newest = s.older
-	}
-	if t.oldest == s {
-		t.oldest = s.newr
-	}
-	s.older, s.newr = nil, nil
-}
-
-// add takes a new subject in and returns the one that had to go for it.
-func (t *table[K]) add(k K, s *subject, keyOf func(*subject) K) (gone *subject) {
-	if len(t.byKey) >= t.max && t.oldest != nil {
-		gone = t.oldest
-		t.unlink(gone)
-		delete(t.byKey, keyOf(gone))
-		t.evicted++
-	}
-	t.byKey[k] = s
-	t.link(s)
-	return gone
-}
-
-// each calls f for every subject, the least recently seen first.
-func (t *table[K]) each(f func(*subject)) {
-	for s := t.oldest; s != nil; s = s.newr {
-		f(s)
-	}
-}
-
-func nameOf(s *subject) name { return name{s.route, s.name} }
+func textOf(s *subject) string  { return s.name }
+func routeOf(s *subject) string { return s.route }
+func nameOf(s *subject) name    { return name{s.route, s.name} }
 
 // The text of an address subject is its key; a /64 is written as its prefix.
 func addrOf(s *subject) netip.Addr {

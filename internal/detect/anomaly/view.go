@@ -47,7 +47,7 @@ func (d *Detector) Subjects(text string) []View {
 func (d *Detector) view(x *subject) View {
 	v := View{
 		Kind: x.kind.String(), Subject: x.label(), Route: x.route, Since: time.Unix(x.First*3600, 0).UTC(), Seen: time.UnixMilli(x.Seen).UTC(),
-		Warm: x.Base[CallRate].Warm(d.cfg.MinSamples) && x.Hour-x.First >= d.warmHours, Tools: x.noted(),
+		Warm: x.Base[CallRate].Warm(d.cfg.MinSamples) && x.Hour-x.First >= d.warmHours, Tools: x.Tools.Count(),
 	}
 	if x.season != nil {
 		v.Hours = x.season.Known()

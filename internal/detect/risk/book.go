@@ -19,6 +19,7 @@ const (
 const (
 	DetailPattern = "pattern"        // of ANOMALY_DETECTED
 	DetailZ       = "z"              // of ANOMALY_DETECTED
+	DetailKind    = "subject_kind"   // of ANOMALY_DETECTED: whom it is about
 	DetailNothing = "no_credentials" // of AUTH_FAILURE: nobody tried anything
 )
 
@@ -149,7 +150,7 @@ func (b *Book) failed(e *portcullis.Event) []Assessment {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := b.touch(who, e.Time)
-	s.refused = max(s.refused, e.Time.UnixNano())
+	b.latest(&s.refused, e.Time)
 	if v, ok := detail(e, DetailNothing); !ok || v.Kind() != slog.KindBool || !v.Bool() {
 		s.fails[s.attempts%len(s.fails)] = e.Time.UnixNano()
 		s.attempts++
@@ -157,7 +158,35 @@ func (b *Book) failed(e *portcullis.Event) []Assessment {
 	return b.assess(nil, who, s, e.Time, e.Actor.IP)
 }
 
-// anomalous counts against those whom detection names.
+// latest moves the time of a fact on. A time that is further ahead than a window
+// is of a clock that was wrong, and gives way.
+func (b *Book) latest(have *int64, at time.Time) {
+	t := at.UnixNano()
+	if t > *have || *have-t > int64(b.window) {
+		*have = t
+	}
+}
+
+// about returns those whom an anomaly counts against: whom it is about. Another
+// caller's call may have set it off, one from the same address, or one of a tool
+// that does badly. An anomaly of a tool or a route counts against nobody.
+func about(e *portcullis.Event) []Subject {
+	kind := ""
+	if v, ok := detail(e, DetailKind); ok && v.Kind() == slog.KindString {
+		kind = v.String()
+	}
+	switch kind {
+	case "principal", "key":
+		return []Subject{{Principal: e.Actor.ID}}
+	case "address":
+		return []Subject{Of(e.Actor.IP)}
+	case "": // not of this program's detection
+		return []Subject{{Principal: e.Actor.ID}, Of(e.Actor.IP)}
+	}
+	return nil
+}
+
+// anomalous counts against those whom an anomaly is about.
 func (b *Book) anomalous(e *portcullis.Event) (out []Assessment) {
 	if e.Severity == portcullis.SeverityInfo { // it says that an anomaly is over
 		return nil
@@ -172,22 +201,23 @@ func (b *Book) anomalous(e *portcullis.Event) (out []Assessment) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, who := range []Subject{{Principal: e.Actor.ID}, Of(e.Actor.IP)} {
+	for _, who := range about(e) {
 		if who == (Subject{}) {
 			continue
 		}
 		s := b.touch(who, e.Time)
-		at := e.Time.UnixNano()
 		switch pattern {
 		case PatternRapid:
-			s.rapid = max(s.rapid, at)
+			b.latest(&s.rapid, e.Time)
 		case PatternScanning:
-			s.scanning = max(s.scanning, at)
+			b.latest(&s.scanning, e.Time)
 		}
 		if score > HighAnomaly {
-			s.anomaly, s.high = max(s.anomaly, at), score
+			b.latest(&s.anomaly, e.Time)
+			s.high = score
 		} else if score > 0 {
-			s.z, s.low = max(s.z, at), score
+			b.latest(&s.z, e.Time)
+			s.low = score
 		}
 		out = b.assess(out, who, s, e.Time, e.Actor.IP)
 	}
@@ -197,7 +227,7 @@ func (b *Book) anomalous(e *portcullis.Event) (out []Assessment) {
 // touch returns the state of a subject, and turns the generations when it is
 // time. The caller holds mu.
 func (b *Book) touch(who Subject, at time.Time) *state {
-	if b.turned.IsZero() {
+	if b.turned.IsZero() || b.turned.Sub(at) > b.window { // the clock was ahead
 		b.turned = at
 	}
 	if at.Sub(b.turned) > b.window || len(b.young) >= b.half {
@@ -227,17 +257,18 @@ func (s *state) facts(now time.Time, window time.Duration) Facts {
 	if s == nil {
 		return Facts{}
 	}
-	since := now.Add(-window).UnixNano()
-	f := Facts{AuthFailure: s.refused > since, Tor: s.tor > since, Rapid: s.rapid > since, Scanning: s.scanning > since}
+	since, until := now.Add(-window).UnixNano(), now.Add(window).UnixNano()
+	counts := func(at int64) bool { return at > since && at < until } // else a clock that was ahead made it count for years
+	f := Facts{AuthFailure: counts(s.refused), Tor: counts(s.tor), Rapid: counts(s.rapid), Scanning: counts(s.scanning)}
 	for _, at := range s.fails {
-		if at > since {
+		if counts(at) {
 			f.FailedAttempts++
 		}
 	}
-	if s.z > since {
+	if counts(s.z) {
 		f.Anomaly = s.low
 	}
-	if s.anomaly > since {
+	if counts(s.anomaly) {
 		f.Anomaly = s.high
 	}
 	return f

@@ -93,6 +93,41 @@ func TestNobodyMakesOthersRisky(t *testing.T) {
 	}
 }
 
+// TestOnlyWhomItIsAbout: a call of bob may set off what is odd about his
+// address, which others share, or about a tool.
+func TestOnlyWhomItIsAbout(t *testing.T) {
+	for kind, want := range map[string]string{"principal": "bob", "key": "bob", "address": "ip:198.51.100.1", "tool": "", "route": ""} {
+		got := NewBook(Options{}).Observe(event(portcullis.EventAnomalyDetected, 0, "bob", office, slog.String(DetailKind, kind), slog.Float64(DetailZ, 9)))
+		if want == "" && len(got) == 0 {
+			continue
+		}
+		if len(got) != 1 || got[0].Subject.String() != want || got[0].Score != WeightAnomaly {
+			t.Errorf("an anomaly of a %s counts against %+v, want %q", kind, got, want)
+		}
+	}
+}
+
+// TestClockThatWasAhead: what an event of a clock a year ahead said does not
+// count for a year, and what comes behind it does.
+func TestClockThatWasAhead(t *testing.T) {
+	b := NewBook(Options{Tor: func(a netip.Addr) bool { return a == thief }})
+	const year = 365 * 24 * time.Hour
+	for range 6 {
+		b.Observe(failure(year, office))
+	}
+	b.Observe(pattern(year, PatternRapid, "bob", office))
+	b.Observe(event(portcullis.EventCallStarted, year, "cid", thief))
+	for who, addr := range map[string]netip.Addr{"": office, "bob": {}, "cid": {}} {
+		if s := b.Score(who, addr, start.Add(time.Minute)); s != 0 {
+			t.Errorf("%q at %s has %d of the future", who, addr, s)
+		}
+	}
+	b.Observe(pattern(0, PatternRapid, "bob", netip.Addr{}))
+	if s := b.Score("bob", netip.Addr{}, start.Add(time.Minute)); s != WeightRapid {
+		t.Errorf("what happened now counts %d", s)
+	}
+}
+
 func TestTorCountsForAddressAndCaller(t *testing.T) {
 	b := NewBook(Options{Tor: func(a netip.Addr) bool { return a == thief }})
 	if s := b.Score("", thief, start); s != WeightTor {

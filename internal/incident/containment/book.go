@@ -53,9 +53,21 @@ func NewBook(ctx context.Context, store Store, recorder portcullis.Recorder, too
 		return nil, fmt.Errorf("reading containments: %w", err)
 	}
 	b.active = list
+	latest, err := store.Containments(ctx, MaxActive)
+	if err != nil {
+		return nil, fmt.Errorf("reading containments: %w", err)
+	}
+	for _, c := range latest {
+		if until := c.EndedAt.Add(Grace); !c.EndedAt.IsZero() && c.EndedBy != schedule && until.After(now()) && until.After(b.spared[c.Subject]) {
+			b.spared[c.Subject] = until
+		}
+	}
 	b.publish()
 	return b, nil
 }
+
+// schedule is who ends what is over.
+const schedule = "portcullis"
 
 // Guard returns the guard that refuses whom the book contains.
 func (b *Book) Guard() *Guard { return b.guard }
@@ -178,7 +190,7 @@ func (b *Book) Sweep(ctx context.Context) error {
 	var errs []error
 	for _, c := range slices.Clone(b.active) {
 		if !now.Before(c.Until) {
-			_, err := b.end(ctx, c, "expire", "its time is over", portcullis.Actor{ID: "portcullis", Method: "schedule"})
+			_, err := b.end(ctx, c, "expire", "its time is over", portcullis.Actor{ID: schedule, Method: "schedule"})
 			errs = append(errs, err)
 		}
 	}

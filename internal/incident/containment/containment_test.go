@@ -49,7 +49,14 @@ func (m *memory) ActiveContainments(context.Context) (out []Containment, err err
 	return out, m.fail
 }
 
-func (m *memory) Containments(context.Context, int) ([]Containment, error) { return nil, m.fail }
+func (m *memory) Containments(context.Context, int) (out []Containment, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, c := range m.kept {
+		out = append(out, c)
+	}
+	return out, m.fail
+}
 
 func (m *memory) AutoContainments(_ context.Context, since time.Time) (n int, err error) {
 	m.mu.Lock()

@@ -19,6 +19,8 @@ const (
 	envExporter  = "OTEL_TRACES_EXPORTER"
 	envProtocol  = "OTEL_EXPORTER_OTLP_PROTOCOL"
 	envTracesPro = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"
+	envCA        = "OTEL_EXPORTER_OTLP_CERTIFICATE"
+	envTracesCA  = "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE"
 )
 
 // Endpoint decides where spans go: to what is configured, else to what the
@@ -57,6 +59,21 @@ func Endpoint(configured string, getenv func(string) (string, bool)) (endpoint s
 		return "", nil, fmt.Errorf("%s: %w", from, err)
 	}
 	return strings.TrimRight(text, "/") + path, warnings, nil
+}
+
+// CA decides which file holds the roots that the collector's certificate has to
+// come from: what is configured, else what the environment names. "" means those
+// of the system.
+func CA(configured string, getenv func(string) (string, bool)) string {
+	if configured != "" || getenv == nil {
+		return configured
+	}
+	for _, name := range [...]string{envTracesCA, envCA} {
+		if path, _ := getenv(name); strings.TrimSpace(path) != "" {
+			return strings.TrimSpace(path)
+		}
+	}
+	return ""
 }
 
 // CheckEndpoint says what is wrong with the address of a collector.

@@ -2,6 +2,8 @@ package trace
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -81,13 +83,20 @@ func (o *outlet) tell(result string, n int) {
 
 // client speaks to the collector. It follows no redirect: credentials are for
 // the address that was configured.
-func client(cfg Config) *http.Client {
+func client(cfg Config) (*http.Client, error) {
 	base := http.DefaultTransport.(*http.Transport).Clone()
 	base.MaxIdleConnsPerHost, base.IdleConnTimeout, base.ResponseHeaderTimeout = 1, time.Minute, cfg.Timeout
+	base.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	if cfg.CA != nil {
+		base.TLSClientConfig.RootCAs = x509.NewCertPool()
+		if !base.TLSClientConfig.RootCAs.AppendCertsFromPEM(cfg.CA) {
+			return nil, errors.New("ca: the file holds no certificate")
+		}
+	}
 	return &http.Client{
 		Transport: &authorized{base: base, header: cfg.Header}, Timeout: cfg.Timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
+	}, nil
 }
 
 // authorized adds the configured headers to each request.

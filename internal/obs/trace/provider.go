@@ -28,6 +28,7 @@ type Config struct {
 	Timeout  time.Duration // of one export
 	Queue    int           // spans that wait for the collector; 0 = DefaultQueue
 	Gzip     bool
+	CA       []byte // PEM, roots that the collector's certificate has to come from; nil = the system's
 
 	// Trusted are the addresses whose word on sampling counts.
 	Trusted []netip.Prefix
@@ -63,12 +64,16 @@ func Open(cfg Config) (*Provider, error) {
 	if err := CheckEndpoint(cfg.Endpoint); err != nil {
 		return nil, fmt.Errorf("trace collector: %w", err)
 	}
+	caller, err := client(cfg)
+	if err != nil {
+		return nil, err
+	}
 	options := []otlptracehttp.Option{
 		otlptracehttp.WithEndpointURL(cfg.Endpoint),
 		otlptracehttp.WithTimeout(cfg.Timeout),
 		otlptracehttp.WithMaxResponseSize(64 << 10),
 		otlptracehttp.WithRetry(otlptracehttp.RetryConfig{Enabled: true, InitialInterval: time.Second, MaxInterval: 10 * time.Second, MaxElapsedTime: 30 * time.Second}),
-		otlptracehttp.WithHTTPClient(client(cfg)),
+		otlptracehttp.WithHTTPClient(caller),
 	}
 	if cfg.Gzip {
 		options = append(options, otlptracehttp.WithCompression(otlptracehttp.GzipCompression))

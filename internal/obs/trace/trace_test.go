@@ -2,10 +2,13 @@ package trace
 
 import (
 	"context"
+	"encoding/pem"
 	"errors"
 	"io"
+	"log"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"sync"
@@ -338,3 +341,37 @@ type discarding struct{}
 
 func (*discarding) ExportSpans(context.Context, []sdk.ReadOnlySpan) error { return nil }
 func (*discarding) Shutdown(context.Context) error                        { return nil }
+
+// TestRoots: a collector is believed when its certificate comes from the
+// configured roots, and not otherwise.
+func TestRoots(t *testing.T) {
+	took := make(chan struct{}, 8)
+	server := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { took <- struct{}{} }))
+	t.Cleanup(server.Close)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	root := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	for _, ca := range [][]byte{root, nil} {
+		c, err := client(Config{CA: ca, Timeout: 5 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := c.Get(server.URL)
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+		if (err == nil) != (ca != nil) {
+			t.Errorf("with roots: %t, %v", ca != nil, err)
+		}
+	}
+	if _, err := Open(Config{Endpoint: server.URL, Timeout: time.Second, CA: []byte("no certificate")}); err == nil {
+		t.Error("roots that are none were taken")
+	}
+	env := map[string]string{envCA: "/a", envTracesCA: " /b "}
+	get := func(name string) (string, bool) { v, ok := env[name]; return v, ok }
+	if CA("/c", get) != "/c" || CA("", get) != "/b" || CA("", nil) != "" {
+		t.Error("whose roots count")
+	}
+	if delete(env, envTracesCA); CA("", get) != "/a" {
+		t.Error("the general variable")
+	}
+}

@@ -33,3 +33,19 @@ func TraceContext(params []byte) (traceparent, tracestate string) {
 	}
 	return traceparent, tracestate
 }
+
+// ToolFailed reports whether the result of a tools/call says of itself that the
+// tool failed.
+func ToolFailed(result []byte) bool {
+	if !bytes.Contains(result, []byte(`"isError"`)) { // nearly always, and cheap
+		return false
+	}
+	var r struct {
+		IsError any `json:"isError"`
+	}
+	if err := json.Unmarshal(result, &r); err != nil { // no object
+		return false
+	}
+	failed, _ := r.IsError.(bool)
+	return failed
+}

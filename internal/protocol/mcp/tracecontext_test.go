@@ -59,3 +59,15 @@ func BenchmarkTraceContext(b *testing.B) {
 		TraceContext(params)
 	}
 }
+
+func TestToolFailed(t *testing.T) {
+	for text, want := range map[string]bool{
+		`{"content":[],"isError":true}`: true, `{"isError": false}`: false, `{"content":[]}`: false, `{"isError":"true"}`: false,
+		`{"content":[{"type":"text","text":"\"isError\":true"}]}`: false, `{"structuredContent":{"isError":true}}`: false,
+		`[{"isError":true}]`: false, `{"isError":true`: false, ``: false,
+	} {
+		if got := ToolFailed([]byte(text)); got != want {
+			t.Errorf("%s: %t", text, got)
+		}
+	}
+}

@@ -43,31 +43,41 @@ func (s *Subjects) AddSubjectKey(ctx context.Context, name string, sealed []byte
 // asked to forget what was erased while others read it.
 const eraseTries = 50
 
-// EraseSubjectKey implements subject.Store. Removed content is overwritten in
-// the file (secure_delete), and the write-ahead log, which may hold it too, is
-// emptied.
+// EraseSubjectKey implements subject.Store.
 func (s *Subjects) EraseSubjectKey(ctx context.Context, name string) (bool, error) {
-	res, err := s.db.writer.ExecContext(ctx, "DELETE FROM subjects WHERE subject = ?", name)
+	n, err := s.erase(ctx, "DELETE FROM subjects WHERE subject = ?", name)
+	return n > 0, err
+}
+
+// EraseSubjectKeys implements subject.Store.
+func (s *Subjects) EraseSubjectKeys(ctx context.Context, from, to string) (int64, error) {
+	return s.erase(ctx, "DELETE FROM subjects WHERE subject >= ? AND subject < ?", from, to)
+}
+
+// erase removes rows. Removed content is overwritten in the file
+// (secure_delete), and the write-ahead log, which may hold it too, is emptied.
+func (s *Subjects) erase(ctx context.Context, query string, args ...any) (int64, error) {
+	res, err := s.db.writer.ExecContext(ctx, query, args...)
 	if err != nil {
-		return false, explain(err)
+		return 0, explain(err)
 	}
 	n, err := res.RowsAffected()
 	if err != nil || n == 0 {
-		return false, explain(err)
+		return 0, explain(err)
 	}
 	for range eraseTries {
 		var busy, log, moved int
 		if err := s.db.writer.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &log, &moved); err != nil {
-			return true, explain(err)
+			return n, explain(err)
 		}
 		if busy == 0 {
-			return true, nil
+			return n, nil
 		}
 		select {
 		case <-ctx.Done():
-			return true, ctx.Err()
+			return n, ctx.Err()
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
-	return true, fmt.Errorf("the key is removed, but readers keep a copy in the write-ahead log of %q", s.db.path)
+	return n, fmt.Errorf("the key is removed, but readers keep a copy in the write-ahead log of %q", s.db.path)
 }

@@ -55,6 +55,7 @@ func Subjects(t *testing.T, fresh func(t *testing.T) subject.Store) {
 			t.Errorf("again: %q, %v", got, err)
 		}
 	})
+	subjectRange(t, fresh)
 	t.Run("of many at once one wins for all", func(t *testing.T) {
 		s := fresh(t)
 		var all sync.WaitGroup
@@ -72,6 +73,32 @@ func Subjects(t *testing.T, fresh func(t *testing.T) subject.Store) {
 			if !bytes.Equal(got[i], got[0]) {
 				t.Errorf("%q and %q", got[i], got[0])
 			}
+		}
+	})
+}
+
+func subjectRange(t *testing.T, fresh func(t *testing.T) subject.Store) {
+	t.Helper()
+	at := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	t.Run("a range is erased, from and not to", func(t *testing.T) {
+		s, ctx := fresh(t), t.Context()
+		for _, name := range []string{"day.1", "day.2", "day.3", "da", "e"} {
+			if _, err := s.AddSubjectKey(ctx, name, []byte("key"), at); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, want := range []int64{2, 0} {
+			if n, err := s.EraseSubjectKeys(ctx, "day.", "day.3"); n != want || err != nil {
+				t.Errorf("erased %d, %v; want %d", n, err, want)
+			}
+		}
+		for _, name := range []string{"day.3", "da", "e"} {
+			if _, err := s.SubjectKey(ctx, name); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if _, err := s.SubjectKey(ctx, "day.2"); !errors.Is(err, subject.ErrNoKey) {
+			t.Errorf("after: %v", err)
 		}
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"strings"
 
@@ -43,7 +44,9 @@ func (o Opener) Path() string {
 // [wallet.ErrLocked] and names the setting.
 func (o Opener) Open(ctx context.Context, opts wallet.Options) (*wallet.Wallet, error) {
 	st, err := wallet.Inspect(o.Path())
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no wallet; 'portcullis wallet init' makes one: %w", err)
+	} else if err != nil {
 		return nil, err
 	}
 	u, err := o.unlocker(ctx, st)
