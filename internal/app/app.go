@@ -20,6 +20,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway"
+	"github.com/portcullis-dev/portcullis/gateway/a2a"
 	"github.com/portcullis-dev/portcullis/gateway/access"
 	"github.com/portcullis-dev/portcullis/gateway/tokens"
 	"github.com/portcullis-dev/portcullis/internal/admin"
@@ -31,6 +32,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/admin/users"
 	adminwallet "github.com/portcullis-dev/portcullis/internal/admin/wallet"
 	adminzkp "github.com/portcullis-dev/portcullis/internal/admin/zkp"
+	"github.com/portcullis-dev/portcullis/internal/app/agents"
 	"github.com/portcullis-dev/portcullis/internal/app/listen"
 	"github.com/portcullis-dev/portcullis/internal/app/part"
 	"github.com/portcullis-dev/portcullis/internal/app/policywatch"
@@ -72,8 +74,8 @@ type App struct {
 	table     *gateway.Table
 	upstreams servers.Set
 	issuers   tokens.Issuers
-	endCards  context.CancelFunc // of the table in force
-	policies  policywatch.State  // guarded by applying
+	cards     agents.Cards
+	policies  policywatch.State // guarded by applying
 	secrets   *secrets.Keeper
 	parts     parts
 	certs     *edge.Certificates // of the public listener; nil without TLS
@@ -230,7 +232,7 @@ func (a *App) use(cfg *config.Config) error {
 	a.secrets.Use(kept)
 	useParts()
 	a.public.Use(table)
-	a.followCards(table)
+	a.cards.Follow(a.life, &a.tasks, table)
 	a.admin.Use(adminTable)
 	a.local.Use(localTable)
 	if was := a.policies.InForce; a.table != nil && was != digest {
@@ -250,7 +252,7 @@ func (a *App) use(cfg *config.Config) error {
 func (a *App) deps(cfg *config.Config, ups servers.Set, issuers tokens.Issuers, addr net.Addr) gateway.Deps {
 	d := gateway.Deps{
 		Log: a.log, Metrics: a.core.metrics, Traces: &a.core.traces, Recorder: a.core.journal, APIKeys: a.core.keys.Authenticator(), Users: a.core.users.Authenticator(), Tokens: issuers,
-		Sealer: a.core.sealer, Swaps: a.core.swaps, Handles: a.core.handles, Switch: &a.core.sw, Budget: a.core.budget, Probes: a.probes(), Own: a.own(cfg, issuers), Approval: a.core.approvals, Pins: a.core.pins, Use: a.core.use, Agents: a.agents(ups),
+		Sealer: a.core.sealer, Swaps: a.core.swaps, Handles: a.core.handles, Switch: &a.core.sw, Budget: a.core.budget, Probes: a.probes(), Own: a.own(cfg, issuers), Approval: a.core.approvals, Pins: a.core.pins, Use: a.core.use, Agents: a2a.Deps{Owners: a.core.owners, Ring: a.core.ring, Recorder: a.core.journal, Log: a.log, Transport: agents.Documents(ups)},
 		KeySet: a.keySet(cfg, issuers), Contain: a.parts.containers(), Risk: a.parts.risk(),
 		Upstream: func(route string) portcullis.Upstream { return ups[route] },
 	}

@@ -60,12 +60,7 @@ type Route struct {
 }
 
 // MessageLimits bound one message.
-type MessageLimits struct {
-	Bytes  Size `toml:"bytes" doc:"Size of a message."`
-	Depth  int  `toml:"depth" doc:"Nesting of objects and arrays."`
-	Array  int  `toml:"array" doc:"Elements of an array or members of an object."`
-	String int  `toml:"string" doc:"Length of a string in bytes."`
-}
+type MessageLimits = guardrails.MessageLimits
 
 // Rules allow or deny by name. Deny wins; an empty allow list allows what is
 // not denied.
@@ -257,14 +252,6 @@ func routePath(p string) error {
 		}
 	}
 	return nil
-}
-
-// Validate checks the limits of a message.
-func (l MessageLimits) Validate() error {
-	return errors.Join(
-		field.AtLeast("bytes", int64(l.Bytes), 1), field.AtLeast("depth", int64(l.Depth), 1),
-		field.AtLeast("array", int64(l.Array), 1), field.AtLeast("string", int64(l.String), 1),
-	)
 }
 
 // Validate checks patterns and scopes by the rules of the guards that use them.
