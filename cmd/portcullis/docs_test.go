@@ -22,6 +22,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/authz/cedar"
 	"github.com/portcullis-dev/portcullis/internal/cli"
 	"github.com/portcullis-dev/portcullis/internal/config"
+	"github.com/portcullis-dev/portcullis/test/sampleagent"
 )
 
 var update = flag.Bool("update", false, "write the pipeline table of README.md")
@@ -102,7 +103,7 @@ func blocks(page string) []block {
 // TestDocsRun runs the shell blocks of the pages, in order, in an empty folder.
 // A text block after one is what it prints: "…" stands for anything.
 func TestDocsRun(t *testing.T) {
-	for _, page := range []string{"README.md", "docs/quickstart.md", "docs/keys.md", "docs/users.md", "docs/wallet.md", "docs/zero-knowledge-login.md", "docs/limits-and-rules.md", "docs/operations.md", "docs/observability.md", "docs/authorization.md", "docs/ossa.md", "docs/audit-log.md", "docs/incident-response.md"} {
+	for _, page := range []string{"README.md", "docs/quickstart.md", "docs/keys.md", "docs/users.md", "docs/wallet.md", "docs/zero-knowledge-login.md", "docs/limits-and-rules.md", "docs/operations.md", "docs/observability.md", "docs/authorization.md", "docs/ossa.md", "docs/audit-log.md", "docs/incident-response.md", "docs/a2a-client.md"} {
 		t.Run(filepath.Base(page), func(t *testing.T) {
 			t.Parallel()
 			runPage(t, blocks(readDoc(t, page)))
@@ -131,9 +132,11 @@ func runPage(t *testing.T, page []block) {
 		}
 	}))
 	t.Cleanup(upstream.Close)
+	agent := sampleagent.Start(sampleagent.Options{Token: "sample-token"})
+	t.Cleanup(agent.Close)
 	listen, admin := mustFree(t), mustFree(t)
 	// The pages name the usual ports, which others may be using here.
-	local := strings.NewReplacer("127.0.0.1:8080", listen, "127.0.0.1:9090", admin, "http://127.0.0.1:3000", upstream.URL,
+	local := strings.NewReplacer("127.0.0.1:8080", listen, "127.0.0.1:9090", admin, "http://127.0.0.1:3000", upstream.URL, "http://127.0.0.1:4100", agent.URL,
 		"npx -y @modelcontextprotocol/server-filesystem ~/docs", "echo-server")
 
 	script := preamble
@@ -289,8 +292,13 @@ func TestDocsPolicies(t *testing.T) {
 }
 
 // anyEnv has a value for every variable that a page names, one that is long
-// enough for a secret and reads as a URL.
-func anyEnv(string) (string, bool) { return "https://docs.example.com/0123456789abcdef", true }
+// enough for a secret and reads as a URL, or a host where the name says so.
+func anyEnv(name string) (string, bool) {
+	if strings.HasSuffix(name, "_HOST") {
+		return "docs.example.com", true
+	}
+	return "https://docs.example.com/0123456789abcdef", true
+}
 
 // TestDocsLinks follows every relative link.
 func TestDocsLinks(t *testing.T) {

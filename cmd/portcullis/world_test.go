@@ -114,6 +114,7 @@ func storyCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"upstream":   cmdUpstream,
 		"provider":   cmdProvider,
+		"agent":      cmdAgent,
 		"kms":        cmdKMS,
 		"release":    cmdRelease,
 		"showtools":  cmdShowTools,

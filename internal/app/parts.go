@@ -6,6 +6,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/admin"
+	"github.com/portcullis-dev/portcullis/internal/app/alerts"
 	"github.com/portcullis-dev/portcullis/internal/app/auditindex"
 	"github.com/portcullis-dev/portcullis/internal/app/detection"
 	"github.com/portcullis-dev/portcullis/internal/app/keyrotation"
@@ -30,6 +31,7 @@ func constructors() []func(part.Env) (part.Part, error) {
 		retention.New,
 		telemetry.New,
 		keyrotation.New,
+		alerts.New,
 	}
 }
 

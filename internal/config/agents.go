@@ -6,11 +6,8 @@ import (
 	"strings"
 )
 
-// protocolA2A is the protocol of routes to agents.
-const protocolA2A = "a2a"
-
 // SpeaksA2A reports whether an agent is behind the route.
-func (r *Route) SpeaksA2A() bool { return r.Protocol == protocolA2A }
+func (r *Route) SpeaksA2A() bool { return r.Protocol == "a2a" }
 
 // SignsCards reports whether there are agent cards that the gateway signs.
 func (c *Config) SignsCards() bool {
@@ -49,10 +46,4 @@ func (r *Route) checkProtocol() []error {
 		}
 	}
 	return errs
-}
-
-// nested reports routes that lie below an agent's: paths below its route are
-// the agent's own.
-func nested(agent, other string) bool {
-	return other != agent && strings.HasPrefix(other, strings.TrimSuffix(agent, "/")+"/")
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 
+	"github.com/portcullis-dev/portcullis/internal/config/a2a"
 	"github.com/portcullis-dev/portcullis/internal/config/guardrails"
 	"github.com/portcullis-dev/portcullis/internal/config/tomlstrict"
 )
@@ -61,7 +62,7 @@ func (c *Config) checkAcross(origin *tomlstrict.Origin) Errors {
 		errs = append(errs, unique(origin, names, i, "name", r.Name)...)
 		errs = append(errs, unique(origin, paths, i, "path", r.Path)...)
 		for _, agent := range c.Routes {
-			if agent.SpeaksA2A() && nested(agent.Path, r.Path) {
+			if agent.SpeaksA2A() && a2a.Below(agent.Path, r.Path) {
 				errs = append(errs, origin.Locate(fmt.Sprintf("route[%d]", i), fmt.Errorf("path: %q: lies below %q, where all paths are the agent's", r.Path, agent.Path))...)
 			}
 		}
@@ -71,6 +72,9 @@ func (c *Config) checkAcross(origin *tomlstrict.Origin) Errors {
 		errs = append(errs, origin.Locate(fmt.Sprintf("audit.sinks[%d]", i), c.checkSink(i))...)
 	}
 	errs = append(errs, c.checkContent(origin)...)
+	for i := range c.Detect.Alerts.Channels {
+		errs = append(errs, origin.Locate(fmt.Sprintf("detect.alerts.channel[%d]", i), c.checkReferences(c.Detect.Alerts.Channels[i].References()))...)
+	}
 	errs = append(errs, origin.Locate("telemetry", c.checkReferences(c.Telemetry.Traces.References()))...)
 	errs = append(errs, origin.Locate("secrets.rotation", c.checkReferences(c.Secrets.Rotation.References()))...)
 	errs = append(errs, origin.Locate("identity.oidc", c.checkIssuers())...)

@@ -48,6 +48,9 @@ func (c *Config) References() []Needed {
 	for i := range c.Audit.Sinks {
 		add(fmt.Sprintf("sink %q", c.Audit.Sinks[i].Name), c.Audit.Sinks[i].References())
 	}
+	for i := range c.Detect.Alerts.Channels {
+		add(fmt.Sprintf("alert channel %q", c.Detect.Alerts.Channels[i].Name), c.Detect.Alerts.Channels[i].References())
+	}
 	add("audit.archive.s3", c.Audit.Archive.S3.References())
 	add("telemetry", c.Telemetry.Traces.References())
 	add("secrets.rotation", c.Secrets.Rotation.References())
@@ -174,6 +177,11 @@ func (c *Config) warnings(name string, origin *tomlstrict.Origin) []string {
 		}
 		if c.Audit.Sinks[i].Plain {
 			warn(fmt.Sprintf("audit.sinks[%d].insecure_plain", i), "events travel in clear text")
+		}
+	}
+	for i := range c.Detect.Alerts.Channels {
+		if c.Detect.Alerts.Channels[i].Personal {
+			warn(fmt.Sprintf("detect.alerts.channel[%d].personal", i), "messages name callers: an erasure does not reach what was sent")
 		}
 	}
 	if c.Secrets.File.InsecureWorldReadable {

@@ -152,23 +152,39 @@ func (k kept) Refresh(ctx context.Context, seen uint64) (bool, error) {
 
 // Check reads one secret and returns what may be told about it.
 func (k *Keeper) Check(ctx context.Context, cfg secrets.Secrets, ref source.Ref) (source.Info, error) {
-	if err := cfg.Check(ref.String()); err != nil {
+	h, err := k.one(ctx, cfg, ref)
+	if err != nil {
 		return source.Info{}, err
+	}
+	return h.Info(), nil
+}
+
+// Read reads one secret, for a verb that needs it once.
+func (k *Keeper) Read(ctx context.Context, cfg secrets.Secrets, ref source.Ref) (string, error) {
+	h, err := k.one(ctx, cfg, ref)
+	if err != nil {
+		return "", err
+	}
+	v, err := h.Get()
+	return v.Text, err
+}
+
+func (k *Keeper) one(ctx context.Context, cfg secrets.Secrets, ref source.Ref) (*source.Handle, error) {
+	if err := cfg.Check(ref.String()); err != nil {
+		return nil, err
 	}
 	opened, err := k.open(ctx, cfg, ref.Source)
 	if err != nil {
-		return source.Info{}, fmt.Errorf("secrets.%s: %w", ref.Source, err)
+		return nil, fmt.Errorf("secrets.%s: %w", ref.Source, err)
 	}
 	r := source.New(map[string]source.Source{ref.Source: opened}, cfg.Rules(), k.watch)
 	h, err := r.Handle(ref)
 	if err != nil {
-		return source.Info{}, err
+		return nil, err
 	}
 	r.Load(ctx)
-	if _, err := h.Get(); err != nil {
-		return source.Info{}, err
-	}
-	return h.Info(), nil
+	_, err = h.Get()
+	return h, err
 }
 
 // tick is how often it is looked which secrets are due.

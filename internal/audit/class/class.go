@@ -55,8 +55,9 @@ func lookup(t portcullis.EventType) (Class, bool) {
 		portcullis.EventAPIKeyStale, portcullis.EventZKPAuthFailure, portcullis.EventRateLimitExceeded,
 		portcullis.EventUnauthorizedAccess, portcullis.EventInputRejected, portcullis.EventContentBlocked,
 		portcullis.EventContentFlagged, portcullis.EventCallRefused, portcullis.EventToolChanged,
+		portcullis.EventCardChanged, portcullis.EventCardRefused,
 		"ANOMALY_DETECTED", "CONTAINED_CALL_REFUSED",
-		"SINK_FAILING", "SINK_MISSED", "SINK_RECOVERED", "SINK_REFUSED":
+		"ALERT_SENT", "ALERT_FAILED", "SINK_FAILING", "SINK_MISSED", "SINK_RECOVERED", "SINK_REFUSED":
 		return Security, true
 
 	case portcullis.EventAPIKeyCreated, portcullis.EventAPIKeyRotated, portcullis.EventAPIKeyClaimed,
@@ -71,7 +72,7 @@ func lookup(t portcullis.EventType) (Class, bool) {
 		portcullis.EventApprovalRequested, portcullis.EventApprovalGranted, portcullis.EventApprovalDenied,
 		portcullis.EventTaintLifted, portcullis.EventGatewayStarted, portcullis.EventGatewayStopped,
 		portcullis.EventAuditSegmentRemoved, portcullis.EventAuditHoldSet, portcullis.EventAuditHoldLifted,
-		"AUDIT_LOG_DAMAGED", "SECRET_ROTATION_DUE", "SECRET_ROTATION_FAILED", "SECRET_VERIFIED", "SINK_TEST",
+		"ALERT_ACKNOWLEDGED", "ALERT_SILENCED", "ALERT_SILENCE_REMOVED", "AUDIT_LOG_DAMAGED", "SECRET_ROTATION_DUE", "SECRET_ROTATION_FAILED", "SECRET_VERIFIED", "SINK_TEST",
 		"CONSENT_GRANTED", "CONSENT_WITHDRAWN", "DATA_ACCESSED", "DATA_EXPORTED", "DATA_ERASED",
 		"INCIDENT_OPENED", "INCIDENT_ACTION", "INCIDENT_CLOSED":
 		return Audit, true

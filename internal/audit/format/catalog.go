@@ -175,6 +175,11 @@ var meanings = []Meaning{
 	{"AUDIT_SEGMENT_REMOVED", "Records of the audit log removed", appLifecycle, actOther, "Remove", ecsConfig, isDeletion},
 	{"AUDIT_HOLD_SET", "Hold on audit records set", entityManagement, actCreate, "Create", ecsConfig, isChange},
 	{"AUDIT_HOLD_LIFTED", "Hold on audit records lifted", entityManagement, actDelete, "Delete", ecsConfig, isChange},
+	{"ALERT_SENT", "Alert sent", appLifecycle, actOther, "Send", ecsProcess, isInfo},
+	{"ALERT_FAILED", "Alert not taken by a channel", appLifecycle, actOther, "Fail", ecsProcess, isInfo},
+	{"ALERT_ACKNOWLEDGED", "Alert acknowledged", apiActivity, actUpdate, "Update", ecsConfig, isChange},
+	{"ALERT_SILENCED", "Alerts silenced", apiActivity, actCreate, "Create", ecsConfig, isChange},
+	{"ALERT_SILENCE_REMOVED", "Silence of alerts removed", apiActivity, actDelete, "Delete", ecsConfig, isChange},
 	{"AUDIT_LOG_DAMAGED", "Audit log damaged", detection, findCreate, "Create", ecsIntrusion, isInfo},
 }
 

@@ -114,3 +114,9 @@ func hosts(name string, list []string) error {
 	}
 	return nil
 }
+
+// Below reports whether a path lies below that of an agent's route, where all
+// paths are the agent's own.
+func Below(agent, path string) bool {
+	return path != agent && strings.HasPrefix(path, strings.TrimSuffix(agent, "/")+"/")
+}

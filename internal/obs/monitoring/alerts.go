@@ -57,6 +57,8 @@ var alerts = [...]Alert{
 		"Sink {{ $labels.sink }} of {{ $labels.instance }} missed audit events", "Retention removed records before they were sent. The sink was behind for longer than the journal keeps them."},
 	{"PortcullisSinkBehind", "warning", "5m", `max by (job, instance, sink) (portcullis_sink_lag_seconds) > 300`,
 		"Sink {{ $labels.sink }} of {{ $labels.instance }} is {{ $value | humanizeDuration }} behind", "Its server is away, slow or refuses: 'portcullis audit sinks' has the last error. Nothing is lost yet."},
+	{"PortcullisAlertsFail", "critical", "5m", `sum by (job, instance, channel) (increase(portcullis_alerts_failed_total[10m])) > 3 unless sum by (job, instance, channel) (increase(portcullis_alerts_sent_total[10m])) > 0`,
+		"Channel {{ $labels.channel }} of {{ $labels.instance }} does not take alerts", "People are not woken by it: `portcullis alert channels` has the last error, `portcullis alert test` tries it."},
 	{"PortcullisSinkRefused", "warning", "0m", `sum by (job, instance, sink) (increase(portcullis_sink_dead_total[15m])) > 0`,
 		"The server of sink {{ $labels.sink }} refuses events", "They are in its dead letters, with the reason: `portcullis audit sinks`."},
 	{"PortcullisCheckpointBehind", "warning", "10m", `max by (job, instance) (portcullis_audit_log_lag_seconds) > 300`,

@@ -56,6 +56,9 @@ var (
 // classLabels are those of the metrics of classes of the audit log.
 var classLabels = [...]Label{{"class", "`access`, `security`, `audit`"}}
 
+// channelLabels are those of the metrics of alerts.
+var channelLabels = [...]Label{{"channel", "names of channels of alerts in the configuration"}}
+
 // sinkLabels are those of the metrics of sinks.
 var sinkLabels = [...]Label{{"sink", "names of sinks in the configuration"}, {"kind", "`splunk`, `syslog`, `http`, `elastic`, `otlp`, `file`, `webhook`"}}
 
@@ -121,6 +124,12 @@ var metrics = [...]Metric{
 	{detection, "portcullis_detect_open_incidents", Gauge, "", "Incidents that have not ended.", nil},
 	{detection, "portcullis_detect_lag_seconds", Gauge, "seconds", "Age of the record of the journal that is judged next; 0 when all are.", nil},
 	{detection, "portcullis_detect_evicted_subjects", Gauge, "", "Subjects forgotten for want of room since the start.", nil},
+	{detection, "portcullis_alerts_open", Gauge, "", "Alerts about what goes on.", nil},
+	{detection, "portcullis_alerts_waiting", Gauge, "", "Messages that are still to be sent.", nil},
+	{detection, "portcullis_alerts_sent_total", Counter, "", "Messages that a channel took.", channelLabels[:]},
+	{detection, "portcullis_alerts_failed_total", Counter, "", "Attempts to send a message that failed; they are repeated.", channelLabels[:]},
+	{detection, "portcullis_alerts_dead_total", Counter, "", "Messages that were given up: the channel refused them, or was away for too long.", channelLabels[:]},
+	{detection, "portcullis_alerts_held_total", Counter, "", "Messages held back because the limit of a channel was reached; a digest tells of them.", channelLabels[:]},
 	{secrets, "portcullis_secrets", Gauge, "", "Secrets that are kept ready, by source.", []Label{origins}},
 	{secrets, "portcullis_secret_reads_total", Counter, "", "Questions to sources of secrets, by source and result: success, failure.", []Label{origins, {"result", "`success`, `failure`"}}},
 	{secrets, "portcullis_secret_age_seconds", Gauge, "seconds", "Time since the secret that was confirmed longest ago was read or its lease renewed.", []Label{origins}},

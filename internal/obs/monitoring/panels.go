@@ -111,6 +111,13 @@ var rows = [...]row{
 		{"Watched", "With a baseline, and forgotten for want of room.", "timeseries", "short", 8, []query{
 			{"{{kind}}", `sum by (kind) (portcullis_detect_subjects{` + byJob + `})`},
 			{"forgotten", `sum(portcullis_detect_evicted_subjects{` + byJob + `})`}}},
+		{"Alerts", "Messages by channel: taken, failed, given up, held back; and what is open and waits.", "timeseries", "short", 12, []query{
+			{"{{channel}} sent", `sum by (channel) (increase(portcullis_alerts_sent_total{` + byJob + `}[$__rate_interval]))`},
+			{"{{channel}} failed", `sum by (channel) (increase(portcullis_alerts_failed_total{` + byJob + `}[$__rate_interval]))`},
+			{"{{channel}} given up", `sum by (channel) (increase(portcullis_alerts_dead_total{` + byJob + `}[$__rate_interval]))`},
+			{"{{channel}} held back", `sum by (channel) (increase(portcullis_alerts_held_total{` + byJob + `}[$__rate_interval]))`},
+			{"open", `sum(portcullis_alerts_open{` + byJob + `})`},
+			{"waiting", `sum(portcullis_alerts_waiting{` + byJob + `})`}}},
 		{"Behind the journal", "", "timeseries", "s", 8, []query{{"{{instance}}", `portcullis_detect_lag_seconds{` + byJob + `}`}}},
 	}},
 	{"Secrets and certificates", []panel{
