@@ -143,6 +143,7 @@ type Call struct {
 	Principal Principal
 	Message   *Message
 	Header    []Field // end-to-end headers for the upstream, credentials already gone
+	Method    string  // HTTP method; "" = the one that carries a message of its shape
 }
 
 // Field is one header field.

@@ -63,9 +63,9 @@ const (
 	EventToolApproved    EventType = "TOOL_APPROVED"    // an operator approved a version of a tool
 	EventToolQuarantined EventType = "TOOL_QUARANTINED" // an operator holds a tool
 
+	EventAnomalyDetected EventType = "ANOMALY_DETECTED" // something is unlike before; details say what and how much
 	EventCardChanged     EventType = "CARD_CHANGED"     // an agent shows a card that is not the approved one
 	EventCardRefused     EventType = "CARD_REFUSED"     // an agent's card cannot be used: the last good one stays
-	EventAnomalyDetected EventType = "ANOMALY_DETECTED" // something is unlike before; details say what and how much
 
 	EventMaintenanceOn  EventType = "MAINTENANCE_ON"
 	EventMaintenanceOff EventType = "MAINTENANCE_OFF"

@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/a2a"
 	"github.com/portcullis-dev/portcullis/gateway/access"
+	"github.com/portcullis-dev/portcullis/gateway/agentcard"
 	"github.com/portcullis-dev/portcullis/gateway/certs"
 	"github.com/portcullis-dev/portcullis/gateway/contain"
 	"github.com/portcullis-dev/portcullis/gateway/content"
@@ -31,6 +33,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/authz/approval"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/edge"
+	inspect "github.com/portcullis-dev/portcullis/internal/inspect/content"
 	"github.com/portcullis-dev/portcullis/internal/inspect/finding"
 	"github.com/portcullis-dev/portcullis/internal/inspect/handle"
 	"github.com/portcullis-dev/portcullis/internal/inspect/toolpin"
@@ -64,6 +67,7 @@ type Deps struct {
 	Approval *approval.Service
 	Pins     *toolpin.Book // nil = each route keeps its own, in memory
 	Use      use.Ledgers
+	Agents   a2a.Deps // of routes to agents
 	Contain  contain.Guards
 	Risk     func(principal string, client netip.Addr) int // for policies; nil = nobody is risky
 	Own      []Endpoint                                    // paths that this process answers itself
@@ -116,6 +120,12 @@ func Build(cfg *config.Config, d Deps, prev *Table) (*Table, error) {
 		}
 		t.routes[cfg.Routes[i].Path] = rt
 		t.order = append(t.order, rt)
+		if cfg.Routes[i].SpeaksA2A() {
+			t.agents = append(t.agents, rt)
+			if rt.card != nil {
+				agentcard.Publish(t.fixed, rt.path, rt.card)
+			}
+		}
 		if err := tokens.Publish(t.fixed, rt.path, rt.pipe.resource); err != nil {
 			return nil, err
 		}
@@ -153,7 +163,7 @@ func newBuilder(cfg *config.Config, d Deps) (*builder, error) {
 	return &builder{Deps: d, cfg: cfg, entrance: e, certs: c, detectors: detectors, listen: listen[0]}, nil
 }
 
-// route builds one MCP route: the one place that decides which guards it has.
+// route builds one route: the one place that decides which guards it has.
 func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	rate, err := b.rate(rc.Name, rc.Rate, prev)
 	if err != nil {
@@ -165,6 +175,9 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	}
 	bodyCfg := edge.DefaultBody()
 	bodyCfg.MaxBody = int64(rc.Limits.Bytes)
+	if rc.SpeaksA2A() {
+		bodyCfg.Types = a2a.MediaTypes()
+	}
 	body, err := edge.NewBody(bodyCfg)
 	if err != nil {
 		return nil, fmt.Errorf("limits: %w", err)
@@ -173,15 +186,6 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	if err != nil {
 		return nil, err
 	}
-	pinned, err := pins.Guard(context.Background(), b.Pins, b.Recorder, rc)
-	if err != nil {
-		return nil, err
-	}
-	authz, err := b.access.Route(rc, pinned.Inner())
-	if err != nil {
-		return nil, err
-	}
-	authz = append(authz, pinned) // behind the others: only who may use a tool asks about it
 	resource, err := b.Tokens.Resource(b.cfg, rc, b.listen)
 	if err != nil {
 		return nil, err
@@ -191,7 +195,7 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 		return nil, fmt.Errorf("headers: %w", err)
 	}
 	rt := b.newRoute(rc.Name, rc.Path, limitsOf(rc.Limits, jsonrpc.DefaultLimits()))
-	rt.speaks, rt.rate, rt.rateRules, rt.headers = dialect.MCP{}, rate, rc.Rate, secure.Apply
+	rt.rate, rt.rateRules, rt.headers = rate, rc.Rate, secure.Apply
 	rt.replyLimits, rt.maxStream = limitsOf(rc.ReplyLimits, jsonrpc.DefaultReplyLimits()), int64(rc.StreamBytes)
 	if rt.schemas, err = schemas.New(rc, b.schemasOf(rc, prev)); err != nil {
 		return nil, err
@@ -200,16 +204,16 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	if err != nil {
 		return nil, err
 	}
-	params := mcp.NewParamHeaders(maxTools, maxParamHeaders)
-	rt.params = params
-	handles := handle.New(b.Handles, rc.Name)
 	rt.pipe = &pipeline{
-		edge: guards, authn: b.authenticators(rc, resource), resource: resource, contain: b.Contain, authz: authz, record: b.Recorder,
-		decode:  mcp.NewDecoder(rt.limits, b.Sealer, params),
-		inspect: rt.schemas.Behind(append([]portcullis.Inspector{handles}, content.Inspectors(rules, portcullis.ToServer)...)...),               // handles first: they compare with what callers sent before; schemas are about what is sent on
-		review:  append(rt.schemas.Behind(pinned), &headers.Learner{Params: params}, &access.ListFilter{Route: rc.Name, Authz: authz}, handles), // schemas of all tools that are not held are learnt, whoever asks
+		edge: guards, authn: b.authenticators(rc, resource), resource: resource, contain: b.Contain, record: b.Recorder,
 	}
-	rt.pipe.review = append(rt.pipe.review, content.Inspectors(rules, portcullis.ToClient)...) // what is cut from a list is not searched
+	speak := b.mcp
+	if rc.SpeaksA2A() {
+		speak = b.a2a
+	}
+	if err := speak(rt, rc, rules, prev); err != nil {
+		return nil, err
+	}
 	if slices.Contains(rc.Auth, basic.Method) {
 		rt.pipe.offers = []string{challenge.Basic}
 	}
@@ -226,6 +230,51 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 		rt.pipe.forward = b.Upstream(rc.Name)
 	}
 	return rt, nil
+}
+
+// mcp adds what a route to an MCP server has.
+func (b *builder) mcp(rt *route, rc *config.Route, rules *inspect.Engine, _ *Table) error {
+	pinned, err := pins.Guard(context.Background(), b.Pins, b.Recorder, rc)
+	if err != nil {
+		return err
+	}
+	authz, err := b.access.Route(rc, pinned.Inner())
+	if err != nil {
+		return err
+	}
+	authz = append(authz, pinned) // behind the others: only who may use a tool asks about it
+	params := mcp.NewParamHeaders(maxTools, maxParamHeaders)
+	handles := handle.New(b.Handles, rc.Name)
+	rt.speaks, rt.params = dialect.MCP{}, params
+	p := rt.pipe
+	p.authz, p.decode = authz, mcp.NewDecoder(rt.limits, b.Sealer, params)
+	p.inspect = rt.schemas.Behind(append([]portcullis.Inspector{handles}, content.Inspectors(rules, portcullis.ToServer)...)...)              // handles first: they compare with what callers sent before; schemas are about what is sent on
+	p.review = append(rt.schemas.Behind(pinned), &headers.Learner{Params: params}, &access.ListFilter{Route: rc.Name, Authz: authz}, handles) // schemas of all tools that are not held are learnt, whoever asks
+	p.review = append(p.review, content.Inspectors(rules, portcullis.ToClient)...)                                                            // what is cut from a list is not searched
+	return nil
+}
+
+// a2a adds what a route to an A2A agent has.
+func (b *builder) a2a(rt *route, rc *config.Route, rules *inspect.Engine, prev *Table) error {
+	p := rt.pipe
+	pinned, err := a2a.Pins(context.Background(), b.Pins, b.Recorder, rc)
+	if err != nil {
+		return err
+	}
+	if p.authz, err = b.access.Route(rc); err != nil {
+		return err
+	}
+	p.authz = append(p.authz, pinned.Skills(rc.A2A.DefaultSkill))
+	if rt.card, err = b.Agents.Keeper(b.cfg, rc, b.listen, pinned, prev.card(rc.Name)); err != nil {
+		return err
+	}
+	rt.speaks, rt.maxEvents, rt.maxTime = dialect.A2A{Path: rc.Path}, rc.A2A.StreamEvents, rc.A2A.StreamTime
+	g := a2a.New(rc, b.Agents, rt.limits, rt.replyLimits)
+	p.decode = g.Decode
+	p.inspect = rt.schemas.Behind(append(g.Inspect, a2a.Checked(content.Inspectors(rules, portcullis.ToServer))...)...) // whose things are first: nothing else may tell that they exist
+	g.Review = append(g.Review, &a2a.Extended{Route: rc.Name, Keeper: rt.card, Authz: p.authz})
+	p.review = rt.schemas.Behind(append(g.Review, a2a.Checked(content.Inspectors(rules, portcullis.ToClient))...)...)
+	return nil
 }
 
 // schemasOf returns what the table before knows of a route's tools.
@@ -329,15 +378,6 @@ func (b *builder) unknownPath(prev *Table) (*route, error) {
 	}
 	rt := b.newRoute("", "", jsonrpc.DefaultLimits())
 	rt.rate, rt.rateRules = rate, rules
-	rt.pipe, rt.traces = &pipeline{edge: append(guards, nowhere{}), record: b.Recorder}, nil // anyone could fill the collector
+	rt.pipe, rt.traces = &pipeline{edge: append(guards, entrance.Nowhere{}), record: b.Recorder}, nil // anyone could fill the collector
 	return rt, nil
-}
-
-// nowhere is the end of an unknown path.
-type nowhere struct{}
-
-func (nowhere) Name() string { return "no_route" }
-
-func (nowhere) CheckConn(context.Context, *portcullis.Conn) error {
-	return &portcullis.Error{Kind: portcullis.KindNotFound, Reason: "not_found", Detail: "no route has this path"}
 }

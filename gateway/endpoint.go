@@ -1,11 +1,11 @@
 package gateway
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/access"
 	"github.com/portcullis-dev/portcullis/internal/edge"
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
 )
@@ -45,20 +45,8 @@ func (b *builder) endpoint(e Endpoint, prev *Table) (*route, error) {
 	rt := b.newRoute(e.Name, e.Path, limits)
 	rt.rate, rt.rateRules = rate, rules
 	rt.pipe = &pipeline{
-		edge: guards, authn: e.Auth, contain: b.Contain.Login(), authz: []portcullis.Authorizer{anyCaller{}}, record: b.Recorder,
+		edge: guards, authn: e.Auth, contain: b.Contain.Login(), authz: []portcullis.Authorizer{access.AnyCaller{}}, record: b.Recorder,
 		decode: plainDecoder{}, forward: Handler(e.Handler), bodyKey: e.BodyKey, own: true,
 	}
 	return rt, nil
-}
-
-// anyCaller allows what an endpoint's handler decides by itself.
-type anyCaller struct{}
-
-func (anyCaller) Name() string { return "any_caller" }
-
-func (anyCaller) Authorize(_ context.Context, who portcullis.Principal, _ portcullis.Action) (portcullis.Decision, error) {
-	if who.IsZero() {
-		return portcullis.Decision{}, nil
-	}
-	return portcullis.Decision{Effect: portcullis.Allow, Rule: "authenticated"}, nil
 }

@@ -7,10 +7,13 @@ import (
 	"net/http"
 	"net/netip"
 	"runtime/debug"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/agentcard"
 	"github.com/portcullis-dev/portcullis/gateway/dialect"
 	"github.com/portcullis-dev/portcullis/gateway/entrance"
 	"github.com/portcullis-dev/portcullis/gateway/schemas"
@@ -51,12 +54,53 @@ func (g *Gateway) Drain() { g.drain() }
 type Table struct {
 	routes   map[string]*route
 	order    []*route                // as configured
+	agents   []*route                // of order: what lies below their paths is theirs
 	own      []*route                // answered by this process
 	fallback *route                  // unknown paths: edge guards, then 404
 	fixed    map[string]http.Handler // /health, /ready, public metadata: answered before any guard
 	client   func(*http.Request) (client netip.Addr, secure bool)
 	cert     func(*http.Request) portcullis.ClientCert // nil where callers have none
 	headers  func(h http.Header, secure bool)
+}
+
+// find returns the route of a path: its own, or that of the agent that it lies
+// below, whose binding to HTTP names things in the path.
+func (t *Table) find(path string) *route {
+	if rt := t.routes[path]; rt != nil {
+		return rt
+	}
+	if len(t.agents) == 0 || t.fixed[path] != nil {
+		return nil
+	}
+	for _, rt := range t.agents {
+		if rest, ok := strings.CutPrefix(path, strings.TrimSuffix(rt.path, "/")); ok && strings.HasPrefix(rest, "/") {
+			return rt
+		}
+	}
+	return nil
+}
+
+// card is what a table keeps of the card of a route's agent.
+func (t *Table) card(route string) *agentcard.Keeper {
+	if t != nil {
+		for _, rt := range t.agents {
+			if rt.name == route {
+				return rt.card
+			}
+		}
+	}
+	return nil
+}
+
+// Run keeps the cards of agents current until ctx ends.
+func (t *Table) Run(ctx context.Context) {
+	var tasks sync.WaitGroup
+	for _, rt := range t.agents {
+		if rt.card != nil {
+			tasks.Go(func() { rt.card.Run(ctx) })
+		}
+	}
+	tasks.Wait()
 }
 
 // route is one path and its pipeline, with what the phases need to know.
@@ -70,8 +114,10 @@ type route struct {
 	budget       *replies.Budget // for large replies of all routes
 	limits       jsonrpc.Limits
 	replyLimits  jsonrpc.Limits
-	maxStream    int64       // bytes that one answer may stream
-	body         edge.Limits // on reading the body
+	maxStream    int64         // bytes that one answer may stream
+	maxEvents    int           // of one stream; 0 = no end
+	maxTime      time.Duration // of one stream; 0 = no end
+	body         edge.Limits   // on reading the body
 	writeTimeout time.Duration
 	sealer       *session.Sealer
 	params       *mcp.ParamHeaders // of tools; nil where no MCP is spoken
@@ -79,7 +125,8 @@ type route struct {
 	metrics      *obs.Route
 	traces       *trace.Switch // nil = never traced
 	upstream     *obs.Upstream
-	schemas      *schemas.Guard // nil where no MCP is spoken
+	schemas      *schemas.Guard    // nil where no protocol is spoken
+	card         *agentcard.Keeper // of the agent; nil where there is none
 }
 
 func (rt *route) refused(phase, guard, reason string) { rt.metrics.Refused(phase, guard, reason) }
@@ -97,7 +144,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header()["Connection"] = lastReply
 	}
 	client, secure := t.client(r)
-	rt := t.routes[r.URL.Path]
+	rt := t.find(r.URL.Path)
 	if rt == nil || rt.headers == nil {
 		t.headers(w.Header(), secure)
 	} else {

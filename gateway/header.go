@@ -10,14 +10,14 @@ import (
 // upstreamHeader lists the headers that travel on.
 func (x *exchange) upstreamHeader() []portcullis.Field {
 	var mirrored headers.Mirrored
-	if !bytes.Equal(x.msg.Arguments, x.action.Arguments) { // rewritten: what repeats one repeats what is no longer there
+	if x.route.params != nil && !bytes.Equal(x.msg.Arguments, x.action.Arguments) { // rewritten: what repeats one repeats what is no longer there
 		mirrored = func(name string) (string, bool) {
 			return x.route.params.Value(x.msg.Target.Name, name, x.msg.Arguments)
 		}
 	}
 	h := headers.ToUpstream(x.header[:0], x.conn.HTTP.Header, x.msg.TaskID, mirrored)
-	if x.msg.Session != "" {
-		h = append(h, portcullis.Field{Name: "Mcp-Session-Id", Value: x.msg.Session})
+	if x.route.speaks != nil {
+		h = x.route.speaks.Fields(h, x.msg)
 	}
 	h = append(h, portcullis.Field{Name: "X-Request-Id", Value: x.conn.RequestID})
 	x.header = h

@@ -242,8 +242,16 @@ func (p *pipeline) send(ctx context.Context, c intendedCall) (answeredCall, erro
 	x.enter("forward")
 	x.guard = "upstream"
 	x.call = portcullis.Call{Conn: &x.conn, Principal: x.who, Message: x.msg, Header: x.upstreamHeader()}
+	if x.route.speaks != nil {
+		x.call.Method = x.route.speaks.HTTPMethod(x.conn.HTTP, x.msg)
+	}
 	if x.listens() {
 		ctx = x.endOnDrain(ctx)
+	}
+	if x.route.maxTime > 0 {
+		var end context.CancelFunc
+		ctx, end = context.WithTimeout(ctx, x.route.maxTime)
+		context.AfterFunc(ctx, end)
 	}
 	ctx = x.trace.Forward(ctx, &x.call)
 	began := time.Now()

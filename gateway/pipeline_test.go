@@ -92,6 +92,16 @@ path = "/mcp"
 upstream = "http://127.0.0.1:1/mcp"
 `
 
+// agentRoute leads to an agent.
+const agentRoute = `
+[[route]]
+name = "agent"
+path = "/agent"
+protocol = "a2a"
+upstream = "http://127.0.0.1:1/agent"
+skills.deny = ["delete_*"]
+`
+
 // usersRoute takes users beside keys.
 const usersRoute = `
 [[route]]
@@ -121,10 +131,11 @@ func TestOffers(t *testing.T) {
 	}
 }
 
-// The pipeline of a default route and of one with everything configured.
+// The pipeline of a default route, of one with everything configured, and of one
+// to an agent.
 func TestPipelines(t *testing.T) {
 	var got bytes.Buffer
-	for _, text := range []string{defaultRoute, fullyConfigured} {
+	for _, text := range []string{defaultRoute, fullyConfigured, agentRoute} {
 		table, err := Build(parse(t, text), Deps{Switch: new(edge.Switch), APIKeys: named(anyone), Contain: contain.Guards{new(containment.Guard)}}, nil)
 		if err != nil {
 			t.Fatal(err)

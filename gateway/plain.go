@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/refusal"
 )
 
 // plainDecoder reads a plain HTTP request as one message: its action is the
@@ -53,15 +54,15 @@ func (x *exchange) copyBody() error {
 		n, err := x.reply.Body.Read(buf)
 		if n > 0 {
 			if derr := rc.SetWriteDeadline(time.Now().Add(x.route.writeTimeout)); derr != nil && !isUnsupported(derr) {
-				return clientGone(derr)
+				return refusal.ClientGone(derr)
 			}
 			wrote, werr := x.w.Write(buf[:n])
 			x.sent += int64(wrote)
 			if werr != nil {
-				return clientGone(werr)
+				return refusal.ClientGone(werr)
 			}
 			if ferr := rc.Flush(); ferr != nil && !isUnsupported(ferr) {
-				return clientGone(ferr)
+				return refusal.ClientGone(ferr)
 			}
 		}
 		if err == io.EOF {

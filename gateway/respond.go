@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/dialect"
 	"github.com/portcullis-dev/portcullis/gateway/refusal"
-	"github.com/portcullis-dev/portcullis/internal/protocol/problem"
 )
 
 // refuse is the one place where an error becomes an answer: recorded, counted,
@@ -36,9 +36,9 @@ func (g *Gateway) refuse(ctx context.Context, x *exchange, err error) {
 	if x.wrote { // a stream broke: all that can be done is to stop
 		return
 	}
-	x.status = e.Kind.Status()
 	writeHeaders(x.conn.Reply, e)
-	x.out = refusalBody(x, e)
+	said := x.refusal(e)
+	x.status, x.out, x.conn.Reply["Content-Type"] = said.Status, said.Body, said.MediaType
 	x.conn.Reply["Content-Length"] = []string{strconv.Itoa(len(x.out))}
 	x.w.WriteHeader(x.status)
 	n, werr := x.w.Write(x.out)
@@ -92,24 +92,17 @@ func retrySeconds(d time.Duration) int64 {
 	return int64((d + time.Second - 1) / time.Second)
 }
 
-// refusalBody is a JSON-RPC error for JSON-RPC requests and a problem document
-// (RFC 9457) for all others.
-func refusalBody(x *exchange, e *portcullis.Error) []byte {
-	if x.route.speaks != nil && x.conn.HTTP.Method == http.MethodPost {
-		x.conn.Reply["Content-Type"] = jsonType
-		return x.route.speaks.AppendRefusal(x.out[:0], x.msg, e, x.conn.RequestID)
+// refusal is what the route's protocol makes of an error.
+func (x *exchange) refusal(e *portcullis.Error) dialect.Refusal {
+	if x.route.speaks == nil {
+		return dialect.Plain(x.out[:0], e, x.conn.RequestID)
 	}
-	x.conn.Reply["Content-Type"] = problemType
-	if e.Public == "" {
-		e.Public = refusal.Text(e.Kind)
-	}
-	return problem.Append(x.out[:0], e, x.conn.RequestID)
+	return x.route.speaks.Refusal(x.out[:0], x.conn.HTTP, x.msg, e, x.conn.RequestID)
 }
 
 // Shared header values; nobody writes into them.
 var (
 	jsonType    = []string{"application/json"}
-	problemType = []string{problem.ContentType}
 	noBuffering = []string{"no"}
 	zeroLength  = []string{"0"}
 	lastReply   = []string{"close"}

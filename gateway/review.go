@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"io"
-	"mime"
 	"net/http"
 	"strconv"
 	"time"
@@ -37,7 +36,7 @@ func (p *pipeline) deliver(ctx context.Context, a answeredCall) error {
 		x.route.sealer.End(x.msg.Session, x.conn.Route, x.who.ID)
 	}
 	headers.ToCaller(x.conn.Reply, x.reply.Header)
-	if mediaType(x.reply.Header) == "text/event-stream" && x.reply.Status == http.StatusOK {
+	if headers.MediaType(x.reply.Header) == "text/event-stream" && x.reply.Status == http.StatusOK {
 		return p.deliverStream(ctx, x)
 	}
 	return p.deliverWhole(ctx, x)
@@ -51,21 +50,9 @@ func closeBody(b io.Closer) {
 	}
 }
 
-func mediaType(h http.Header) string {
-	v := h.Get("Content-Type")
-	if v == "application/json" || v == "text/event-stream" || v == "" {
-		return v
-	}
-	t, _, err := mime.ParseMediaType(v)
-	if err != nil {
-		return "invalid"
-	}
-	return t
-}
-
 func (p *pipeline) sealSession(x *exchange) error {
 	id := x.reply.Header.Get("Mcp-Session-Id")
-	if id == "" || mcp.Modern(x.msg.Version) { // the revision has no sessions; some servers that speak older ones too name one still
+	if id == "" || x.route.params == nil || mcp.Modern(x.msg.Version) { // the revision has no sessions; some servers that speak older ones too name one still
 		return nil
 	}
 	if id == x.msg.Session { // some servers repeat it: the caller's own spelling stays valid
@@ -89,18 +76,18 @@ func (p *pipeline) deliverWhole(ctx context.Context, x *exchange) error {
 	if err != nil {
 		return err
 	}
-	if !expectsAnswer(x) && x.reply.Status < 300 {
+	if !x.route.speaks.Owes(x.msg) && x.reply.Status < 300 {
 		x.out = x.out[:0] // nothing is owed but the status
 		return p.write(ctx, x)
 	}
-	if len(raw) == 0 || mediaType(x.reply.Header) != "application/json" {
+	if len(raw) == 0 || !x.route.speaks.Takes(headers.MediaType(x.reply.Header)) {
 		return refusal.Unexpected(x.reply)
 	}
 	m, err := p.reviewMessage(ctx, x, raw)
 	if err != nil {
 		return err
 	}
-	if x.reply.Status < 300 && !x.answeredBy(m) {
+	if x.reply.Status < 300 && !x.answered() {
 		return refusal.Rejected("the reply answers another request")
 	}
 	x.out = m.Raw
@@ -110,19 +97,16 @@ func (p *pipeline) deliverWhole(ctx context.Context, x *exchange) error {
 	return p.write(ctx, x)
 }
 
-// expectsAnswer reports whether a body is owed to the caller.
-func expectsAnswer(x *exchange) bool { return x.msg.Shape == portcullis.ShapeRequest }
-
-// answeredBy reports whether a message is an answer to the call.
-func (x *exchange) answeredBy(m *portcullis.Message) bool {
-	rel := x.route.speaks.Relate(m, x.msg)
+// answered reports whether the message under review is an answer to the call.
+func (x *exchange) answered() bool {
+	rel := x.route.speaks.Relate(&x.answer, x.msg)
 	return rel == dialect.Answer || rel == dialect.Part
 }
 
 // reviewMessage gives one message of the upstream its one reading and takes it
 // through the route's review.
 func (p *pipeline) reviewMessage(ctx context.Context, x *exchange, raw []byte) (*portcullis.Message, error) {
-	x.asked = dialect.Call{Message: x.msg, Body: x.body, RequestID: x.conn.RequestID, Limits: x.route.replyLimits}
+	x.asked = dialect.Call{Message: x.msg, Body: x.body, RequestID: x.conn.RequestID, Status: x.reply.Status, Limits: x.route.replyLimits}
 	m, err := x.route.speaks.Read(&x.answer, raw, &x.asked)
 	if err != nil {
 		return nil, refusal.Rejected(err.Error())

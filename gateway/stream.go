@@ -33,7 +33,10 @@ func (p *pipeline) deliverStream(ctx context.Context, x *exchange) error {
 	watch := contain.Guards(p.contain).Watch(&x.conn, x.who, x.reply.Body)
 	defer watch.Stop()
 	events := sse.NewReader(x.reply.Body, int(x.route.replyLimits.MaxBytes))
-	for {
+	for n := 0; ; n++ {
+		if x.route.maxEvents > 0 && n >= x.route.maxEvents {
+			return refusal.Rejected("stream over the limit of events")
+		}
 		ev, err := events.Next()
 		if err != nil && watch.Ended() {
 			if err := p.stillWelcome(ctx, x); err != nil {
@@ -44,7 +47,7 @@ func (p *pipeline) deliverStream(ctx context.Context, x *exchange) error {
 			return x.streamEnd(ctx)
 		}
 		if err != nil {
-			return streamBroken(ctx, err)
+			return refusal.OfStream(ctx, err)
 		}
 		out, err := p.reviewEvent(ctx, x, ev)
 		if err != nil {
@@ -68,20 +71,6 @@ func (x *exchange) streamEnd(ctx context.Context) error {
 	return nil
 }
 
-func streamBroken(ctx context.Context, err error) error {
-	var e *portcullis.Error
-	if errors.As(err, &e) {
-		return e
-	}
-	if ctx.Err() != nil {
-		return &portcullis.Error{Kind: portcullis.KindInternal, Reason: "client_closed", Detail: "the caller left the stream"}
-	}
-	if errors.Is(err, sse.ErrTooLarge) {
-		return refusal.Rejected("stream event over the size limit")
-	}
-	return &portcullis.Error{Kind: portcullis.KindUpstream, Reason: "upstream_unavailable", Detail: "reading the stream", Err: err}
-}
-
 // reviewEvent returns the bytes to send for one event: the upstream's own
 // where review changed nothing.
 func (p *pipeline) reviewEvent(ctx context.Context, x *exchange, ev *sse.Event) ([]byte, error) {
@@ -95,7 +84,7 @@ func (p *pipeline) reviewEvent(ctx context.Context, x *exchange, ev *sse.Event) 
 	if err != nil {
 		return p.withhold(ctx, x, ev, err)
 	}
-	rel := x.route.speaks.Relate(m, x.msg)
+	rel := x.route.speaks.Relate(&x.answer, x.msg)
 	if rel == dialect.Foreign {
 		return nil, refusal.Rejected("the stream answers another request")
 	}
@@ -127,7 +116,7 @@ func (p *pipeline) withhold(ctx context.Context, x *exchange, ev *sse.Event, err
 	if x.answer.Message == nil || !forbidsReply(e) {
 		return nil, err
 	}
-	rel := x.route.speaks.Relate(x.answer.Message, x.msg)
+	rel := x.route.speaks.Relate(&x.answer, x.msg)
 	answer := rel != dialect.Beside
 	if rel == dialect.Foreign || answer && x.recorded {
 		return nil, err
@@ -185,21 +174,17 @@ func (p *pipeline) stillWelcome(ctx context.Context, x *exchange) error {
 func (p *pipeline) flush(x *exchange, rc *http.ResponseController, b []byte) error {
 	err := rc.SetWriteDeadline(time.Now().Add(x.route.writeTimeout))
 	if err != nil && !isUnsupported(err) {
-		return clientGone(err)
+		return refusal.ClientGone(err)
 	}
 	n, err := x.w.Write(b)
 	x.sent += int64(n)
 	if err != nil {
-		return clientGone(err)
+		return refusal.ClientGone(err)
 	}
 	if err := rc.Flush(); err != nil {
-		return clientGone(err)
+		return refusal.ClientGone(err)
 	}
 	return nil
-}
-
-func clientGone(err error) *portcullis.Error {
-	return &portcullis.Error{Kind: portcullis.KindInternal, Reason: "client_closed", Detail: "writing the stream", Err: err}
 }
 
 // isUnsupported reports whether a connection has no deadlines or flushing, as

@@ -54,6 +54,12 @@ func (a *agent) show(text string) {
 	a.cards[agentcard.Path] = text
 }
 
+func (a *agent) set(change func(a *agent)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	change(a)
+}
+
 func (a *agent) count() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -328,7 +334,7 @@ func TestLastGoodStays(t *testing.T) {
 		if first.Code != http.StatusOK || s.agent.count() != 1 {
 			t.Fatal(first.Code)
 		}
-		s.agent.err = errors.New("away")
+		s.agent.set(func(a *agent) { a.err = errors.New("away") })
 		time.Sleep(24 * time.Hour)
 		if w := s.get(agentcard.Path); w.Body.String() != first.Body.String() {
 			t.Error("the last good card is gone")
@@ -336,15 +342,14 @@ func TestLastGoodStays(t *testing.T) {
 		if n := s.agent.count(); n < 24*60/6 || n > 24*60/4 {
 			t.Errorf("asked %d times a day", n)
 		}
-		s.agent.err = nil
+		s.agent.set(func(a *agent) { a.err = nil })
 		s.agent.show("{")
 		time.Sleep(6 * time.Minute)
 		if w := s.get(agentcard.Path); w.Body.String() != first.Body.String() {
 			t.Error("the last good card is gone")
 		}
 		s.agent.show(agentCard)
-		s.agent.head.Set("Cache-Control", "max-age=86400")
-		s.agent.head.Set("Etag", `"1"`)
+		s.agent.set(func(a *agent) { a.head.Set("Cache-Control", "max-age=86400"); a.head.Set("Etag", `"1"`) })
 		time.Sleep(6 * time.Minute)
 		before := s.agent.count()
 		time.Sleep(24 * time.Hour)

@@ -1,6 +1,8 @@
 package dialect
 
 import (
+	"net/http"
+
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
 )
@@ -44,8 +46,8 @@ func answers(m *portcullis.Message) bool {
 
 // Relate implements [Dialect]. A caller that opened a stream to listen may be
 // sent answers to what it asked before.
-func (MCP) Relate(reply, call *portcullis.Message) Relation {
-	switch {
+func (MCP) Relate(r *Reading, call *portcullis.Message) Relation {
+	switch reply := r.Message; {
 	case !answers(reply), call.Shape != portcullis.ShapeRequest:
 		return Beside
 	case mcp.SameID(reply.ID, call.ID):
@@ -62,3 +64,29 @@ func (MCP) AppendRefusal(dst []byte, call *portcullis.Message, e *portcullis.Err
 	}
 	return mcp.AppendErrorResponse(dst, id, e, requestID)
 }
+
+// Refusal implements [Dialect]: a JSON-RPC error to who posted, a problem
+// document to all others.
+func (d MCP) Refusal(dst []byte, r *http.Request, call *portcullis.Message, e *portcullis.Error, requestID string) Refusal {
+	if r.Method != http.MethodPost {
+		return Plain(dst, e, requestID)
+	}
+	return Refusal{e.Kind.Status(), jsonType, d.AppendRefusal(dst, call, e, requestID)}
+}
+
+// Owes implements [Dialect].
+func (MCP) Owes(call *portcullis.Message) bool { return call.Shape == portcullis.ShapeRequest }
+
+// Takes implements [Dialect].
+func (MCP) Takes(mediaType string) bool { return mediaType == "application/json" }
+
+// Fields implements [Dialect]: the session id, as the upstream knows it.
+func (MCP) Fields(dst []portcullis.Field, call *portcullis.Message) []portcullis.Field {
+	if call.Session == "" {
+		return dst
+	}
+	return append(dst, portcullis.Field{Name: "Mcp-Session-Id", Value: call.Session})
+}
+
+// HTTPMethod implements [Dialect].
+func (MCP) HTTPMethod(*http.Request, *portcullis.Message) string { return "" }

@@ -4,6 +4,7 @@
 package headers
 
 import (
+	"mime"
 	"net/http"
 	"strings"
 
@@ -41,7 +42,7 @@ func ToUpstream(dst []portcullis.Field, src http.Header, taskID string, mirrored
 func forwarded(name string) bool {
 	switch name {
 	case "Accept", "Accept-Language", "Content-Type", "Last-Event-Id", "Mcp-Protocol-Version",
-		"Mcp-Method", "Mcp-Name", "Traceparent", "Tracestate":
+		"Mcp-Method", "Mcp-Name", "A2a-Extensions", "X-A2a-Extensions", "Traceparent", "Tracestate":
 		return true
 	}
 	return false
@@ -51,9 +52,23 @@ func forwarded(name string) bool {
 // dropped: cookies, challenges for credentials that are not the caller's,
 // server banners.
 func ToCaller(dst, src http.Header) {
-	for _, name := range [...]string{"Content-Type", "Mcp-Protocol-Version", "Retry-After"} {
+	for _, name := range [...]string{"Content-Type", "Mcp-Protocol-Version", "A2a-Version", "A2a-Extensions", "Retry-After"} {
 		if v := src[name]; len(v) > 0 {
 			dst[name] = v[:1]
 		}
 	}
+}
+
+// MediaType returns the media type of a body, "" if it has none and "invalid"
+// if nobody can tell.
+func MediaType(h http.Header) string {
+	v := h.Get("Content-Type")
+	if v == "application/json" || v == "text/event-stream" || v == "" {
+		return v
+	}
+	t, _, err := mime.ParseMediaType(v)
+	if err != nil {
+		return "invalid"
+	}
+	return t
 }

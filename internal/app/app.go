@@ -20,6 +20,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway"
+	"github.com/portcullis-dev/portcullis/gateway/a2a"
 	"github.com/portcullis-dev/portcullis/gateway/access"
 	"github.com/portcullis-dev/portcullis/gateway/tokens"
 	"github.com/portcullis-dev/portcullis/internal/admin"
@@ -31,6 +32,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/admin/users"
 	adminwallet "github.com/portcullis-dev/portcullis/internal/admin/wallet"
 	adminzkp "github.com/portcullis-dev/portcullis/internal/admin/zkp"
+	"github.com/portcullis-dev/portcullis/internal/app/agents"
 	"github.com/portcullis-dev/portcullis/internal/app/listen"
 	"github.com/portcullis-dev/portcullis/internal/app/part"
 	"github.com/portcullis-dev/portcullis/internal/app/policywatch"
@@ -72,6 +74,7 @@ type App struct {
 	table     *gateway.Table
 	upstreams servers.Set
 	issuers   tokens.Issuers
+	cards     agents.Cards
 	policies  policywatch.State // guarded by applying
 	secrets   *secrets.Keeper
 	parts     parts
@@ -148,7 +151,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 }
 
 // firstKeyScopes are those of the key that a new data folder gets.
-var firstKeyScopes = [...]string{"tools:*", "prompts:*", "resources:*", "manage"}
+var firstKeyScopes = [...]string{"tools:*", "prompts:*", "resources:*", "skills:*", "manage"}
 
 func (a *App) makeFirstKey(ctx context.Context) error {
 	have, err := a.core.keys.List(ctx, apikey.Page{Limit: 1})
@@ -229,6 +232,7 @@ func (a *App) use(cfg *config.Config) error {
 	a.secrets.Use(kept)
 	useParts()
 	a.public.Use(table)
+	a.cards.Follow(a.life, &a.tasks, table)
 	a.admin.Use(adminTable)
 	a.local.Use(localTable)
 	if was := a.policies.InForce; a.table != nil && was != digest {
@@ -248,8 +252,8 @@ func (a *App) use(cfg *config.Config) error {
 func (a *App) deps(cfg *config.Config, ups servers.Set, issuers tokens.Issuers, addr net.Addr) gateway.Deps {
 	d := gateway.Deps{
 		Log: a.log, Metrics: a.core.metrics, Traces: &a.core.traces, Recorder: a.core.journal, APIKeys: a.core.keys.Authenticator(), Users: a.core.users.Authenticator(), Tokens: issuers,
-		Sealer: a.core.sealer, Swaps: a.core.swaps, Handles: a.core.handles, Switch: &a.core.sw, Budget: a.core.budget, Probes: a.probes(), Own: a.own(cfg, issuers), Approval: a.core.approvals, Pins: a.core.pins, Use: a.core.use,
-		KeySet: a.keySet(issuers), Contain: a.parts.containers(), Risk: a.parts.risk(),
+		Sealer: a.core.sealer, Swaps: a.core.swaps, Handles: a.core.handles, Switch: &a.core.sw, Budget: a.core.budget, Probes: a.probes(), Own: a.own(cfg, issuers), Approval: a.core.approvals, Pins: a.core.pins, Use: a.core.use, Agents: a2a.Deps{Owners: a.core.owners, Ring: a.core.ring, Recorder: a.core.journal, Log: a.log, Transport: agents.Documents(ups)},
+		KeySet: a.keySet(cfg, issuers), Contain: a.parts.containers(), Risk: a.parts.risk(),
 		Upstream: func(route string) portcullis.Upstream { return ups[route] },
 	}
 	if addr != nil {

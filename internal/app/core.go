@@ -23,6 +23,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/authn/token"
 	"github.com/portcullis-dev/portcullis/internal/authn/token/signing"
 	"github.com/portcullis-dev/portcullis/internal/authz/approval"
+	"github.com/portcullis-dev/portcullis/internal/authz/ownership"
 	"github.com/portcullis-dev/portcullis/internal/authz/quota"
 	"github.com/portcullis-dev/portcullis/internal/authz/scope"
 	"github.com/portcullis-dev/portcullis/internal/authz/taint"
@@ -70,6 +71,7 @@ type core struct {
 	approvals *approval.Service
 	pins      *toolpin.Book
 	use       use.Ledgers
+	owners    *ownership.Ledger
 	sw        edge.Switch
 	metrics   *obs.Metrics
 	traces    trace.Switch
@@ -128,6 +130,7 @@ func openCore(ctx context.Context, opts Options) (_ *core, err error) {
 		return nil, err
 	}
 	c.use = use.Ledgers{Taints: taint.NewLedger(c.db.Taints(), c.journal, 0, nil), Usage: quota.NewLedger(c.db.Usage(), 0, nil)}
+	c.owners = ownership.NewLedger(c.db.Owners(), 0, nil)
 	handleKey, err := c.dir.Derive(purposeHandle, handle.KeySize)
 	if err != nil {
 		return nil, err
@@ -214,6 +217,9 @@ func (c *core) close(ctx context.Context) error {
 	}
 	if c.use.Usage != nil {
 		errs = append(errs, c.use.Usage.Flush(ctx))
+	}
+	if c.owners != nil {
+		errs = append(errs, c.owners.Flush(ctx))
 	}
 	if c.journal != nil {
 		errs = append(errs, c.journal.Close(ctx))

@@ -140,6 +140,9 @@ func (a *App) background() {
 	a.tasks.Go(func() {
 		a.core.use.Usage.Run(ctx, func(err error) { a.log.Error("storing what callers used", "error", err) })
 	})
+	a.tasks.Go(func() {
+		a.core.owners.Run(ctx, func(err error) { a.log.Error("storing whose tasks are", "error", err) })
+	})
 	a.tasks.Go(func() { a.followKeys(ctx) })
 	a.tasks.Go(func() { a.followSessions(ctx) })
 	a.tasks.Go(func() { a.followMetrics(ctx) })

@@ -64,9 +64,10 @@ func (a *App) nextTokens(cfg *config.Config) (tokens.Issuers, error) {
 	return issuers, nil
 }
 
-// keySet publishes the keys of the gateway's own tokens, if there are any.
-func (a *App) keySet(issuers tokens.Issuers) http.Handler {
-	if issuers[jwt.MethodSession] == nil {
+// keySet publishes the keys of the gateway's own tokens and of agent cards, if
+// there are any.
+func (a *App) keySet(cfg *config.Config, issuers tokens.Issuers) http.Handler {
+	if issuers[jwt.MethodSession] == nil && !cfg.SignsCards() {
 		return nil
 	}
 	return a.core.ring

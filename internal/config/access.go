@@ -92,6 +92,7 @@ func (r Route) Lists() tool.Config {
 		Allow: r.Tools.Allow, Deny: r.Tools.Deny,
 		Prompts:   tool.List{Allow: r.Prompts.Allow, Deny: r.Prompts.Deny},
 		Resources: tool.List{Allow: r.Resources.Allow, Deny: r.Resources.Deny},
+		Skills:    tool.List{Allow: r.Skills.Allow, Deny: r.Skills.Deny},
 	}
 }
 

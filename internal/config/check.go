@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 
+	"github.com/portcullis-dev/portcullis/internal/config/a2a"
 	"github.com/portcullis-dev/portcullis/internal/config/guardrails"
 	"github.com/portcullis-dev/portcullis/internal/config/tomlstrict"
 )
@@ -60,6 +61,11 @@ func (c *Config) checkAcross(origin *tomlstrict.Origin) Errors {
 	for i, r := range c.Routes {
 		errs = append(errs, unique(origin, names, i, "name", r.Name)...)
 		errs = append(errs, unique(origin, paths, i, "path", r.Path)...)
+		for _, agent := range c.Routes {
+			if agent.SpeaksA2A() && a2a.Below(agent.Path, r.Path) {
+				errs = append(errs, origin.Locate(fmt.Sprintf("route[%d]", i), fmt.Errorf("path: %q: lies below %q, where all paths are the agent's", r.Path, agent.Path))...)
+			}
+		}
 		errs = append(errs, origin.Locate(fmt.Sprintf("route[%d]", i), errors.Join(c.checkTokens(i), c.checkMTLS(i), c.checkProofs(i), c.checkCredentials(i), r.Taint.Effective(taints)))...)
 	}
 	for i := range c.Audit.Sinks {

@@ -9,9 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/portcullis-dev/portcullis/internal/authz/approval"
 	"github.com/portcullis-dev/portcullis/internal/authz/scope"
 	"github.com/portcullis-dev/portcullis/internal/authz/tool"
+	"github.com/portcullis-dev/portcullis/internal/config/a2a"
 	"github.com/portcullis-dev/portcullis/internal/config/field"
 	"github.com/portcullis-dev/portcullis/internal/config/guardrails"
 	"github.com/portcullis-dev/portcullis/internal/config/secrets"
@@ -24,7 +24,7 @@ import (
 type Route struct {
 	Name           string                   `toml:"name" required:"true" example:"\"files\"" doc:"Name in logs, metrics and audit events: letters, digits, dashes, dots and underscores."`
 	Path           string                   `toml:"path" required:"true" example:"\"/mcp\"" doc:"URL path of the route."`
-	Protocol       string                   `toml:"protocol" doc:"Protocol of the server: mcp."`
+	Protocol       string                   `toml:"protocol" doc:"Protocol of the server: mcp, or a2a (an agent)."`
 	Upstream       string                   `toml:"upstream" example:"\"https://mcp.example.com/mcp\"" doc:"URL of the server. Give this or command."`
 	Command        []string                 `toml:"command" example:"[\"npx\", \"-y\", \"@modelcontextprotocol/server-filesystem\", \"/srv\"]" doc:"Command that starts a server speaking over standard input and output, and its arguments; no shell is involved. Give this or upstream."`
 	Env            map[string]string        `toml:"env" secret:"true" example:"{ GITHUB_TOKEN = \"${GITHUB_TOKEN}\" }" doc:"Environment of the command. It gets nothing else but pass_env and PATH, HOME, LANG, LC_ALL and TMPDIR. A value may be a secret reference, which is read when the command starts."`
@@ -46,10 +46,12 @@ type Route struct {
 	Tools          ToolRules                `toml:"tools" doc:"Which tools may be called; tools/list shows only those."`
 	Prompts        Rules                    `toml:"prompts" doc:"Which prompts may be read."`
 	Resources      Rules                    `toml:"resources" doc:"Which resources may be read, by URI."`
+	Skills         Rules                    `toml:"skills" doc:"Which skills of an agent may be used."`
+	A2A            a2a.A2A                  `toml:"a2a" doc:"What only routes to agents have."`
 	Schema         SchemaChecks             `toml:"schema" doc:"Whether calls and results must fit the schemas that the server itself names for its tools."`
 	Schemas        []SchemaFile             `toml:"schemas" doc:"Schemas of your own for parts of messages. Repeat the table for each one."`
 	Inspect        ContentRules             `toml:"inspect" doc:"What is done about what messages hold: credentials, personal data, hidden text."`
-	Approval       Approval                 `toml:"approval" doc:"Tools whose calls need the word of another person."`
+	Approval       guardrails.Approval      `toml:"approval" doc:"Tools whose calls need the word of another person."`
 	Pins           toolpin.Config           `toml:"pins" doc:"What happens when the server shows other tools than before."`
 	Taint          guardrails.Taint         `toml:"taint" doc:"What callers have read, and what they may not use after it."`
 	Use            guardrails.Use           `toml:"use" doc:"How much a caller may use in a session and a day."`
@@ -58,12 +60,7 @@ type Route struct {
 }
 
 // MessageLimits bound one message.
-type MessageLimits struct {
-	Bytes  Size `toml:"bytes" doc:"Size of a message."`
-	Depth  int  `toml:"depth" doc:"Nesting of objects and arrays."`
-	Array  int  `toml:"array" doc:"Elements of an array or members of an object."`
-	String int  `toml:"string" doc:"Length of a string in bytes."`
-}
+type MessageLimits = guardrails.MessageLimits
 
 // Rules allow or deny by name. Deny wins; an empty allow list allows what is
 // not denied.
@@ -71,29 +68,6 @@ type Rules struct {
 	Allow  []string            `toml:"allow" list:"text" example:"[\"read_*\"]" doc:"Names allowed; * stands for any text. Empty allows all that are not denied."`
 	Deny   []string            `toml:"deny" list:"text" example:"[\"delete_*\"]" doc:"Names denied; wins over allow."`
 	Scopes map[string][]string `toml:"scopes" example:"{ \"write_*\" = [\"write\"] }" doc:"Scopes that a caller needs, by name. All of a list are needed."`
-}
-
-// Approval is [route.approval].
-type Approval struct {
-	Tools  []string      `toml:"tools" list:"text" example:"[\"delete_*\"]" doc:"Tools that need it; * stands for any text. A call is refused with the id of a request until somebody else approves it, and then good for one try."`
-	Wait   time.Duration `toml:"wait" doc:"How long a call is held open for the word before it is refused. 0s refuses at once."`
-	Expiry time.Duration `toml:"expiry" doc:"How long a request waits for a decision."`
-	Use    time.Duration `toml:"use" doc:"How long an approval may be used."`
-}
-
-// Guard returns the times as the guard takes them.
-func (a Approval) Guard() approval.Config {
-	return approval.Config{Wait: a.Wait, Expiry: a.Expiry, Use: a.Use}
-}
-
-// Validate checks patterns and times by the rules of the guard that uses them.
-func (a Approval) Validate() error {
-	return errors.Join(tool.Config{Allow: a.Tools}.Validate(), a.Guard().Validate())
-}
-
-func defaultApproval() Approval {
-	d := approval.Default()
-	return Approval{Wait: d.Wait, Expiry: d.Expiry, Use: d.Use}
 }
 
 // CORS is [route.cors].
@@ -122,12 +96,13 @@ func DefaultRoute() Route {
 		Schema:      DefaultSchemaChecks(),
 		Inspect:     DefaultContentRules(),
 		StreamBytes: 256 << 20,
-		Approval:    defaultApproval(),
+		Approval:    guardrails.DefaultApproval(),
 		Credential:  secrets.DefaultCredential(),
 		Pins:        toolpin.Default(),
 		Taint:       guardrails.DefaultTaint(),
 		CORS:        defaultCORS(),
 		Headers:     Headers{Profile: "api"},
+		A2A:         a2a.Default(),
 	}
 }
 
@@ -142,8 +117,9 @@ func (r Route) Validate() error {
 	if len(r.Name) > 64 || !field.IsToken(r.Name) {
 		errs = append(errs, fmt.Errorf("name: %q: want 1 to 64 letters, digits, dots, dashes or underscores", r.Name))
 	}
-	errs = append(errs, routePath(r.Path), supported("protocol", r.Protocol, []string{"mcp"}, []string{"a2a", "http"}))
+	errs = append(errs, routePath(r.Path), supported("protocol", r.Protocol, []string{"mcp", "a2a"}, []string{"http"}))
 	errs = append(errs, r.checkServer()...)
+	errs = append(errs, r.checkProtocol()...)
 	errs = append(errs, r.checkAuth()...)
 	for i, rate := range r.Rate {
 		if _, err := ratelimit.ParseRule(rate); err != nil {
@@ -276,14 +252,6 @@ func routePath(p string) error {
 		}
 	}
 	return nil
-}
-
-// Validate checks the limits of a message.
-func (l MessageLimits) Validate() error {
-	return errors.Join(
-		field.AtLeast("bytes", int64(l.Bytes), 1), field.AtLeast("depth", int64(l.Depth), 1),
-		field.AtLeast("array", int64(l.Array), 1), field.AtLeast("string", int64(l.String), 1),
-	)
 }
 
 // Validate checks patterns and scopes by the rules of the guards that use them.

@@ -23,6 +23,9 @@ type BodyConfig struct {
 	// JSON demands application/json in UTF-8 of bodies, and that methods
 	// which have no use for a body come without. For MCP and JSON-RPC routes.
 	JSON bool `toml:"-"`
+	// Types are media types that count as JSON too. With them a POST may come
+	// without a body and a type: it says all in its path.
+	Types []string `toml:"-"`
 }
 
 // DefaultBody is that of MCP routes: GET, POST and DELETE, 1 MiB of JSON.
@@ -58,6 +61,7 @@ type Body struct {
 	allow   string
 	max     int64
 	json    bool
+	types   []string
 }
 
 var _ portcullis.EdgeGuard = (*Body)(nil)
@@ -68,7 +72,7 @@ func NewBody(c BodyConfig) (*Body, error) {
 		return nil, err
 	}
 	methods := slices.Clone(c.Methods)
-	return &Body{methods: methods, allow: strings.Join(methods, ", "), max: c.MaxBody, json: c.JSON}, nil
+	return &Body{methods: methods, allow: strings.Join(methods, ", "), max: c.MaxBody, json: c.JSON, types: slices.Clone(c.Types)}, nil
 }
 
 // Name returns "body".
@@ -96,16 +100,24 @@ func (g *Body) CheckConn(_ context.Context, c *portcullis.Conn) error {
 		return nil
 	}
 	if r.Method != http.MethodPost && r.Method != http.MethodPut && r.Method != http.MethodPatch {
-		if r.ContentLength != 0 { // -1: chunked
+		if r.ContentLength != 0 && (len(g.types) == 0 || r.ContentLength != nullBody) { // -1: chunked
 			return reject(portcullis.KindMalformed, "Body not allowed with this method", nil)
 		}
 		return nil
 	}
-	if types := r.Header["Content-Type"]; len(types) != 1 || !isJSON(types[0]) {
+	types := r.Header["Content-Type"]
+	if len(g.types) > 0 && len(types) == 0 && r.ContentLength == 0 {
+		return nil
+	}
+	if len(types) != 1 || !isJSON(types[0], g.types) {
 		return reject(portcullis.KindMediaType, "Content-Type must be application/json", http.Header{"Accept": {"application/json"}})
 	}
 	return nil
 }
+
+// nullBody is the length of the body "null", which an official A2A client sends
+// where none belongs. The decoder takes nothing else for none.
+const nullBody = 4
 
 // LastRequest reports whether the connection must end with this request,
 // because a proxy in front may have read another end of it. RFC 9112 section
@@ -118,10 +130,12 @@ func LastRequest(r *http.Request) bool {
 	return len(r.TransferEncoding) > 0 || !r.ProtoAtLeast(1, 1)
 }
 
-// isJSON accepts application/json with no parameter but charset=utf-8.
-func isJSON(s string) bool {
+// isJSON accepts application/json, or one of others, with no parameter but
+// charset=utf-8.
+func isJSON(s string, others []string) bool {
 	media, params, has := strings.Cut(s, ";")
-	if !strings.EqualFold(strings.Trim(media, " \t"), "application/json") {
+	media = strings.ToLower(strings.Trim(media, " \t"))
+	if media != "application/json" && !slices.Contains(others, media) {
 		return false
 	}
 	for has {

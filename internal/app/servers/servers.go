@@ -31,10 +31,11 @@ type Set map[string]*Server
 // Server is one of them.
 type Server struct {
 	portcullis.Upstream
-	Describe string                             // URL or program, for people
-	Observe  func(m *obs.Metrics, route string) // refreshes the gauges
-	settings string
-	close    func(context.Context) error
+	Documents http.RoundTripper                  // for what lies beside the calls; nil where there is no such thing
+	Describe  string                             // URL or program, for people
+	Observe   func(m *obs.Metrics, route string) // refreshes the gauges
+	settings  string
+	close     func(context.Context) error
 }
 
 // Next returns the servers of a configuration, taking over from u.
@@ -94,7 +95,7 @@ func newUpstream(rt *config.Route, kept *secrets.Set, version string, log *slog.
 		return nil, err
 	}
 	return &Server{
-		Upstream: client, Describe: rt.Upstream,
+		Upstream: client, Describe: rt.Upstream, Documents: client.Transport(),
 		close:   func(context.Context) error { return client.Close() },
 		Observe: func(m *obs.Metrics, route string) { m.Upstream(route).Open.Set(float64(client.Stats().Open)) },
 	}, nil

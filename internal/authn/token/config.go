@@ -10,6 +10,7 @@ import (
 // Config are the settings of sessions.
 type Config struct {
 	On            bool     // whether sessions are opened and tokens issued
+	Documents     bool     // something else is signed with the keys: they are kept in either case
 	Issuer        string   // iss of access tokens
 	Audience      []string // aud of access tokens
 	AccessTTL     time.Duration

@@ -119,7 +119,7 @@ func (s *Service) Verifier(c Config) (*jwt.Service, error) {
 // Use puts settings into force, and makes the first signing keys when sessions
 // are turned on.
 func (s *Service) Use(ctx context.Context, c Config) error {
-	if c.On {
+	if c.On || c.Documents {
 		if err := s.maintainKeys(ctx, c); err != nil {
 			return err
 		}
@@ -167,7 +167,7 @@ func (s *Service) lives(sn *Session) error {
 // over. The gateway calls it from time to time.
 func (s *Service) Maintain(ctx context.Context) error {
 	var errs []error
-	if c := s.cfg.Load(); c.On {
+	if c := s.cfg.Load(); c.On || c.Documents {
 		errs = append(errs, s.maintainKeys(ctx, *c))
 	}
 	now := s.now()

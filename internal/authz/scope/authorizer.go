@@ -84,7 +84,8 @@ var targets = map[string]target{
 
 // Open reports whether a method needs a principal and nothing more: it opens,
 // lists (the lists are filtered entry by entry), answers or ends. Names are
-// those of MCP 2024-11-05 to 2026-07-28 and the gateway's own three.
+// those of MCP 2024-11-05 to 2026-07-28, of A2A 1.0 (what is whose is
+// another guard's), and the gateway's own three.
 func Open(method string) bool {
 	switch method {
 	case "initialize", "ping", "server/discover", "logging/setLevel",
@@ -93,6 +94,8 @@ func Open(method string) bool {
 		"tasks/get", "tasks/list", "tasks/result", "tasks/update", "tasks/cancel",
 		"notifications/initialized", "notifications/cancelled", "notifications/progress",
 		"notifications/roots/list_changed", "notifications/tasks/status",
+		"GetTask", "ListTasks", "CancelTask", "SubscribeToTask", "GetExtendedAgentCard",
+		"CreateTaskPushNotificationConfig", "GetTaskPushNotificationConfig", "ListTaskPushNotificationConfigs", "DeleteTaskPushNotificationConfig",
 		"stream/open", "session/close", "response":
 		return true
 	}

@@ -224,6 +224,9 @@ func (f *fault) append(dst []byte, b Binding, version string, id []byte) []byte 
 	dst = append(append(dst, `{"jsonrpc":"2.0","id":`...), id...)
 	dst = strconv.AppendInt(append(dst, `,"error":{"code":`...), int64(f.code), 10)
 	dst = jsonrpc.AppendText(append(dst, `,"message":`...), f.text)
+	if version == V03 && f.code <= CodeTaskNotFound && f.code >= CodeVersionNotSupported {
+		return append(dst, "}}"...) // one official client reads data as an object, another as a list: both read none
+	}
 	dst = append(dst, `,"data":`...)
 	if version == V03 {
 		return append(f.appendObject(dst), "}}"...)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/upstream/direct/field"
 )
 
 // exchange is one call on one connection and, once its head is read, the body
@@ -253,7 +254,7 @@ func (x *exchange) frame(line []byte) error {
 		}
 		// Trailers are checked and dropped: nothing behind reads them.
 		name, value, ok := strings.Cut(string(line), ":")
-		if x.left -= int64(len(line)); x.left < 0 || !ok || !isToken(name) || !isFieldValue(value) {
+		if x.left -= int64(len(line)); x.left < 0 || !ok || !field.IsToken(name) || !field.IsValue(value) {
 			return errMalformed
 		}
 	}
@@ -273,7 +274,7 @@ func parseChunkSize(line []byte) (n int64, ok bool) {
 		case 'A' <= c && c <= 'F':
 			d = c - 'A' + 10
 		default:
-			return n, i > 0 && c == ';' && isFieldValue(string(line[i:]))
+			return n, i > 0 && c == ';' && field.IsValue(string(line[i:]))
 		}
 		if i >= 15 { // 60 bits are enough for anyone
 			return 0, false

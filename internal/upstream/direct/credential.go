@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/upstream/direct/field"
 	"github.com/portcullis-dev/portcullis/internal/upstream/inject"
 )
 
@@ -50,7 +51,7 @@ func (r *request) owned(name string) bool {
 // checkCredential refuses what could become a second request.
 func (r *request) checkCredential() error {
 	for _, f := range r.own {
-		if !isToken(f.Name) || !isFieldValue(f.Value) || ownRequestField(canonical(f.Name)) {
+		if !field.IsToken(f.Name) || !field.IsValue(f.Value) || field.OfRequest(field.Canonical(f.Name)) {
 			return unavailable("the upstream's credential cannot be sent as a header field", nil)
 		}
 	}

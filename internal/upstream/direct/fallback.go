@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/upstream/direct/field"
 )
 
 // Pings find out that an HTTP/2 connection is dead while its streams are
@@ -48,7 +49,7 @@ func (c *Client) viaTransport(ctx context.Context, r *request) (*portcullis.Repl
 	inner, cancel := context.WithCancelCause(ctx)
 	timer := time.AfterFunc(c.timeout, func() { cancel(errHeadTime) })
 	req := &http.Request{
-		Method: r.method, URL: c.target.with(r.query), Host: c.target.url.Host, Header: r.header(),
+		Method: r.method, URL: c.target.with(r), Host: c.target.url.Host, Header: r.header(),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}
 	if len(r.body) > 0 {
@@ -73,7 +74,7 @@ func (c *Client) viaTransport(ctx context.Context, r *request) (*portcullis.Repl
 		cancel(nil)
 		return nil, failure(ctx, "calling upstream", err)
 	}
-	clean(resp.Header)
+	field.Clean(resp.Header)
 	stop := func() { cancel(nil) }
 	if !streams(resp.Header) {
 		timer := time.AfterFunc(c.timeout, func() { cancel(errBodyTime) })

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/portcullis-dev/portcullis/internal/upstream/direct/field"
 )
 
 // Bounds on what a peer may send before its body.
@@ -55,7 +57,7 @@ func parseHead(s string) (head, error) {
 		return h, errMalformed
 	}
 	line = line[len("HTTP/1.1 "):]
-	if len(line) < 3 || len(line) > 3 && line[3] != ' ' || !isFieldValue(line) {
+	if len(line) < 3 || len(line) > 3 && line[3] != ' ' || !field.IsValue(line) {
 		return h, errMalformed
 	}
 	for i := range 3 {
@@ -84,14 +86,14 @@ func (h *head) parseFields(s string, f *framing) error {
 		line, rest, _ := strings.Cut(s, "\r\n")
 		s = rest
 		name, value, ok := strings.Cut(line, ":")
-		if !ok || !isToken(name) || !isFieldValue(value) { // a folded line has no token before its colon
+		if !ok || !field.IsToken(name) || !field.IsValue(value) { // a folded line has no token before its colon
 			return errMalformed
 		}
-		name, value = canonical(name), trim(value)
+		name, value = field.Canonical(name), field.Trim(value)
 		if err := f.read(name, value); err != nil {
 			return err
 		}
-		if name != "Connection" && droppedReplyField(name) {
+		if name != "Connection" && field.Dropped(name) {
 			continue
 		}
 		if old, ok := h.header[name]; ok {
@@ -103,7 +105,7 @@ func (h *head) parseFields(s string, f *framing) error {
 		h.header[name] = values[i : i+1 : i+1]
 	}
 	if f.named {
-		clean(h.header)
+		field.Clean(h.header)
 	}
 	delete(h.header, "Connection")
 	return nil
@@ -125,7 +127,7 @@ func (f *framing) read(name, value string) error {
 		f.chunked = true
 	case "Connection":
 		for token := range strings.SplitSeq(value, ",") {
-			switch token = trim(token); {
+			switch token = field.Trim(token); {
 			case strings.EqualFold(token, "close"):
 				f.close = true
 			case strings.EqualFold(token, "keep-alive"):
@@ -136,7 +138,7 @@ func (f *framing) read(name, value string) error {
 		}
 	case "Keep-Alive":
 		for param := range strings.SplitSeq(value, ",") {
-			secs, ok := strings.CutPrefix(trim(param), "timeout=")
+			secs, ok := strings.CutPrefix(field.Trim(param), "timeout=")
 			if n, err := strconv.ParseUint(secs, 10, 16); ok && err == nil {
 				f.idle = time.Duration(n) * time.Second
 				f.close = f.close || n == 0

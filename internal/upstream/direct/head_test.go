@@ -16,6 +16,7 @@ import (
 	"testing/iotest"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/upstream/direct/field"
 )
 
 const head200 = "HTTP/1.1 200 OK\r\n"
@@ -192,7 +193,7 @@ func FuzzReply(f *testing.F) {
 			t.Fatalf("accepted what net/http refuses: %v", wantHeadErr)
 		}
 		wantHeader := maps.Clone(resp.Header)
-		clean(wantHeader)
+		field.Clean(wantHeader)
 		if resp.Close { // net/http drops a Connection field that says so, and with it the names in it
 			maps.DeleteFunc(wantHeader, func(name string, _ []string) bool {
 				_, ours := h.header[name]
@@ -231,11 +232,11 @@ func TestHopByHopIsComplete(t *testing.T) {
 		"TE", "Trailer", "Transfer-Encoding", "Upgrade", "Set-Cookie",
 	}
 	for _, name := range names {
-		if !droppedReplyField(canonical(name)) {
+		if !field.Dropped(field.Canonical(name)) {
 			t.Errorf("%s reaches the caller", name)
 		}
 	}
-	if slices.ContainsFunc([]string{"Content-Type", "Mcp-Session-Id"}, droppedReplyField) {
+	if slices.ContainsFunc([]string{"Content-Type", "Mcp-Session-Id"}, field.Dropped) {
 		t.Error("an end-to-end field is dropped")
 	}
 }

@@ -1,4 +1,6 @@
-package direct
+// Package field says what a header field may look like, and which fields
+// concern one connection only and so never travel on.
+package field
 
 import (
 	"net/http"
@@ -11,8 +13,8 @@ const tokenBytes = (1<<10-1)<<'0' | (1<<26-1)<<'a' | (1<<26-1)<<'A' |
 	1<<'!' | 1<<'#' | 1<<'$' | 1<<'%' | 1<<'&' | 1<<'\'' | 1<<'*' | 1<<'+' |
 	1<<'-' | 1<<'.' | 1<<'^' | 1<<'_' | 1<<'`' | 1<<'|' | 1<<'~'
 
-// isToken reports whether s can be a field name (RFC 9110 5.1).
-func isToken(s string) bool {
+// IsToken reports whether s can be a field name (RFC 9110 5.1).
+func IsToken(s string) bool {
 	for i := range len(s) {
 		c := s[i]
 		if uint64(1)<<c&(tokenBytes&(1<<64-1))|uint64(1)<<(c-64)&(tokenBytes>>64) == 0 {
@@ -22,9 +24,9 @@ func isToken(s string) bool {
 	return s != ""
 }
 
-// isFieldValue reports whether s can be a field value (RFC 9110 5.5): no
+// IsValue reports whether s can be a field value (RFC 9110 5.5): no
 // control characters but the tab.
-func isFieldValue(s string) bool {
+func IsValue(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
 			return false
@@ -33,8 +35,8 @@ func isFieldValue(s string) bool {
 	return true
 }
 
-// trim removes optional white space (RFC 9110 5.6.3) from both ends.
-func trim(s string) string {
+// Trim removes optional white space (RFC 9110 5.6.3) from both ends.
+func Trim(s string) string {
 	for s != "" && (s[0] == ' ' || s[0] == '\t') {
 		s = s[1:]
 	}
@@ -44,25 +46,25 @@ func trim(s string) string {
 	return s
 }
 
-// ownRequestField reports whether name is a field of one connection, or one
+// OfRequest reports whether name is a field of one connection, or one
 // that this package sets itself, so that no caller's value is sent.
-func ownRequestField(name string) bool {
+func OfRequest(name string) bool {
 	switch name {
 	case "Host", "Content-Length", "Accept-Encoding", "Expect":
 		return true
 	}
-	return hopByHop(name)
+	return HopByHop(name)
 }
 
-// droppedReplyField reports whether name does not belong to an end-to-end
+// Dropped reports whether name does not belong to an end-to-end
 // reply. Cookies go too: sessions end at the gateway.
-func droppedReplyField(name string) bool {
-	return name == "Set-Cookie" || name == "Set-Cookie2" || hopByHop(name)
+func Dropped(name string) bool {
+	return name == "Set-Cookie" || name == "Set-Cookie2" || HopByHop(name)
 }
 
-// hopByHop lists the canonical names of the fields that concern one connection
+// HopByHop lists the Canonical names of the fields that concern one connection
 // only (RFC 9110 7.6.1).
-func hopByHop(name string) bool {
+func HopByHop(name string) bool {
 	switch name {
 	case "Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization",
 		"Proxy-Authentication-Info", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Http2-Settings":
@@ -71,19 +73,19 @@ func hopByHop(name string) bool {
 	return false
 }
 
-// canonical returns the name as http.Header spells it.
-func canonical(name string) string { return textproto.CanonicalMIMEHeaderKey(name) }
+// Canonical returns the name as http.Header spells it.
+func Canonical(name string) string { return textproto.CanonicalMIMEHeaderKey(name) }
 
-// clean removes from h what is not end to end, and what its Connection field
+// Clean removes from h what is not end to end, and what its Connection field
 // names.
-func clean(h http.Header) {
+func Clean(h http.Header) {
 	for _, v := range h["Connection"] {
 		for name := range strings.SplitSeq(v, ",") {
-			delete(h, canonical(trim(name)))
+			delete(h, Canonical(Trim(name)))
 		}
 	}
 	for name := range h {
-		if droppedReplyField(name) {
+		if Dropped(name) {
 			delete(h, name)
 		}
 	}

@@ -1,0 +1,56 @@
+package a2a
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+
+	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/authn/token/signing"
+	"github.com/portcullis-dev/portcullis/internal/authz/ownership"
+	"github.com/portcullis-dev/portcullis/internal/config"
+	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
+)
+
+// Deps is what the guards need beside the configuration.
+type Deps struct {
+	Owners    *ownership.Ledger // nil = each route keeps its own, in memory
+	Ring      *signing.Ring     // signs cards; nil = they are not signed
+	Recorder  portcullis.Recorder
+	Log       *slog.Logger
+	Transport func(route string) http.RoundTripper // asks the agent behind a route for its card; nil = no cards
+	// Resolve returns the addresses of a host; nil asks the system.
+	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
+}
+
+// Guards are what a route to an agent has beside what all routes have.
+type Guards struct {
+	Decode  portcullis.Decoder
+	Inspect []portcullis.Inspector
+	Review  []portcullis.Inspector
+}
+
+// New returns the guards of a route.
+func New(rc *config.Route, d Deps, limits, replyLimits jsonrpc.Limits) Guards {
+	if d.Owners == nil {
+		d.Owners = ownership.NewLedger(ownership.Forgetful{}, 0, nil)
+	}
+	if d.Resolve == nil {
+		d.Resolve = func(ctx context.Context, host string) ([]netip.Addr, error) {
+			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+		}
+	}
+	owner := &Owner{Route: rc.Name, Ledger: d.Owners, Limits: replyLimits, Claims: rc.A2A.CallerContexts}
+	push := &Push{hosts: rc.A2A.Push.Hosts, insecure: rc.A2A.Push.InsecurePrivate, resolve: d.Resolve}
+	files := &Files{mode: rc.A2A.FileURIs, hosts: rc.A2A.FileHosts, resolve: d.Resolve}
+	return Guards{
+		Decode:  NewDecoder(rc, limits),
+		Inspect: []portcullis.Inspector{owner, push, files},
+		Review:  []portcullis.Inspector{owner, files},
+	}
+}
+
+// MediaTypes are those of bodies, besides application/json.
+func MediaTypes() []string { return []string{"application/a2a+json"} }

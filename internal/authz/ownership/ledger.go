@@ -1,0 +1,223 @@
+package ownership
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/portcullis-dev/portcullis/internal/authz/book"
+)
+
+// Life is how long an owner is remembered after the thing was last used.
+const Life = 30 * 24 * time.Hour
+
+// Ledger knows the owners of all routes. It is safe for concurrent use.
+type Ledger struct {
+	store  Store
+	now    func() time.Time
+	things *book.Book[Key, thing]
+
+	mu      sync.Mutex
+	changed map[Key]struct{} // not stored yet; a key is added when its record was
+	wake    chan struct{}    // something is in changed
+
+	flushing sync.Mutex // one flush at a time
+}
+
+// thing is what is remembered of a key.
+type thing struct {
+	loaded    bool
+	principal string // "" = nobody
+	until     time.Time
+	version   uint64 // of the record
+	stored    uint64 // version that the store has
+}
+
+func (t *thing) unstored() bool { return t.version != t.stored }
+
+// NewLedger returns a ledger. About max things are kept in memory (0 = a
+// default); the store has all. now may be nil.
+func NewLedger(store Store, max int, now func() time.Time) *Ledger {
+	if now == nil {
+		now = time.Now
+	}
+	return &Ledger{
+		store: store, now: now, things: book.New[Key](max, (*thing).unstored),
+		changed: map[Key]struct{}{}, wake: make(chan struct{}, 1),
+	}
+}
+
+// take returns the entry of a key, filled and locked.
+func (l *Ledger) take(ctx context.Context, k Key, now time.Time) (*book.Entry[thing], error) {
+	e, err := l.things.Take(k)
+	if err != nil {
+		return nil, err
+	}
+	t := &e.Value
+	if !t.loaded {
+		r, err := l.store.Owner(ctx, k, now)
+		if err != nil {
+			e.Release()
+			return nil, fmt.Errorf("reading an owner: %w", err)
+		}
+		t.loaded, t.principal, t.until = true, r.Principal, r.Until
+	}
+	if t.principal != "" && !now.Before(t.until) {
+		t.principal = ""
+	}
+	return e, nil
+}
+
+// Owns reports whether a principal owns a thing. Nobody owns what no one is
+// known to own.
+func (l *Ledger) Owns(ctx context.Context, k Key, principal string) (bool, error) {
+	now := l.now()
+	e, err := l.take(ctx, k, now)
+	if err != nil {
+		return false, err
+	}
+	defer e.Release()
+	if principal == "" || e.Value.principal != principal {
+		return false, nil
+	}
+	l.keep(k, &e.Value, now)
+	return true, nil
+}
+
+// Claim makes a principal the owner of a thing that nobody owns. It reports
+// whether the principal owns it now.
+func (l *Ledger) Claim(ctx context.Context, k Key, principal string) (bool, error) {
+	if principal == "" {
+		return false, nil
+	}
+	now := l.now()
+	e, err := l.take(ctx, k, now)
+	if err != nil {
+		return false, err
+	}
+	defer e.Release()
+	if e.Value.principal == "" {
+		e.Value.principal, e.Value.until = principal, time.Time{}
+	}
+	if e.Value.principal != principal {
+		return false, nil
+	}
+	l.keep(k, &e.Value, now)
+	return true, nil
+}
+
+// keep makes a locked record last, and notes if the store does not know that.
+// Not each use is written: a record that has most of its life before it stays.
+func (l *Ledger) keep(k Key, t *thing, now time.Time) {
+	if t.until.Sub(now) > Life/2 {
+		return
+	}
+	t.until = now.Add(Life)
+	stored := !t.unstored()
+	t.version++
+	if !stored {
+		return
+	}
+	l.mu.Lock()
+	l.changed[k] = struct{}{}
+	l.mu.Unlock()
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// batch is how many records one transaction stores.
+const batch = 1000
+
+// Flush stores what was learnt until now.
+func (l *Ledger) Flush(ctx context.Context) error {
+	l.flushing.Lock()
+	defer l.flushing.Unlock()
+	l.mu.Lock()
+	changed := l.changed
+	l.changed = map[Key]struct{}{}
+	l.mu.Unlock()
+	var errs []error
+	var list []Record
+	var versions []uint64
+	write := func() {
+		err := l.store.SaveOwners(ctx, l.now(), list)
+		if err != nil {
+			errs = append(errs, err)
+		}
+		l.stored(list, versions, err == nil)
+		list, versions = list[:0], versions[:0]
+	}
+	for k := range changed {
+		e, err := l.things.Take(k)
+		if err != nil { // it holds what is not stored, so it is there
+			errs = append(errs, err)
+			continue
+		}
+		list, versions = append(list, Record{k, e.Value.principal, e.Value.until}), append(versions, e.Value.version)
+		e.Release()
+		if len(list) == batch {
+			write()
+		}
+	}
+	if len(list) > 0 {
+		write()
+	}
+	return errors.Join(errs...)
+}
+
+// stored notes which versions the store has. What changed meanwhile, or was
+// not stored, is due again.
+func (l *Ledger) stored(list []Record, versions []uint64, ok bool) {
+	for i := range list {
+		e, err := l.things.Take(list[i].Key)
+		if err != nil {
+			continue
+		}
+		if ok {
+			e.Value.stored = versions[i]
+		}
+		if e.Value.unstored() {
+			l.mu.Lock()
+			l.changed[list[i].Key] = struct{}{}
+			l.mu.Unlock()
+		}
+		e.Release()
+	}
+}
+
+// How soon the store knows, and how soon it is tried again after a failure.
+const (
+	flushAfter = 50 * time.Millisecond
+	retryAfter = time.Second
+)
+
+// Run stores what is learnt until ctx ends; Flush stores the last. failed hears
+// of each failure; the next try has all that was not stored.
+func (l *Ledger) Run(ctx context.Context, failed func(error)) {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-l.wake:
+		}
+		for wait := flushAfter; wait > 0; {
+			timer.Reset(wait)
+			select {
+			case <-ctx.Done():
+				return
+			case <-timer.C:
+			}
+			wait = 0
+			if err := l.Flush(ctx); err != nil && ctx.Err() == nil {
+				failed(err)
+				wait = retryAfter
+			}
+		}
+	}
+}

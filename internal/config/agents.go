@@ -1,0 +1,49 @@
+package config
+
+import (
+	"errors"
+	"slices"
+	"strings"
+)
+
+// SpeaksA2A reports whether an agent is behind the route.
+func (r *Route) SpeaksA2A() bool { return r.Protocol == "a2a" }
+
+// SignsCards reports whether there are agent cards that the gateway signs.
+func (c *Config) SignsCards() bool {
+	return slices.ContainsFunc(c.Routes, func(r Route) bool { return r.SpeaksA2A() && r.A2A.Card.Sign })
+}
+
+// checkProtocol refuses settings that have no effect on the route's protocol:
+// somebody relies on them.
+func (r *Route) checkProtocol() []error {
+	var errs []error
+	if !r.SpeaksA2A() {
+		if !r.A2A.IsDefault() {
+			errs = append(errs, errors.New(`a2a: has no effect without protocol = "a2a"`))
+		}
+		if len(r.Skills.Allow)+len(r.Skills.Deny)+len(r.Skills.Scopes) > 0 {
+			errs = append(errs, errors.New(`skills: have no effect without protocol = "a2a"`))
+		}
+		return errs
+	}
+	if len(r.Command) > 0 {
+		errs = append(errs, errors.New("command: an agent is a URL: give upstream"))
+	}
+	if r.Transport != "auto" {
+		errs = append(errs, errors.New("transport: has no effect on an agent"))
+	}
+	if strings.Contains(r.Upstream, "?") {
+		errs = append(errs, errors.New("upstream: an agent's URL has no query"))
+	}
+	for name, given := range map[string]bool{
+		"tools":   len(r.Tools.Allow)+len(r.Tools.Deny)+len(r.Tools.Scopes)+len(r.Tools.Meta) > 0,
+		"prompts": len(r.Prompts.Allow)+len(r.Prompts.Deny) > 0, "resources": len(r.Resources.Allow)+len(r.Resources.Deny) > 0,
+		"skills.scopes": len(r.Skills.Scopes) > 0, "credentials": len(r.Credentials) > 0,
+	} {
+		if given {
+			errs = append(errs, errors.New(name+": has no effect on an agent"))
+		}
+	}
+	return errs
+}
