@@ -163,7 +163,7 @@ func TestMaskedErrors(t *testing.T) {
 		want    string
 	}{
 		{"1.0", false, 200, rpcError(-32001), `{"jsonrpc":"2.0","id":1,"error":{"code":-32001,"message":"Task not found","data":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"TASK_NOT_FOUND","domain":"a2a-protocol.org","metadata":{"requestId":"rid"}}]}}`},
-		{"0.3", false, 200, rpcError(-32004), `{"jsonrpc":"2.0","id":1,"error":{"code":-32004,"message":"This operation is not supported","data":{"reason":"upstream_error","requestId":"rid"}}}`},
+		{"0.3", false, 200, rpcError(-32004), `{"jsonrpc":"2.0","id":1,"error":{"code":-32004,"message":"This operation is not supported"}}`},
 		{"0.3", false, 200, rpcError(-32009), `{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"Internal error","data":{"reason":"upstream_error","requestId":"rid"}}}`},
 		{"0.3", false, 200, rpcError(-32050), `{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"Internal error","data":{"reason":"upstream_error","requestId":"rid"}}}`},
 		{"0.3", false, 200, rpcError(7), `{"jsonrpc":"2.0","id":1,"error":{"code":7,"message":"Agent error","data":{"reason":"upstream_error","requestId":"rid"}}}`},
