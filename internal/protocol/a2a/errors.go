@@ -163,6 +163,7 @@ func AppendRefusal(dst []byte, call *portcullis.Message, e *portcullis.Error, re
 //
 // and over HTTP+JSON the same details in a google.rpc.Status; version 0.3 over
 // JSON-RPC has data {"reason":"rate_limited","requestId":"…","retryAfter":3},
+// and none with the codes of A2A itself, as no form of it suits all clients,
 // and over HTTP+JSON a problem document. A version that is "" is 1.0.
 //
 // The code is e.Code if it is defined, else -32000, for the gateway's own
