@@ -84,15 +84,15 @@ func Look(m *portcullis.Message) (Facts, error) {
 		return v.Facts, nil
 	}
 	binding, raw := BindingOf(m), m.Raw
-	object := known.params
+	f := form{object: known.params}
 	if binding == HTTPJSON {
-		object = bodyOf(known, raw)
+		f = bodyOf(known, raw)
 	} else if raw = envelope(raw, m.Shape); raw == nil {
 		return v.Facts, nil
 	}
 	switch m.Shape {
 	case portcullis.ShapeRequest:
-		if failure := shape.Check(object, raw, &v); failure != nil {
+		if failure := f.check(raw, &v); failure != nil {
 			return Facts{}, invalid(failure)
 		}
 	case portcullis.ShapeResult:
