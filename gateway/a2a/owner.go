@@ -47,7 +47,7 @@ func (o *Owner) call(ctx context.Context, who portcullis.Principal, m *portculli
 			return err
 		}
 	}
-	if a2a.Sends(m.Method) {
+	if a2a.Sends(m.Method) && a2a.MayHoldReferences(m) {
 		facts, err := a2a.Look(m)
 		if err != nil {
 			return err

@@ -182,11 +182,11 @@ func underscored(raw []byte) bool {
 }
 
 // spelled returns a member of an object that was checked, in the one spelling
-// that the object has.
-func spelled(raw []byte, name string) jsonrpc.Value {
+// that the object has: the usual one or, in version 0.3, the one in snake.
+func spelled(raw []byte, name, snake string) jsonrpc.Value {
 	v := member(raw, name)
 	if v.Kind == jsonrpc.Absent {
-		v = member(raw, shape.Snake(name))
+		v = member(raw, snake)
 	}
 	return v
 }

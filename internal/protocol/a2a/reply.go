@@ -176,7 +176,7 @@ func (r *Reply) readResult(raw []byte) error {
 		r.Kind = KindTasks
 	case resultPush:
 		r.Kind = KindPushConfig
-		r.TaskID = spelled(raw, "taskId").Text(raw)
+		r.TaskID = spelled(raw, "taskId", "task_id").Text(raw)
 	case resultPushes:
 		r.Kind = KindPushConfigs
 	case resultNothing:
@@ -322,12 +322,12 @@ func wrapped(raw []byte, name jsonrpc.Value) Kind {
 // task takes from an event whose it is and how the task stands.
 func (r *Reply) task(kind Kind, raw []byte) Kind {
 	r.Kind = kind
-	id := "taskId"
+	id, snake := "taskId", "task_id"
 	if kind == KindTask {
-		id = "id"
+		id, snake = "id", "id"
 	}
-	r.TaskID = spelled(raw, id).Text(raw)
-	r.Session = spelled(raw, "contextId").Text(raw)
+	r.TaskID = spelled(raw, id, snake).Text(raw)
+	r.Session = spelled(raw, "contextId", "context_id").Text(raw)
 	if kind == KindTask || kind == KindStatusUpdate {
 		status := member(raw, "status").Raw(raw)
 		r.State = shape.StateName(member(status, "state").Text(status))

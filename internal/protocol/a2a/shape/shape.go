@@ -145,29 +145,32 @@ type variant struct {
 
 // Check checks raw, the text of a value that package jsonrpc accepted. It
 // shows what has a tag to see, which may be nil.
-func Check(o Object, raw []byte, see Visitor) *Failure { return check(&tables, o, raw, see) }
+func Check(o Object, raw []byte, see Visitor) *Failure { return check(false, o, raw, see) }
 
 // CheckSnake is [Check] for an object whose members are all written with
 // underscores: message_id for messageId. Members in the usual spelling are
 // refused then, as are those with underscores by Check.
-func CheckSnake(o Object, raw []byte, see Visitor) *Failure { return check(&snakes, o, raw, see) }
+func CheckSnake(o Object, raw []byte, see Visitor) *Failure { return check(true, o, raw, see) }
 
-func check(t *[objects]spec, o Object, raw []byte, see Visitor) *Failure {
+func check(snake bool, o Object, raw []byte, see Visitor) *Failure {
 	raw = bytes.TrimLeft(raw, " \t\r\n")
 	if len(raw) == 0 || raw[0] != '{' {
 		return broken(RuleObject)
 	}
-	c := checker{tables: t, see: see}
+	c := checker{snake: snake, see: see}
 	return c.object(o, raw)
 }
 
 type checker struct {
-	tables *[objects]spec
-	see    Visitor
+	snake bool // names have underscores
+	see   Visitor
 }
 
 func (c *checker) object(o Object, raw []byte) *Failure {
-	s := c.tables[o]
+	s := tables[o]
+	if c.snake {
+		s = snakes[o]
+	}
 	if s.union != nil {
 		return c.union(s, raw)
 	}
