@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"io"
 	"io/fs"
@@ -458,11 +457,3 @@ func TestPHIIsNowhereInClear(t *testing.T) {
 	}
 }
 
-// asJSON reads a document.
-func asJSON(t *testing.T, text string) (v map[string]any) {
-	t.Helper()
-	if err := json.Unmarshal([]byte(text), &v); err != nil {
-		t.Fatal(err)
-	}
-	return v
-}
