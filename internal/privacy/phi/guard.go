@@ -28,8 +28,8 @@ const (
 // Mark is one thing that a route marks: calls that are protected as a whole, or
 // fields of what they carry.
 type Mark struct {
-	// Means says whether a call is meant. Of a message of which is not known what
-	// it is about, known is false, and every mark means it.
+	// Means says whether a call is meant. It is not asked about a message of
+	// which nobody knows what it is about: every mark means that.
 	Means  func(a portcullis.Action) bool
 	Fields []Field  // empty = all of it
 	Roles  []string // that may read it; empty = the role of the configuration
@@ -95,10 +95,19 @@ func (g *Guard) judge(who portcullis.Principal, a portcullis.Action, unknown boo
 	return v
 }
 
+// ends reports whether a method only ends a task.
+func ends(method string) bool { return method == "tasks/cancel" || method == "CancelTask" }
+
+// tellsNothing reports whether what a method is answered with holds nothing of
+// anybody.
+func tellsNothing(method string) bool {
+	return slices.Contains(lists[:], method) || strings.HasPrefix(method, "notifications/") || method == "session/close" || method == "response" || ends(method)
+}
+
 // task reports whether a message is about a task: what comes of it is about
 // something that nobody names.
 func task(method string) bool {
-	return strings.HasPrefix(method, "tasks/") && method != "tasks/list" && method != "tasks/cancel"
+	return strings.HasPrefix(method, "tasks/") && method != "tasks/list" && !ends(method)
 }
 
 // CheckCaller implements [portcullis.CallerGuard]. The gateway calls
@@ -110,7 +119,7 @@ func (g *Guard) CheckCaller(ctx context.Context, c *portcullis.Conn, who portcul
 // CheckMessage refuses callers who may not read what a call is about. To the
 // message of one who may, it adds the note that says who reads, and for what.
 func (g *Guard) CheckMessage(_ context.Context, c *portcullis.Conn, who portcullis.Principal, m *portcullis.Message, a portcullis.Action) error {
-	v := g.judge(who, a, task(a.Method))
+	v := g.judge(who, a, task(a.Method) || m.TaskID != "" && a.Target.Kind == portcullis.TargetNone && !ends(a.Method))
 	if v.refused {
 		return denied("the caller has no role that may read it")
 	}
@@ -121,7 +130,7 @@ func (g *Guard) CheckMessage(_ context.Context, c *portcullis.Conn, who portcull
 	if Holds(carried, v.cut) {
 		return denied("the arguments hold a field that the caller's roles do not have")
 	}
-	if !v.reads {
+	if !v.reads || tellsNothing(a.Method) {
 		return nil
 	}
 	purpose, err := g.purpose(c, m)
