@@ -456,4 +456,3 @@ func TestPHIIsNowhereInClear(t *testing.T) {
 		t.Errorf("%d files, %v", files, err)
 	}
 }
-
