@@ -10,6 +10,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/app/alerts"
 	"github.com/portcullis-dev/portcullis/internal/app/auditindex"
 	"github.com/portcullis-dev/portcullis/internal/app/detection"
+	"github.com/portcullis-dev/portcullis/internal/app/evidence"
 	"github.com/portcullis-dev/portcullis/internal/app/keyrotation"
 	"github.com/portcullis-dev/portcullis/internal/app/part"
 	"github.com/portcullis-dev/portcullis/internal/app/respond"
@@ -33,6 +34,7 @@ func constructors() []func(part.Env) (part.Part, error) {
 		telemetry.New,
 		keyrotation.New,
 		alerts.New,
+		evidence.New,
 	}
 }
 

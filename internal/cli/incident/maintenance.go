@@ -8,6 +8,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/cli/frame"
+	"github.com/portcullis-dev/portcullis/internal/cli/incident/actions"
 )
 
 type verbs struct{ *frame.Frame }
@@ -15,7 +16,7 @@ type verbs struct{ *frame.Frame }
 // Command returns the verbs below "incident".
 func Command(f *frame.Frame) *cobra.Command {
 	c := verbs{f}
-	return frame.Group("incident", "Contain trouble", c.status(), c.contain(), c.release(), c.close(), c.maintenance())
+	return frame.Group("incident", "Contain trouble", append([]*cobra.Command{c.status(), c.contain(), c.release(), c.close(), c.maintenance()}, actions.Commands(f)...)...)
 }
 
 func (c verbs) maintenance() *cobra.Command {
