@@ -92,6 +92,13 @@ const (
 	EventIncidentClosed EventType = "INCIDENT_CLOSED"
 	EventCallContained  EventType = "CONTAINED_CALL_REFUSED" // a caller that is contained called
 
+	EventBackupCreated  EventType = "BACKUP_CREATED"  // pending: the root key is about to be copied
+	EventBackupVerified EventType = "BACKUP_VERIFIED" // a drill restored a backup into a scratch folder
+	EventBackupRestored EventType = "BACKUP_RESTORED" // what was written after the backup is lost
+
+	EventDutySigned  EventType = "DUTY_SIGNED"  // an operator signed that a duty was done
+	EventDutyOverdue EventType = "DUTY_OVERDUE" // nobody signed in time
+
 	EventGatewayStarted EventType = "GATEWAY_STARTED"
 	EventGatewayStopped EventType = "GATEWAY_STOPPED"
 )

@@ -9,6 +9,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/app/alerts"
 	"github.com/portcullis-dev/portcullis/internal/app/auditindex"
+	"github.com/portcullis-dev/portcullis/internal/app/backup"
 	"github.com/portcullis-dev/portcullis/internal/app/detection"
 	"github.com/portcullis-dev/portcullis/internal/app/evidence"
 	"github.com/portcullis-dev/portcullis/internal/app/keyrotation"
@@ -35,6 +36,7 @@ func constructors() []func(part.Env) (part.Part, error) {
 		keyrotation.New,
 		alerts.New,
 		evidence.New,
+		backup.New,
 	}
 }
 
