@@ -62,10 +62,14 @@ func (g *Guard) snapshot() *snapshot {
 // Admin returns the guard for the admin listener. It refuses those only whose
 // containment says that it holds there: to be contained by mistake must not
 // keep an operator from undoing it.
-func (g *Guard) Admin() portcullis.Container { return &Guard{now: g.now, state: g.state, upstreams: g.upstreams, admin: true} }
+func (g *Guard) Admin() portcullis.Container {
+	return &Guard{now: g.now, state: g.state, upstreams: g.upstreams, admin: true}
+}
 
 // Login returns the guard for paths where callers log in.
-func (g *Guard) Login() portcullis.Container { return &Guard{now: g.now, state: g.state, upstreams: g.upstreams, login: true} }
+func (g *Guard) Login() portcullis.Container {
+	return &Guard{now: g.now, state: g.state, upstreams: g.upstreams, login: true}
+}
 
 // place is where a call comes from and goes to.
 func (g *Guard) place(c *portcullis.Conn) place {
