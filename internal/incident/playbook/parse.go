@@ -33,11 +33,11 @@ var ErrInvalid = errors.New("not a playbook")
 // Playbook is one of them.
 type Playbook struct {
 	Name    string // of the file, without its ending
-	Title   string `toml:"title"`
-	About   string `toml:"about"`
-	Steps   []Step `toml:"step"`
-	BuiltIn bool   `toml:"-"`
-	Text    string `toml:"-"` // as it was written
+	Title   string
+	About   string
+	Steps   []Step
+	BuiltIn bool
+	Text    string // as it was written
 }
 
 // Step is one thing to do.
