@@ -104,7 +104,7 @@ func (c Incident) never(proxies []netip.Prefix) (response.Never, error) {
 			n.Networks = append(n.Networks, p)
 			continue
 		}
-		if err != nil || s.Kind == containment.KindTool || s.Kind == containment.KindAddress {
+		if err != nil || s.Kind != containment.KindPrincipal && s.Kind != containment.KindCredential {
 			return n, fmt.Errorf(`never[%d]: %q: want the id of a principal, or addresses such as "ip:10.0.0.0/8"`, i, text)
 		}
 		if s.Kind == containment.KindCredential { // the id of a principal may look like this

@@ -9,7 +9,7 @@ import (
 )
 
 // Args are the arguments of a step, templated from the incident. Beside what
-// the playbook writes there are always [ArgIncident], [ArgRun] and [ArgStep].
+// the playbook writes there are always those below.
 type Args map[string]string
 
 // Arguments that every action gets.
@@ -17,6 +17,9 @@ const (
 	ArgIncident = "incident" // id of the incident
 	ArgRun      = "run"      // id of the run, "" outside of one
 	ArgStep     = "step"     // number of the step in the run, from 1
+	ArgBy       = "by"       // id of who started the run
+	ArgAuto     = "auto"     // "true" if nobody did, but a rule
+	ArgForce    = "force"    // "true" if a person insists
 )
 
 // Action is something that a step of a playbook does. It is safe for

@@ -6,6 +6,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis/internal/incident/casebook"
 	"github.com/portcullis-dev/portcullis/internal/incident/containment"
+	"github.com/portcullis-dev/portcullis/internal/incident/playbook"
 	"github.com/portcullis-dev/portcullis/internal/store/storetest"
 )
 
@@ -18,5 +19,11 @@ func TestContainmentStore(t *testing.T) {
 func TestIncidentStore(t *testing.T) {
 	storetest.Incidents(t, func(t *testing.T) casebook.Store {
 		return open(t, filepath.Join(t.TempDir(), "a.db")).Incidents()
+	})
+}
+
+func TestRunStore(t *testing.T) {
+	storetest.Runs(t, func(t *testing.T) playbook.Store {
+		return open(t, filepath.Join(t.TempDir(), "a.db")).Runs()
 	})
 }
