@@ -16,6 +16,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/app/part"
 	"github.com/portcullis-dev/portcullis/internal/app/respond"
 	"github.com/portcullis-dev/portcullis/internal/app/retention"
+	"github.com/portcullis-dev/portcullis/internal/app/revoke"
 	"github.com/portcullis-dev/portcullis/internal/app/sinks"
 	"github.com/portcullis-dev/portcullis/internal/app/telemetry"
 	"github.com/portcullis-dev/portcullis/internal/app/transparency"
@@ -36,6 +37,7 @@ func constructors() []func(part.Env) (part.Part, error) {
 		keyrotation.New,
 		alerts.New,
 		evidence.New,
+		revoke.New,
 		backup.New,
 	}
 }
@@ -45,6 +47,7 @@ type parts []part.Part
 
 func newParts(env part.Env) (parts, error) {
 	var out parts
+	env.Response = new(part.Response)
 	for _, construct := range constructors() {
 		p, err := construct(env)
 		if err != nil {

@@ -77,16 +77,20 @@ func (p *Part) Make(ctx context.Context, o order, progress func(done, all int64)
 
 // mark notes the archive on the incident it is about, or on all that are open.
 func (p *Part) mark(ctx context.Context, o *order, a api.Archive) error {
-	if p.cases == nil {
-		return nil
-	}
 	ids := []string{o.Incident}
 	if o.Incident == "" {
-		ids = p.cases.OpenIDs()
+		open, err := p.env.Response.Cases.List(ctx, false, maxIncidents)
+		if err != nil {
+			return fmt.Errorf("noting the evidence on incidents: %w", err)
+		}
+		ids = ids[:0]
+		for i := range open {
+			ids = append(ids, open[i].ID)
+		}
 	}
 	var errs []error
 	for _, id := range ids {
-		errs = append(errs, p.cases.Preserve(context.WithoutCancel(ctx), id, a.Name, a.SHA256, o.by))
+		errs = append(errs, p.env.Response.Cases.Preserve(context.WithoutCancel(ctx), id, a.Name, a.SHA256, o.by))
 	}
 	return errors.Join(errs...)
 }

@@ -38,18 +38,9 @@ const Folder = "evidence"
 // what is kept, so none is ever removed to make room.
 const maxArchives = 64
 
-// Cases are the incidents that evidence is about. *casebook.Book has it.
-type Cases interface {
-	// Preserve notes that evidence of an incident is preserved.
-	Preserve(ctx context.Context, incident, archive, sha256 string, by portcullis.Actor) error
-	// OpenIDs lists the incidents that are open.
-	OpenIDs() []string
-}
-
 // Part implements part.Part.
 type Part struct {
 	env     part.Env
-	cases   Cases // nil: there are no incidents
 	running atomic.Bool
 	key     atomic.Pointer[tlog.Key]
 
@@ -80,7 +71,7 @@ func New(env part.Env) (part.Part, error) {
 			return nil, fmt.Errorf("removing an archive that was cut off: %w", err)
 		}
 	}
-	return p, nil
+	return p, env.Response.Actions.Add(action{p})
 }
 
 func (p *Part) folder() string { return filepath.Join(p.env.Dir.Path(), Folder) }

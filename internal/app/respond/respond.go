@@ -65,6 +65,9 @@ func New(env part.Env) (part.Part, error) {
 		return nil, err
 	}
 	p.engine = response.New(p.cases, p.held, env.Journal, nil)
+	if r := env.Response; r != nil {
+		r.Cases, r.Held = p.cases, p.held
+	}
 	p.enricher = enrich.New(enrich.Options{
 		Client: feedClient(), Kept: filepath.Join(env.Dir.Path(), "feeds", "tor-exits"), Log: env.Log, Risk: p.Risk,
 	})

@@ -216,3 +216,18 @@ func (g *Guard) endStreams() {
 		}
 	}
 }
+
+// EndStreams ends the streams that run now of a principal, of everybody if it is
+// "", and returns how many there were. Who may come back does.
+func (g *Guard) EndStreams(principal string) (ended int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for s := range g.streams {
+		if principal == "" || s.who.ID == principal {
+			delete(g.streams, s)
+			go s.end()
+			ended++
+		}
+	}
+	return ended
+}
