@@ -17,6 +17,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/app/respond"
 	"github.com/portcullis-dev/portcullis/internal/app/retention"
 	"github.com/portcullis-dev/portcullis/internal/app/revoke"
+	"github.com/portcullis-dev/portcullis/internal/app/rotateall"
 	"github.com/portcullis-dev/portcullis/internal/app/sinks"
 	"github.com/portcullis-dev/portcullis/internal/app/telemetry"
 	"github.com/portcullis-dev/portcullis/internal/app/transparency"
@@ -38,6 +39,7 @@ func constructors() []func(part.Env) (part.Part, error) {
 		alerts.New,
 		evidence.New,
 		revoke.New,
+		rotateall.New,
 		backup.New,
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/incident/casebook"
 	"github.com/portcullis-dev/portcullis/internal/incident/containment"
 	"github.com/portcullis-dev/portcullis/internal/incident/playbook"
+	"github.com/portcullis-dev/portcullis/internal/incident/rotateall"
 	"github.com/portcullis-dev/portcullis/internal/store/storetest"
 )
 
@@ -25,5 +26,11 @@ func TestIncidentStore(t *testing.T) {
 func TestRunStore(t *testing.T) {
 	storetest.Runs(t, func(t *testing.T) playbook.Store {
 		return open(t, filepath.Join(t.TempDir(), "a.db")).Runs()
+	})
+}
+
+func TestRotationStore(t *testing.T) {
+	storetest.Rotations(t, func(t *testing.T) rotateall.Store {
+		return open(t, filepath.Join(t.TempDir(), "a.db")).Rotations()
 	})
 }

@@ -27,7 +27,7 @@ type verbs struct{ *frame.Frame }
 // Commands returns the verbs.
 func Commands(f *frame.Frame) []*cobra.Command {
 	c := verbs{f}
-	return []*cobra.Command{c.evidence(), c.revokeSessions()}
+	return []*cobra.Command{c.evidence(), c.rotateAll(), c.revokeSessions()}
 }
 
 func (c verbs) evidence() *cobra.Command {
