@@ -10,6 +10,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/app/alerts"
 	"github.com/portcullis-dev/portcullis/internal/app/auditindex"
 	"github.com/portcullis-dev/portcullis/internal/app/detection"
+	"github.com/portcullis-dev/portcullis/internal/app/incidents"
 	"github.com/portcullis-dev/portcullis/internal/app/keyrotation"
 	"github.com/portcullis-dev/portcullis/internal/app/part"
 	"github.com/portcullis-dev/portcullis/internal/app/respond"
@@ -25,6 +26,7 @@ import (
 func constructors() []func(part.Env) (part.Part, error) {
 	return []func(part.Env) (part.Part, error){
 		respond.New, // first: the others may ask what it knows of callers
+		incidents.New,
 		detection.New,
 		transparency.New,
 		auditindex.New,
@@ -41,6 +43,7 @@ type parts []part.Part
 
 func newParts(env part.Env) (parts, error) {
 	var out parts
+	env.Response = new(part.Response)
 	for _, construct := range constructors() {
 		p, err := construct(env)
 		if err != nil {

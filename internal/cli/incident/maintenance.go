@@ -15,7 +15,9 @@ type verbs struct{ *frame.Frame }
 // Command returns the verbs below "incident".
 func Command(f *frame.Frame) *cobra.Command {
 	c := verbs{f}
-	return frame.Group("incident", "Contain trouble", c.status(), c.contain(), c.release(), c.close(), c.maintenance())
+	return frame.Group("incident", "Work off a bad day",
+		c.open(), c.status(), c.list(), c.show(), c.timeline(), c.note(), c.assign(), c.severity(), c.phase(), c.close(),
+		c.contain(), c.release(), c.maintenance(), c.scaleDown(), c.hook(), c.notify(), c.playbook(), c.report(), c.drill())
 }
 
 func (c verbs) maintenance() *cobra.Command {
