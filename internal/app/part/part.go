@@ -13,6 +13,7 @@ import (
 	"github.com/portcullis-dev/portcullis/gateway"
 	"github.com/portcullis-dev/portcullis/gateway/use"
 	"github.com/portcullis-dev/portcullis/internal/admin"
+	"github.com/portcullis-dev/portcullis/internal/audit/feed"
 	"github.com/portcullis-dev/portcullis/internal/audit/journal"
 	"github.com/portcullis-dev/portcullis/internal/audit/subject"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
@@ -26,6 +27,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/incident/casebook"
 	"github.com/portcullis-dev/portcullis/internal/incident/containment"
 	"github.com/portcullis-dev/portcullis/internal/incident/playbook"
+	"github.com/portcullis-dev/portcullis/internal/incident/response"
 	"github.com/portcullis-dev/portcullis/internal/inspect/content"
 	"github.com/portcullis-dev/portcullis/internal/inspect/toolpin"
 	"github.com/portcullis-dev/portcullis/internal/obs"
@@ -43,6 +45,7 @@ type Env struct {
 	DB      *sqlite.DB
 	Journal *journal.Journal
 	Open    func(*portcullis.Event) // opens sealed personal data of an event, for feeds
+	Window  *feed.Window            // what was read of the journal lately, for feeds
 	Subject func(string) string     // the name of a principal in sealed events; nil = nothing is sealed
 	// EraseDays destroys the keys of the days before t; see package subject.
 	EraseDays func(ctx context.Context, t time.Time) error
@@ -62,8 +65,12 @@ type Response struct {
 	Actions playbook.Registry // what steps of playbooks do: parts add theirs in New
 
 	// What follows is there for the parts behind the one that responds.
-	Cases *casebook.Book
-	Held  *containment.Book
+	Cases   *casebook.Book
+	Held    *containment.Book
+	Trigger response.Playbooks // set by the part that runs playbooks
+
+	// Settle waits until timelines have what the journal has.
+	Settle func(ctx context.Context) error
 }
 
 // Services are what the process holds of callers, for parts that look after

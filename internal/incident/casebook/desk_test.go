@@ -241,7 +241,7 @@ func TestFollow(t *testing.T) {
 	scheduled := event("e5", time.Second, portcullis.EventAPIKeyRotated, "")
 	scheduled.Actor.Method = "schedule"
 	own := event("e6", time.Second, portcullis.EventIncidentAction, "")
-	own.Resource = "incident:" + first.ID
+	own.Resource, own.Action = "incident:"+first.ID, "note"
 	follow(
 		event("e1", -time.Second, portcullis.EventIncidentAction, ""), // before it was opened
 		event("e2", time.Second, portcullis.EventIncidentAction, ""),

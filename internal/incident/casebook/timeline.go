@@ -135,11 +135,20 @@ func followed(t portcullis.EventType) bool {
 	return false
 }
 
+// own reports whether the book wrote an event, and has it in its timeline.
+func own(e *portcullis.Event) bool {
+	switch Kind(e.Action) {
+	case KindNote, KindPhase, KindOwner, KindSeverity, KindEvidence:
+		return strings.HasPrefix(e.Resource, "incident:")
+	}
+	return false
+}
+
 // Follow adds an event of the audit log to the timeline of the incident that it
 // names, or of the only one that was open when it happened. What the book wrote
-// itself and what a schedule did is left out. It may see an event twice.
+// itself, what a schedule did and what is only about to happen is left out. It may see an event twice.
 func (b *Book) Follow(ctx context.Context, e *portcullis.Event) error {
-	if !followed(e.Type) || e.Actor.Method == "schedule" || strings.HasPrefix(e.Resource, "incident:") {
+	if !followed(e.Type) || e.Outcome == portcullis.OutcomePending || e.Actor.Method == "schedule" || own(e) {
 		return nil
 	}
 	b.mu.Lock()

@@ -12,6 +12,16 @@ import (
 // the playbook writes there are always those below.
 type Args map[string]string
 
+// Only refuses arguments that an action does not take.
+func (a Args) Only(names ...string) error {
+	for _, key := range slices.Sorted(maps.Keys(a)) {
+		if !reserved(key) && !slices.Contains(names, key) {
+			return fmt.Errorf("args: there is no argument %q: want of %v", key, names)
+		}
+	}
+	return nil
+}
+
 // Arguments that every action gets.
 const (
 	ArgIncident = "incident" // id of the incident

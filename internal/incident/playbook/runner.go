@@ -308,9 +308,13 @@ func (r *Runner) tell(ctx context.Context, run *Run, action string, out portcull
 	if out == portcullis.OutcomeFailure {
 		sev = portcullis.SeverityError
 	}
+	resource := "playbook:" + run.Playbook
+	if run.Playbook == "" { // one action outside of one
+		resource = "action:" + action
+	}
 	err := r.o.Recorder.Record(ctx, &portcullis.Event{
 		Time: r.o.Now(), Type: portcullis.EventIncidentAction, Severity: sev, Outcome: out, Actor: portcullis.Actor{ID: run.By, Method: "playbook"},
-		Action: action, Resource: "playbook:" + run.Playbook, Reason: reason,
+		Action: action, Resource: resource, Reason: reason,
 		Details: append([]slog.Attr{slog.String("incident", run.Incident), slog.String("run", run.ID)}, more...),
 	})
 	if err != nil {
@@ -323,7 +327,7 @@ func (r *Runner) tell(ctx context.Context, run *Run, action string, out portcull
 // one did not end.
 func (r *Runner) Work(ctx context.Context) {
 	for ctx.Err() == nil {
-		if err := r.workOnce(ctx); err != nil && ctx.Err() == nil {
+		if err := r.Drain(ctx); err != nil && ctx.Err() == nil {
 			r.o.Log.Error("carrying out a playbook", "error", err)
 			t := time.NewTimer(time.Second)
 			select {
@@ -340,7 +344,8 @@ func (r *Runner) Work(ctx context.Context) {
 	}
 }
 
-func (r *Runner) workOnce(ctx context.Context) error {
+// Drain carries out the runs that there are. Nobody may work meanwhile.
+func (r *Runner) Drain(ctx context.Context) error {
 	for {
 		list, err := r.o.Store.RunningRuns(ctx)
 		if err != nil || len(list) == 0 {

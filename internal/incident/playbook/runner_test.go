@@ -240,7 +240,7 @@ func (s *stage) run(t *testing.T, q Request) Run {
 
 func (s *stage) work(t *testing.T, id string) Run {
 	t.Helper()
-	if err := s.r.workOnce(t.Context()); err != nil {
+	if err := s.r.Drain(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	run, err := s.r.Run(t.Context(), id)
@@ -452,7 +452,7 @@ func TestNotRecordedNotDone(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.fail = errors.New("database gone")
-	if err := s.r.workOnce(t.Context()); !errors.Is(err, s.fail) || s.contain.times() != 0 {
+	if err := s.r.Drain(t.Context()); !errors.Is(err, s.fail) || s.contain.times() != 0 {
 		t.Errorf("%v, done %d times", err, s.contain.times())
 	}
 }
