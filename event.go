@@ -96,9 +96,6 @@ const (
 	EventBackupVerified EventType = "BACKUP_VERIFIED" // a drill restored a backup into a scratch folder
 	EventBackupRestored EventType = "BACKUP_RESTORED" // what was written after the backup is lost
 
-	EventDutySigned  EventType = "DUTY_SIGNED"  // an operator signed that a duty was done
-	EventDutyOverdue EventType = "DUTY_OVERDUE" // nobody signed in time
-
 	EventGatewayStarted EventType = "GATEWAY_STARTED"
 	EventGatewayStopped EventType = "GATEWAY_STOPPED"
 )

@@ -38,7 +38,7 @@ func (p *Part) inventory(ctx context.Context, out *bundle.Writer, open bool) err
 		{"status.json", func(ctx context.Context, _ func(string) string) (any, error) { return p.env.Process.Status(ctx), nil }},
 		{"keys.json", p.keys}, {"sessions.json", p.sessions},
 		{"tools.json", func(context.Context, func(string) string) (any, error) { return p.env.Pins.List(toolpin.Filter{}), nil }},
-		{"incidents.json", p.incidents}, {"containments.json", p.containments},
+		{"incidents.json", p.incidents}, {"containments.json", p.containments}, {"timeline.json", p.timeline},
 		{"versions.json", func(context.Context, func(string) string) (any, error) { return versions(p.env.Version), nil }},
 		{"sbom.cdx.json", func(context.Context, func(string) string) (any, error) { return sbom(p.env.Version), nil }},
 	} {
@@ -109,6 +109,34 @@ type noticed struct {
 	Closed   time.Time `json:"closed_at,omitzero"`
 	ClosedBy string    `json:"closed_by,omitempty"`
 	Note     string    `json:"note,omitempty"`
+}
+
+// maxTimelines is of how many incidents the timeline is preserved, the newest.
+const maxTimelines = 200
+
+// happened is an entry of a timeline in the archive.
+type happened struct {
+	Incident string    `json:"incident"`
+	At       time.Time `json:"at"`
+	Actor    string    `json:"actor,omitempty"`
+	Kind     string    `json:"kind"`
+	Text     string    `json:"text"`
+	Events   []string  `json:"events,omitempty"`
+}
+
+func (p *Part) timeline(ctx context.Context, who func(string) string) (any, error) {
+	list, err := p.env.DB.Incidents().Incidents(ctx, maxTimelines)
+	out := []happened{}
+	for i := range list {
+		_, entries, err := p.env.Response.Cases.Find(ctx, list[i].ID)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			out = append(out, happened{e.Incident, e.At, who(e.Actor), string(e.Kind), e.Text, e.Events})
+		}
+	}
+	return out, err
 }
 
 func (p *Part) containments(ctx context.Context, who func(string) string) (any, error) {

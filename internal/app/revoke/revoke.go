@@ -15,7 +15,9 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	api "github.com/portcullis-dev/portcullis/internal/admin/revoke"
 	"github.com/portcullis-dev/portcullis/internal/app/part"
+	"github.com/portcullis-dev/portcullis/internal/authn/token"
 	"github.com/portcullis-dev/portcullis/internal/config"
+	"github.com/portcullis-dev/portcullis/internal/incident/containment"
 	"github.com/portcullis-dev/portcullis/internal/incident/order"
 	"github.com/portcullis-dev/portcullis/internal/incident/playbook"
 )
@@ -116,8 +118,13 @@ func (p *Part) record(ctx context.Context, out api.Revoked, reason string, by po
 // name is the action's in playbooks.
 const name = "revoke-sessions"
 
-// ArgPrincipal names whose sessions end; none = everybody's.
-const ArgPrincipal = "principal"
+// Arguments of the action. One of them says whose sessions end: a playbook whose
+// incident has no subject must not end everybody's.
+const (
+	ArgSubject   = "subject"   // as containments write it: a principal, key:ID or session:ID
+	ArgPrincipal = "principal" // id of a principal
+	ArgAll       = "all"       // "true": everybody's
+)
 
 // action lets playbooks end sessions.
 type action struct{ p *Part }
@@ -126,20 +133,75 @@ func (action) Name() string { return name }
 
 func (action) Destructive() bool { return true }
 
+// errWhose refuses arguments that do not say whose sessions end.
+var errWhose = errors.New(`revoke-sessions: want one of subject (a principal, key:ID or session:ID), principal, and all = "true"`)
+
+// whose reads the arguments: a principal, "" for everybody, or the id of one
+// session.
+func (a action) whose(ctx context.Context, args playbook.Args) (principal, session string, err error) {
+	text, all := args[ArgPrincipal], args[ArgAll] == "true"
+	subject := args[ArgSubject]
+	switch {
+	case all && text == "" && subject == "":
+		return "", "", nil
+	case text != "" && subject == "" && !all:
+		return text, "", nil
+	case subject == "" || text != "" || all:
+		return "", "", errWhose
+	}
+	s, err := containment.ParseSubject(subject)
+	if err != nil {
+		return "", "", err
+	}
+	switch s.Kind {
+	case containment.KindPrincipal:
+		return s.ID, "", nil
+	case containment.KindCredential:
+		v, err := a.p.env.Services.Keys.Show(ctx, s.ID)
+		if err != nil { // no key: a session
+			return "", s.ID, nil //nolint:nilerr // what it is, is found out when it is ended
+		}
+		if v.Owner == "" {
+			return "", "", errWhose
+		}
+		return v.Owner, "", nil
+	}
+	return "", "", fmt.Errorf("%w: %q has no sessions", errWhose, subject)
+}
+
 func (a action) Plan(ctx context.Context, args playbook.Args) (string, error) {
-	list, err := a.p.env.Services.Tokens.List(ctx, args[ArgPrincipal])
+	principal, session, err := a.whose(ctx, args)
 	if err != nil {
 		return "", err
 	}
-	whose := args[ArgPrincipal]
-	if whose == "" {
-		whose = "everybody"
+	if session != "" {
+		return "end the session " + session, nil
 	}
-	return fmt.Sprintf("end %d sessions with their tokens, and all sessions of MCP and streams, of %s", len(list), whose), nil
+	list, err := a.p.env.Services.Tokens.List(ctx, principal)
+	if err != nil {
+		return "", err
+	}
+	if principal == "" {
+		principal = "everybody"
+	}
+	return fmt.Sprintf("end %d sessions with their tokens, and all sessions of MCP and streams, of %s", len(list), principal), nil
 }
 
 func (a action) Do(ctx context.Context, args playbook.Args, note func(string)) error {
-	out, err := a.p.revoke(ctx, args[ArgPrincipal], "incident "+args[playbook.ArgIncident], portcullis.Actor{ID: "portcullis", Method: "playbook"})
+	principal, session, err := a.whose(ctx, args)
+	if err != nil {
+		return err
+	}
+	by, reason := portcullis.Actor{ID: "portcullis", Method: "playbook"}, "incident "+args[playbook.ArgIncident]
+	if session != "" {
+		_, err := a.p.env.Services.Tokens.Revoke(ctx, session, reason, by)
+		if errors.Is(err, token.ErrNotFound) { // it is over
+			err = nil
+		}
+		note("ended the session " + session)
+		return err
+	}
+	out, err := a.p.revoke(ctx, principal, reason, by)
 	note(fmt.Sprintf("ended %d sessions and %d streams", out.Sessions, out.Streams))
 	return err
 }

@@ -91,22 +91,29 @@ func (p *Part) Start(ctx context.Context, o rotateall.Order, plan string, force 
 
 // Resume implements api.Rotations.
 func (p *Part) Resume(ctx context.Context, id string) (rotateall.Run, error) {
-	r, err := p.engine.Resume(ctx, id)
+	r, err := p.Get(ctx, id)
+	if err != nil {
+		return r, err
+	}
+	r, err = p.engine.Resume(ctx, r.ID)
 	if err == nil {
 		p.tasks.Go(func() { p.carryOut(context.WithoutCancel(ctx)) })
 	}
 	return r, err
 }
 
-// Get implements api.Rotations.
+// Get implements api.Rotations. "last" is the newest run.
 func (p *Part) Get(ctx context.Context, id string) (rotateall.Run, error) {
+	if id == "last" {
+		id = ""
+	}
 	return p.env.DB.Rotations().Run(ctx, id)
 }
 
 // Deliver implements api.Rotations: claim tokens for successors that nobody has
 // fetched.
 func (p *Part) Deliver(ctx context.Context, id string) (out []apikey.Rotation, err error) {
-	r, err := p.env.DB.Rotations().Run(ctx, id)
+	r, err := p.Get(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -181,7 +188,7 @@ func rotation(args playbook.Args) (o rotateall.Order, err error) {
 // runOf names the step that a rotation belongs to: the same step asked for again
 // goes on with it.
 func runOf(args playbook.Args) string {
-	return "playbook run " + args[playbook.ArgRun] + " step " + args[playbook.ArgStep]
+	return "playbook run " + args[playbook.ArgRun] + " step " + args[playbook.ArgStep] + " " + args["reason"]
 }
 
 func (a action) Plan(ctx context.Context, args playbook.Args) (string, error) {

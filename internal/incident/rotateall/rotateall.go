@@ -29,7 +29,7 @@ import (
 // Errors of this package.
 var (
 	ErrNotFound = errors.New("no such rotation")
-	ErrBusy     = errors.New("a rotation is running: wait for it")
+	ErrBusy     = errors.New("a rotation is not over: wait for it, or go on with 'portcullis incident rotate-all --resume last'")
 	ErrChanged  = errors.New("what is to be rotated has changed since the plan: look at it again")
 	ErrInvalid  = errors.New("not a rotation")
 )

@@ -53,7 +53,7 @@ does it again for a run, and voids the tokens it gave before.`,
 		Example: `  portcullis incident rotate-all --dry-run
   portcullis incident rotate-all --plan 4be1f6c0a2d39e77 --out keys.jsonl
   portcullis incident rotate-all --plan 4be1f6c0a2d39e77 --overlap 1h --exclude wallet --exclude key:3f9a1c5e7b2d4806a1c3e5f7092b4d6e
-  portcullis incident rotate-all --resume 019aa9c1-7d5b-7cc3-98c4-dc0c0c07398f`,
+  portcullis incident rotate-all --resume last`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := in.check(); err != nil {
 				return err
@@ -71,8 +71,8 @@ does it again for a run, and voids the tokens it gave before.`,
 	f.StringVar(&in.Incident, "incident", "", "`id` of the incident it is about")
 	f.StringVar(&in.Reason, "reason", "", "why, for the audit log")
 	f.BoolVar(&in.Force, "force", false, "although evidence of an open incident is not preserved")
-	f.StringVar(&in.resume, "resume", "", "go on with the run of this `id`, and try again what failed")
-	f.StringVar(&in.deliver, "deliver", "", "make claim tokens for the keys of the run of this `id` that nobody fetched")
+	f.StringVar(&in.resume, "resume", "", "go on with the run of this `id`, or the last, and try again what failed")
+	f.StringVar(&in.deliver, "deliver", "", "make claim tokens for the keys of the run of this `id`, or the last, that nobody fetched")
 	f.StringVar(&in.out, "out", "", "write claim tokens to this `file`")
 	f.StringArrayVar(&in.recipients, "age-recipient", nil, "encrypt the file to this age `recipient`; repeatable")
 	return cmd

@@ -27,17 +27,6 @@ CREATE TABLE rotation_items (
     PRIMARY KEY (run, n)
 ) STRICT, WITHOUT ROWID;
 
--- Duties: when an operator signed that each was done.
-CREATE TABLE duties (
-    name      TEXT    NOT NULL PRIMARY KEY,
-    since     INTEGER NOT NULL,
-    signed_at INTEGER NOT NULL,
-    signed_by TEXT    NOT NULL,
-    note      TEXT    NOT NULL,
-    told_at   INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-
 -- +goose Down
-DROP TABLE duties;
 DROP TABLE rotation_items;
 DROP TABLE rotation_runs;
