@@ -30,10 +30,6 @@ const (
 	UncoveredName  = "audit/uncovered.txt"
 )
 
-// ErrWrong says that an archive is not whole, not signed, or that its records
-// are not those of the log.
-var ErrWrong = bundle.ErrTampered
-
 // File is a file of an archive.
 type File struct {
 	Name string `json:"name"`
@@ -55,7 +51,7 @@ type Report struct {
 // Verify checks an archive: every byte of it, its signature, the checkpoint,
 // and that the slice of the log is whole and in the log. key is that of the log,
 // which must come from elsewhere than from the archive. The error wraps
-// [ErrWrong] if anything is wrong. An archive that is encrypted is decrypted
+// [bundle.ErrTampered] if anything is wrong. An archive that is encrypted is decrypted
 // first.
 func Verify(r io.Reader, key note.Verifier) (*Report, error) {
 	v := verifier{key: key}
@@ -74,7 +70,7 @@ func Verify(r io.Reader, key note.Verifier) (*Report, error) {
 }
 
 func wrong(format string, a ...any) error {
-	return fmt.Errorf("%w: %s", ErrWrong, fmt.Sprintf(format, a...))
+	return fmt.Errorf("%w: %s", bundle.ErrTampered, fmt.Sprintf(format, a...))
 }
 
 type verifier struct {

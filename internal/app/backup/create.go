@@ -24,7 +24,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/audit/journal"
 	"github.com/portcullis-dev/portcullis/internal/audit/tlog"
 	"github.com/portcullis-dev/portcullis/internal/store/datadir"
-	"github.com/portcullis-dev/portcullis/internal/store/sqlite"
+	"github.com/portcullis-dev/portcullis/internal/store/snapshot"
 )
 
 // Options say what to copy and for whom.
@@ -180,16 +180,12 @@ func (c *copier) eachTile(f func(tiles.Tile) error) error {
 // database copies the database through a file beside it, which holds what it
 // holds and is removed at once.
 func (c *copier) database(ctx context.Context, from string) (err error) {
-	db, err := sqlite.OpenReader(from)
-	if err != nil {
-		return err
-	}
 	tmp := filepath.Join(c.dir.Path(), ".backup.db")
 	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) { // of one that was killed
-		return errors.Join(err, db.Close())
+		return err
 	}
 	defer func() { err = errors.Join(err, os.Remove(tmp)) }()
-	if err := errors.Join(db.CopyTo(ctx, tmp), db.Close()); err != nil {
+	if err := snapshot.Copy(ctx, from, tmp); err != nil {
 		return err
 	}
 	return c.file(tmp, dbName, -1)

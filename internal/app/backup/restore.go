@@ -26,6 +26,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/audit/tlog"
 	"github.com/portcullis-dev/portcullis/internal/secrets/wallet"
 	"github.com/portcullis-dev/portcullis/internal/store/datadir"
+	"github.com/portcullis-dev/portcullis/internal/store/snapshot"
 	"github.com/portcullis-dev/portcullis/internal/store/sqlite"
 )
 
@@ -234,14 +235,15 @@ func revive(ctx context.Context, dir *datadir.Dir, out *Restored, o Restoring) (
 	if out.Behind, err = history(ctx, dir, out.About.Covered, o); err != nil {
 		return err
 	}
-	db, err := sqlite.Open(ctx, filepath.Join(dir.Path(), filepath.FromSlash(out.About.Database)))
+	file := filepath.Join(dir.Path(), filepath.FromSlash(out.About.Database))
+	if err := snapshot.Check(ctx, file); err != nil {
+		return fmt.Errorf("%w: %w", ErrWrong, err)
+	}
+	db, err := sqlite.Open(ctx, file)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrWrong, err)
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	if err := db.Check(ctx); err != nil {
-		return fmt.Errorf("%w: %w", ErrWrong, err)
-	}
 	book, err := personal.New(dir, db.Subjects())
 	if err != nil {
 		return err

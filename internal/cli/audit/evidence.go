@@ -11,6 +11,7 @@ import (
 
 	"filippo.io/age"
 
+	"github.com/portcullis-dev/portcullis/auditlog/bundle"
 	"github.com/portcullis-dev/portcullis/auditlog/evidence"
 	"github.com/portcullis-dev/portcullis/internal/cli/frame"
 )
@@ -38,7 +39,7 @@ func (c verbs) verifyEvidence(flags verifyFlags) (err error) {
 		return err
 	}
 	report, err := evidence.Verify(plain, key)
-	if errors.Is(err, evidence.ErrWrong) {
+	if errors.Is(err, bundle.ErrTampered) {
 		return c.no(err)
 	}
 	if err != nil {
@@ -100,7 +101,7 @@ type sealedText struct{ r io.Reader }
 func (s *sealedText) Read(p []byte) (int, error) {
 	n, err := s.r.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
-		err = fmt.Errorf("%w: %w", evidence.ErrWrong, err)
+		err = fmt.Errorf("%w: %w", bundle.ErrTampered, err)
 	}
 	return n, err
 }

@@ -101,7 +101,7 @@ type Order struct {
 // MaxOverlap bounds how long what may be stolen goes on working.
 const MaxOverlap = 7 * 24 * time.Hour
 
-// Store keeps runs. A driver passes storetest.Rotations.
+// Store keeps runs. A driver passes storetest/rotations.
 type Store interface {
 	// AddRun stores a run with its items. It is ErrBusy if another is running.
 	AddRun(ctx context.Context, r Run) error

@@ -9,6 +9,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/incident/playbook"
 	"github.com/portcullis-dev/portcullis/internal/incident/rotateall"
 	"github.com/portcullis-dev/portcullis/internal/store/storetest"
+	"github.com/portcullis-dev/portcullis/internal/store/storetest/rotations"
 )
 
 func TestContainmentStore(t *testing.T) {
@@ -30,7 +31,7 @@ func TestRunStore(t *testing.T) {
 }
 
 func TestRotationStore(t *testing.T) {
-	storetest.Rotations(t, func(t *testing.T) rotateall.Store {
+	rotations.Test(t, func(t *testing.T) rotateall.Store {
 		return open(t, filepath.Join(t.TempDir(), "a.db")).Rotations()
 	})
 }

@@ -1,4 +1,5 @@
-package storetest
+// Package rotations holds the contract of stores of rotations of everything.
+package rotations
 
 import (
 	"errors"
@@ -9,15 +10,16 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/incident/rotateall"
 )
 
-// Rotations checks a driver against the contract of rotateall.Store.
-func Rotations(t *testing.T, open func(t *testing.T) rotateall.Store) {
+// Test checks a driver against the contract of rotateall.Store.
+func Test(t *testing.T, open func(t *testing.T) rotateall.Store) {
 	t.Helper()
+	base := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 	s, ctx := open(t), t.Context()
 	if _, err := s.Run(ctx, ""); !errors.Is(err, rotateall.ErrNotFound) {
 		t.Errorf("Run of none: %v", err)
 	}
 	r := rotateall.Run{
-		ID: "r1", Plan: "ab12", State: rotateall.Running, Overlap: time.Hour, By: "user:alice", Reason: "ticket 4711", Incident: "i1", Created: base(),
+		ID: "r1", Plan: "ab12", State: rotateall.Running, Overlap: time.Hour, By: "user:alice", Reason: "ticket 4711", Incident: "i1", Created: base,
 		Items: []rotateall.Item{
 			{Kind: "key", Name: "k1", Base: "active", State: rotateall.Planned},
 			{Kind: "wallet", Name: "openai", Base: "3", State: rotateall.Planned},
@@ -27,7 +29,7 @@ func Rotations(t *testing.T, open func(t *testing.T) rotateall.Store) {
 		t.Fatal(err)
 	}
 	other := r
-	other.ID, other.Created = "r2", base().Add(time.Hour)
+	other.ID, other.Created = "r2", base.Add(time.Hour)
 	if err := s.AddRun(ctx, other); !errors.Is(err, rotateall.ErrBusy) {
 		t.Errorf("a second run at a time: %v", err)
 	}
@@ -44,7 +46,7 @@ func Rotations(t *testing.T, open func(t *testing.T) rotateall.Store) {
 	if err := s.SaveItem(ctx, "r1", 2, r.Items[1]); !errors.Is(err, rotateall.ErrNotFound) {
 		t.Errorf("an item that is not there: %v", err)
 	}
-	r.State, r.Ended = rotateall.Done, base().Add(time.Minute)
+	r.State, r.Ended = rotateall.Done, base.Add(time.Minute)
 	if err := s.SaveRun(ctx, r); err != nil {
 		t.Fatal(err)
 	}
