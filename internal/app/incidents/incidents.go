@@ -11,8 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/admin/casework"
@@ -68,13 +66,7 @@ func New(env part.Env) (part.Part, error) {
 		}
 	}
 	env.Response.Trigger = p
-	for _, s := range casebook.Severities() {
-		err = errors.Join(err, env.Metrics.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Namespace: "portcullis", Name: "incidents_open_by_severity", Help: "Incidents that nobody has closed, by how bad they are.",
-			ConstLabels: prometheus.Labels{"severity": string(s)},
-		}, func() float64 { return float64(env.Response.Cases.CountBy(s)) })))
-	}
-	if err != nil {
+	if err := env.Metrics.Register(newOpen(env.Response.Cases)); err != nil {
 		return nil, fmt.Errorf("registering the metrics of incidents: %w", err)
 	}
 	return p, nil

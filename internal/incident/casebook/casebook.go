@@ -64,7 +64,7 @@ type Incident struct {
 // Open reports whether the incident is open.
 func (i *Incident) Open() bool { return i.ClosedAt.IsZero() }
 
-// Store keeps incidents. A driver passes storetest.Incidents.
+// Store keeps incidents. A driver passes storetest/incidents.Incidents.
 type Store interface {
 	// SaveIncident adds an incident or replaces the one with its id.
 	SaveIncident(ctx context.Context, i Incident) error

@@ -41,8 +41,8 @@ var (
 
 // Move says whether an incident may go from p to q, and why not. It goes
 // forward, over phases that there is nothing to do in; back only with a reason;
-// and into eradicating or behind it only when evidence is preserved, or by
-// force.
+// and from before eradicating into it or behind it only when evidence is
+// preserved, or by force.
 func (p Phase) Move(q Phase, reason string, preserved, force bool) error {
 	switch {
 	case !q.Valid():
@@ -52,7 +52,7 @@ func (p Phase) Move(q Phase, reason string, preserved, force bool) error {
 	case q.Before(p) && reason == "":
 		return fmt.Errorf("%w: from %q back to %q wants a reason", ErrPhase, p, q)
 	}
-	return order.Check("the phase "+string(q), p.Before(q) && !q.Before(Eradicate), preserved, force)
+	return order.Check("the phase "+string(q), p.Before(Eradicate) && !q.Before(Eradicate), preserved, force)
 }
 
 // Severity is how bad an incident is.

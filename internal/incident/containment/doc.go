@@ -250,7 +250,7 @@ func (c *Containment) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Store keeps containments. A driver passes storetest.Containments.
+// Store keeps containments. A driver passes storetest/incidents.Containments.
 type Store interface {
 	// SaveContainment adds a containment or replaces the one with its id.
 	SaveContainment(ctx context.Context, c Containment) error

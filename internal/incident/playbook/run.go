@@ -70,7 +70,7 @@ var (
 	ErrAgain    = errors.New("a rule has started the playbook for this incident already")
 )
 
-// Store keeps runs. A driver passes storetest.Runs.
+// Store keeps runs. A driver passes storetest/incidents.Runs.
 type Store interface {
 	// SaveRun adds a run or replaces the one with its id.
 	SaveRun(ctx context.Context, r Run) error

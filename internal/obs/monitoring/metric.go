@@ -116,6 +116,7 @@ var metrics = [...]Metric{
 	{detection, "portcullis_risk_score", Histogram, "", "Scores of callers after each event that counts.", nil},
 	{detection, "portcullis_risk_subjects", Gauge, "", "Callers and addresses of which something is kept that counts.", nil},
 	{detection, "portcullis_incidents_open", Gauge, "", "Incidents that nobody has closed.", nil},
+	{detection, "portcullis_incidents_open_by_severity", Gauge, "", "Incidents that nobody has closed, by how bad they are.", []Label{{"severity", "`P1`, `P2`, `P3`, `P4`"}}},
 	{detection, "portcullis_containments_active", Gauge, "", "Containments in force.", nil},
 	{detection, "portcullis_anomalies_total", Counter, "", "Incidents that were told, by what was odd first and how bad it was.",
 		[]Label{{"metric", "`call_rate`, `error_rate`, `denial_rate`, `latency`, `bytes_out`, `new_tool`, `new_country`, `off_hours`, `rapid_requests`, `scanning`"}, {"severity", "`WARN`, `CRITICAL`"}}},

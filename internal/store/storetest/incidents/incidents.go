@@ -1,4 +1,7 @@
-package storetest
+// Package incidents holds the contracts of the stores of a bad day:
+// containments, incidents and runs of playbooks. Package storetest has the
+// others.
+package incidents
 
 import (
 	"errors"
@@ -133,3 +136,6 @@ func Incidents(t *testing.T, open func(t *testing.T) casebook.Store) {
 		t.Errorf("Entries of an incident without any = %+v, %v", got, err)
 	}
 }
+
+// base is when everything begins.
+func base() time.Time { return time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC) }
