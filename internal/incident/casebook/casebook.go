@@ -307,7 +307,10 @@ func (b *Book) save(ctx context.Context, i Incident) error {
 // note writes that an incident was opened or closed, and returns the id of the
 // event.
 func (b *Book) note(ctx context.Context, t portcullis.EventType, i Incident, by portcullis.Actor, reason string, more ...slog.Attr) (string, error) {
-	sev, action := i.Severity.event(), "open"
+	sev, action := portcullis.SeverityCritical, "open" // what a rule opens wakes people
+	if i.Rule == ByHand {
+		sev = i.Severity.event()
+	}
 	if t == portcullis.EventIncidentClosed {
 		sev, action = portcullis.SeverityInfo, "close"
 	}
