@@ -180,6 +180,12 @@ var errStopped = errors.New("the gateway is stopping")
 
 // use builds the data plane of a configuration and puts it into force.
 func (a *App) use(cfg *config.Config) error {
+	a.mu.Lock()
+	stopped := a.stopped
+	a.mu.Unlock()
+	if stopped { // the parts have nothing to stand on any more
+		return errStopped
+	}
 	kept, err := a.secrets.Next(a.life, cfg) // sources may take their time: nothing is locked
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package sqlite
+package casework
 
 import (
 	"context"
@@ -8,15 +8,16 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis/internal/incident/playbook"
+	"github.com/portcullis-dev/portcullis/internal/store/sqlite/conn"
 )
 
 // Runs implements playbook.Store.
-type Runs struct{ db *DB }
+type Runs struct{ db *conn.Conn }
 
 var _ playbook.Store = (*Runs)(nil)
 
-// Runs returns the store of runs of playbooks. None is ever removed.
-func (db *DB) Runs() *Runs { return &Runs{db: db} }
+// NewRuns returns the store.
+func NewRuns(c *conn.Conn) *Runs { return &Runs{db: c} }
 
 const runColumns = "id, incident, playbook, state, force, auto, started_by, started_at, ended_at, steps"
 
@@ -26,9 +27,9 @@ func (s *Runs) SaveRun(ctx context.Context, r playbook.Run) error {
 	if err != nil {
 		return fmt.Errorf("writing the steps of a run: %w", err)
 	}
-	_, err = s.db.writer.ExecContext(ctx, "INSERT OR REPLACE INTO playbook_runs ("+runColumns+") VALUES (?,?,?,?,?,?,?,?,?,?)",
-		r.ID, r.Incident, r.Playbook, string(r.State), r.Force, r.Auto, r.By, micros(r.StartedAt), micros(r.EndedAt), string(steps))
-	return explain(err)
+	_, err = s.db.Writer.ExecContext(ctx, "INSERT OR REPLACE INTO playbook_runs ("+runColumns+") VALUES (?,?,?,?,?,?,?,?,?,?)",
+		r.ID, r.Incident, r.Playbook, string(r.State), r.Force, r.Auto, r.By, conn.Micros(r.StartedAt), conn.Micros(r.EndedAt), string(steps))
+	return conn.Explain(err)
 }
 
 // Run implements playbook.Store.
@@ -58,14 +59,14 @@ func (s *Runs) RunningRuns(ctx context.Context) ([]playbook.Run, error) {
 
 // AutoRuns implements playbook.Store.
 func (s *Runs) AutoRuns(ctx context.Context, since time.Time) (n int, err error) {
-	err = s.db.reader.QueryRowContext(ctx, "SELECT count(*) FROM playbook_runs WHERE auto = 1 AND started_at > ?", micros(since)).Scan(&n)
-	return n, explain(err)
+	err = s.db.Reader.QueryRowContext(ctx, "SELECT count(*) FROM playbook_runs WHERE auto = 1 AND started_at > ?", conn.Micros(since)).Scan(&n)
+	return n, conn.Explain(err)
 }
 
 func (s *Runs) list(ctx context.Context, query string, args ...any) (out []playbook.Run, err error) {
-	rows, err := s.db.reader.QueryContext(ctx, query, args...)
+	rows, err := s.db.Reader.QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, explain(err)
+		return nil, conn.Explain(err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
@@ -73,13 +74,13 @@ func (s *Runs) list(ctx context.Context, query string, args ...any) (out []playb
 		var started, ended int64
 		var state, steps string
 		if err := rows.Scan(&r.ID, &r.Incident, &r.Playbook, &state, &r.Force, &r.Auto, &r.By, &started, &ended, &steps); err != nil {
-			return nil, explain(err)
+			return nil, conn.Explain(err)
 		}
 		if err := json.Unmarshal([]byte(steps), &r.Steps); err != nil {
 			return nil, fmt.Errorf("reading the steps of run %q: %w", r.ID, err)
 		}
-		r.State, r.StartedAt, r.EndedAt = playbook.State(state), fromMicros(started), fromMicros(ended)
+		r.State, r.StartedAt, r.EndedAt = playbook.State(state), conn.FromMicros(started), conn.FromMicros(ended)
 		out = append(out, r)
 	}
-	return out, explain(rows.Err())
+	return out, conn.Explain(rows.Err())
 }

@@ -1,4 +1,6 @@
-package sqlite
+// Package casework keeps what happens on a bad day: incidents, containments, runs
+// of playbooks and rotations of everything.
+package casework
 
 import (
 	"context"
@@ -7,28 +9,29 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis/internal/incident/casebook"
+	"github.com/portcullis-dev/portcullis/internal/store/sqlite/conn"
 )
 
 // Incidents implements casebook.Store.
-type Incidents struct{ db *DB }
+type Incidents struct{ db *conn.Conn }
 
 var _ casebook.Store = (*Incidents)(nil)
 
-// Incidents returns the store of incidents. None is ever removed.
-func (db *DB) Incidents() *Incidents { return &Incidents{db: db} }
+// NewIncidents returns the store.
+func NewIncidents(c *conn.Conn) *Incidents { return &Incidents{db: c} }
 
 const incidentColumns = `id, key, subject, rule, summary, score, count, opened_at, seen_at, closed_at, closed_by, note,
 	severity, phase, owner, subjects, preserved_at`
 
 // SaveIncident implements casebook.Store.
 func (s *Incidents) SaveIncident(ctx context.Context, i casebook.Incident) error {
-	_, err := s.db.writer.ExecContext(ctx, `INSERT INTO incidents (`+incidentColumns+`) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
+	_, err := s.db.Writer.ExecContext(ctx, `INSERT INTO incidents (`+incidentColumns+`) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
 		ON CONFLICT (id) DO UPDATE SET score = excluded.score, count = excluded.count, seen_at = excluded.seen_at,
 			closed_at = excluded.closed_at, closed_by = excluded.closed_by, note = excluded.note,
 			severity = excluded.severity, phase = excluded.phase, owner = excluded.owner, subjects = excluded.subjects, preserved_at = excluded.preserved_at`,
-		i.ID, i.Key, i.Subject, i.Rule, i.Summary, i.Score, i.Count, micros(i.OpenedAt), micros(i.SeenAt), micros(i.ClosedAt), i.ClosedBy, i.Note,
-		string(i.Severity), string(i.Phase), i.Owner, strings.Join(i.Subjects, "\n"), micros(i.Preserved))
-	return explain(err)
+		i.ID, i.Key, i.Subject, i.Rule, i.Summary, i.Score, i.Count, conn.Micros(i.OpenedAt), conn.Micros(i.SeenAt), conn.Micros(i.ClosedAt), i.ClosedBy, i.Note,
+		string(i.Severity), string(i.Phase), i.Owner, strings.Join(i.Subjects, "\n"), conn.Micros(i.Preserved))
+	return conn.Explain(err)
 }
 
 // OpenIncidents implements casebook.Store.
@@ -43,8 +46,8 @@ func (s *Incidents) Incidents(ctx context.Context, limit int) ([]casebook.Incide
 
 // OpenedIncidents implements casebook.Store.
 func (s *Incidents) OpenedIncidents(ctx context.Context, since time.Time) (n int, err error) {
-	err = s.db.reader.QueryRowContext(ctx, "SELECT count(*) FROM incidents WHERE opened_at > ?", micros(since)).Scan(&n)
-	return n, explain(err)
+	err = s.db.Reader.QueryRowContext(ctx, "SELECT count(*) FROM incidents WHERE opened_at > ?", conn.Micros(since)).Scan(&n)
+	return n, conn.Explain(err)
 }
 
 // Incident implements casebook.Store.
@@ -61,17 +64,17 @@ func (s *Incidents) Incident(ctx context.Context, id string) (casebook.Incident,
 
 // AddEntry implements casebook.Store.
 func (s *Incidents) AddEntry(ctx context.Context, e casebook.Entry) error {
-	_, err := s.db.writer.ExecContext(ctx, `INSERT INTO incident_entries (incident, id, at, actor, kind, text, events) VALUES (?,?,?,?,?,?,?)
+	_, err := s.db.Writer.ExecContext(ctx, `INSERT INTO incident_entries (incident, id, at, actor, kind, text, events) VALUES (?,?,?,?,?,?,?)
 		ON CONFLICT (incident, id) DO NOTHING`,
-		e.Incident, e.ID, micros(e.At), e.Actor, string(e.Kind), e.Text, strings.Join(e.Events, " "))
-	return explain(err)
+		e.Incident, e.ID, conn.Micros(e.At), e.Actor, string(e.Kind), e.Text, strings.Join(e.Events, " "))
+	return conn.Explain(err)
 }
 
 // Entries implements casebook.Store.
 func (s *Incidents) Entries(ctx context.Context, incident string) (out []casebook.Entry, err error) {
-	rows, err := s.db.reader.QueryContext(ctx, "SELECT id, at, actor, kind, text, events FROM incident_entries WHERE incident = ? ORDER BY at, id", incident)
+	rows, err := s.db.Reader.QueryContext(ctx, "SELECT id, at, actor, kind, text, events FROM incident_entries WHERE incident = ? ORDER BY at, id", incident)
 	if err != nil {
-		return nil, explain(err)
+		return nil, conn.Explain(err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
@@ -79,18 +82,18 @@ func (s *Incidents) Entries(ctx context.Context, incident string) (out []caseboo
 		var at int64
 		var kind, events string
 		if err := rows.Scan(&e.ID, &at, &e.Actor, &kind, &e.Text, &events); err != nil {
-			return nil, explain(err)
+			return nil, conn.Explain(err)
 		}
-		e.At, e.Kind, e.Events = fromMicros(at), casebook.Kind(kind), strings.Fields(events)
+		e.At, e.Kind, e.Events = conn.FromMicros(at), casebook.Kind(kind), strings.Fields(events)
 		out = append(out, e)
 	}
-	return out, explain(rows.Err())
+	return out, conn.Explain(rows.Err())
 }
 
 func (s *Incidents) list(ctx context.Context, query string, args ...any) (out []casebook.Incident, err error) {
-	rows, err := s.db.reader.QueryContext(ctx, query, args...)
+	rows, err := s.db.Reader.QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, explain(err)
+		return nil, conn.Explain(err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
@@ -98,14 +101,14 @@ func (s *Incidents) list(ctx context.Context, query string, args ...any) (out []
 		var opened, seen, closed, preserved int64
 		var severity, phase, subjects string
 		if err := rows.Scan(&i.ID, &i.Key, &i.Subject, &i.Rule, &i.Summary, &i.Score, &i.Count, &opened, &seen, &closed, &i.ClosedBy, &i.Note, &severity, &phase, &i.Owner, &subjects, &preserved); err != nil {
-			return nil, explain(err)
+			return nil, conn.Explain(err)
 		}
-		i.OpenedAt, i.SeenAt, i.ClosedAt = fromMicros(opened), fromMicros(seen), fromMicros(closed)
-		i.Severity, i.Phase, i.Preserved = casebook.Severity(severity), casebook.Phase(phase), fromMicros(preserved)
+		i.OpenedAt, i.SeenAt, i.ClosedAt = conn.FromMicros(opened), conn.FromMicros(seen), conn.FromMicros(closed)
+		i.Severity, i.Phase, i.Preserved = casebook.Severity(severity), casebook.Phase(phase), conn.FromMicros(preserved)
 		if subjects != "" {
 			i.Subjects = strings.Split(subjects, "\n")
 		}
 		out = append(out, i)
 	}
-	return out, explain(rows.Err())
+	return out, conn.Explain(rows.Err())
 }
