@@ -55,7 +55,16 @@ func (b *builder) endpoint(e Endpoint, prev *Table) (*route, error) {
 	}
 	rt.pipe = &pipeline{
 		edge: guards, authn: auth, says: says, contain: b.Contain.Login(), authz: []portcullis.Authorizer{access.AnyCaller{}}, record: b.Recorder,
-		decode: plainDecoder{}, forward: Handler(e.Handler), bodyKey: e.BodyKey, own: true,
+		decode: plainDecoder{within(e)}, forward: Handler(e.Handler), bodyKey: e.BodyKey, own: true,
 	}
 	return rt, nil
+}
+
+// within is what the log calls a path below that of an endpoint: what follows
+// can be a secret.
+func within(e Endpoint) string {
+	if e.Below {
+		return e.Path
+	}
+	return ""
 }
