@@ -43,14 +43,9 @@ func (d Deps) Registrar(cfg *config.Config, rc *config.Route, listen string) []p
 func PushBase(cfg *config.Config, rc *config.Route, listen string) string {
 	base := strings.TrimSuffix(rc.A2A.Push.Base, "/")
 	if base == "" {
-		base = Issuer(cfg, rc, listen)
+		base = cfg.Server.PublicBase(listen)
 	}
 	return base + PushPath
-}
-
-// Issuer is the public address of the gateway.
-func Issuer(cfg *config.Config, rc *config.Route, listen string) string {
-	return strings.TrimSuffix(cfg.ResourceURL(rc, listen), rc.Path)
 }
 
 // Name returns "push_delivery".
