@@ -10,6 +10,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 	"github.com/portcullis-dev/portcullis/internal/protocol/a2a"
+	"github.com/portcullis-dev/portcullis/internal/protocol/a2a/notice"
 	"github.com/portcullis-dev/portcullis/internal/upstream/push"
 )
 
@@ -88,13 +89,13 @@ func (g *Registrar) call(ctx context.Context, who portcullis.Principal, m *portc
 		if g.book == nil {
 			return notSupported("notifications are not kept")
 		}
-		n, err := g.book.Remove(ctx, g.route, who.ID, m.TaskID, a2a.PushID(m))
+		n, err := g.book.Remove(ctx, g.route, who.ID, m.TaskID, notice.ID(m))
 		if n > 0 {
 			m.Notes = append(m.Notes, portcullis.Note{Type: portcullis.EventPushRemoved, Severity: portcullis.SeverityInfo, Reason: "deleted"})
 		}
 		return err
 	}
-	raw, found, err := a2a.EditPush(m, func(c a2a.PushConfig) (a2a.PushConfig, bool, error) {
+	raw, found, err := notice.Edit(m, func(c notice.Config) (notice.Config, bool, error) {
 		c, err := g.register(ctx, who, m, c)
 		return c, true, err
 	})
@@ -107,7 +108,7 @@ func (g *Registrar) call(ctx context.Context, who portcullis.Principal, m *portc
 }
 
 // register keeps a config and returns what the agent gets.
-func (g *Registrar) register(ctx context.Context, who portcullis.Principal, m *portcullis.Message, c a2a.PushConfig) (a2a.PushConfig, error) {
+func (g *Registrar) register(ctx context.Context, who portcullis.Principal, m *portcullis.Message, c notice.Config) (notice.Config, error) {
 	if g.book == nil {
 		return c, notSupported("notifications are not kept")
 	}
@@ -138,7 +139,7 @@ func (g *Registrar) register(ctx context.Context, who portcullis.Principal, m *p
 const mostHeader = 4096
 
 // unwritable says why a config cannot be served as it is.
-func unwritable(c a2a.PushConfig) string {
+func unwritable(c notice.Config) string {
 	for _, text := range append([]string{c.Token, c.Credentials}, c.Schemes...) {
 		if len(text) > mostHeader || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) {
 			return "token or credentials that no header can hold"
@@ -166,7 +167,7 @@ func (g *Registrar) reply(ctx context.Context, who portcullis.Principal, m *port
 		}
 		return nil
 	}
-	raw, found, err := a2a.EditPush(m, func(c a2a.PushConfig) (a2a.PushConfig, bool, error) {
+	raw, found, err := notice.Edit(m, func(c notice.Config) (notice.Config, bool, error) {
 		c, ok, err := g.restored(ctx, who, m, c)
 		if err == nil && !ok && m.Method != a2a.ListPushConfigs {
 			err = a2a.TaskNotFound("push notification config of somebody else, or none of the gateway's")
@@ -182,7 +183,7 @@ func (g *Registrar) reply(ctx context.Context, who portcullis.Principal, m *port
 }
 
 // restored returns a config of the agent as its owner registered it.
-func (g *Registrar) restored(ctx context.Context, who portcullis.Principal, m *portcullis.Message, c a2a.PushConfig) (a2a.PushConfig, bool, error) {
+func (g *Registrar) restored(ctx context.Context, who portcullis.Principal, m *portcullis.Message, c notice.Config) (notice.Config, bool, error) {
 	r, err := g.find(ctx, c.URL)
 	if errors.Is(err, push.ErrUnknown) {
 		return c, false, nil
@@ -250,7 +251,7 @@ func (g *Registrar) asked(ctx context.Context, m *portcullis.Message) (r push.Re
 		return r, false, nil
 	}
 	call := portcullis.Message{Shape: portcullis.ShapeRequest, Method: m.Method, Version: m.Version, Suffix: m.Suffix, Raw: m.Request}
-	_, _, err = a2a.EditPush(&call, func(c a2a.PushConfig) (a2a.PushConfig, bool, error) {
+	_, _, err = notice.Edit(&call, func(c notice.Config) (notice.Config, bool, error) {
 		found, err := g.find(ctx, c.URL)
 		if errors.Is(err, push.ErrUnknown) {
 			return c, true, nil

@@ -4,12 +4,12 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/portcullis-dev/portcullis/internal/store/storetest"
+	"github.com/portcullis-dev/portcullis/internal/store/storetest/notices"
 	"github.com/portcullis-dev/portcullis/internal/upstream/push"
 )
 
 func TestPushStore(t *testing.T) {
-	storetest.Push(t, func(t *testing.T) push.Store {
+	notices.Check(t, func(t *testing.T) push.Store {
 		return open(t, filepath.Join(t.TempDir(), "a.db")).Push()
 	})
 }

@@ -83,7 +83,7 @@ func (c *Courier) Run(ctx context.Context) {
 	defer c.send.close()
 	var tasks sync.WaitGroup
 	defer tasks.Wait()
-	timer := time.NewTicker(look)
+	timer := time.NewTimer(look)
 	defer timer.Stop()
 	var tidied time.Time
 	for {
@@ -97,9 +97,11 @@ func (c *Courier) Run(ctx context.Context) {
 		if err != nil && ctx.Err() == nil {
 			c.Log.Error("looking for notifications to deliver", "error", err)
 		}
+		again := look
 		for i := range due {
-			c.start(ctx, &tasks, due[i])
+			again = min(again, c.start(ctx, &tasks, due[i]))
 		}
+		timer.Reset(again)
 		select {
 		case <-ctx.Done():
 			return
@@ -109,9 +111,9 @@ func (c *Courier) Run(ctx context.Context) {
 	}
 }
 
-// start attempts a delivery, unless its registration or target is busy; it is
-// found again in a moment.
-func (c *Courier) start(ctx context.Context, tasks *sync.WaitGroup, d Delivery) {
+// start attempts a delivery, unless its registration or target is busy. It
+// returns when to look again: what ends sooner says so.
+func (c *Courier) start(ctx context.Context, tasks *sync.WaitGroup, d Delivery) time.Duration {
 	r, err := c.Book.store.ByID(ctx, d.Registration, c.Clock())
 	if errors.Is(err, ErrUnknown) {
 		err = c.Book.store.Done(ctx, d.ID)
@@ -119,23 +121,30 @@ func (c *Courier) start(ctx context.Context, tasks *sync.WaitGroup, d Delivery) 
 	if err != nil && ctx.Err() == nil {
 		c.Log.Error("looking for the target of a notification", "delivery", d.ID, "error", err)
 	}
-	if err != nil || r.ID == "" || !c.take(&r) {
-		return
+	if err != nil || r.ID == "" {
+		return look
+	}
+	if ok, again := c.take(&r); !ok {
+		return again
 	}
 	tasks.Go(func() {
 		c.attempt(ctx, &r, d)
 		c.release(&r)
 		c.Book.Wake()
 	})
+	return look
 }
 
-// take reserves a place for a delivery.
-func (c *Courier) take(r *Registration) bool {
+// take reserves a place for a delivery, or says when there may be one.
+func (c *Courier) take(r *Registration) (ok bool, again time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.Clock()
-	if c.busy[r.ID] || len(c.busy) >= mostAtOnce || c.origins[r.Origin] >= mostOfOrigin || now.Before(c.next[r.Origin]) {
-		return false
+	if c.busy[r.ID] || len(c.busy) >= mostAtOnce || c.origins[r.Origin] >= mostOfOrigin {
+		return false, look
+	}
+	if soon := c.next[r.Origin].Sub(now); soon > 0 {
+		return false, soon
 	}
 	c.busy[r.ID] = true
 	c.origins[r.Origin]++
@@ -145,7 +154,7 @@ func (c *Courier) take(r *Registration) bool {
 			delete(c.next, origin)
 		}
 	}
-	return true
+	return true, 0
 }
 
 func (c *Courier) release(r *Registration) {
@@ -167,8 +176,8 @@ func (c *Courier) attempt(ctx context.Context, r *Registration, d Delivery) {
 	}
 	switch {
 	case f == nil:
-		c.Metrics.Delivered(c.Clock().Sub(began))
 		c.stored(ctx, c.Book.store.Done(ctx, d.ID), &d)
+		c.Metrics.Delivered(c.Clock().Sub(began))
 		return
 	case f.reason == "": // not wanted any more
 		c.stored(ctx, c.Book.store.Drop(ctx, r.ID), &d)
@@ -184,16 +193,16 @@ func (c *Courier) attempt(ctx context.Context, r *Registration, d Delivery) {
 	if f.reason == ReasonContained {
 		d.Attempts-- // nobody tried
 	}
+	count := c.Metrics.Retried
 	if f.final || d.Attempts >= attempts || now.Sub(d.CreatedAt) >= age {
-		d.FailedAt = now
-		c.Metrics.Dead()
+		d.FailedAt, count = now, c.Metrics.Dead
 	} else {
 		d.NextAt = now.Add(wait(d.Attempts, f.after, chance))
-		c.Metrics.Retried()
 	}
 	c.Log.Warn("notification not delivered", "route", r.Route, "delivery", d.ID, "target", r.Origin, "attempts", d.Attempts, "dead", !d.FailedAt.IsZero(), "error", f)
 	c.record(ctx, r, &d, f)
 	c.stored(ctx, c.Book.store.Update(ctx, d), &d)
+	count()
 }
 
 func (c *Courier) stored(ctx context.Context, err error, d *Delivery) {

@@ -1,4 +1,5 @@
-package storetest
+// Package notices checks drivers against the contract of push.Store.
+package notices
 
 import (
 	"context"
@@ -10,8 +11,8 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/upstream/push"
 )
 
-// Push checks a driver against the contract of push.Store.
-func Push(t *testing.T, open func(t *testing.T) push.Store) {
+// Check checks a driver against the contract of push.Store.
+func Check(t *testing.T, open func(t *testing.T) push.Store) {
 	t.Helper()
 	for name, check := range map[string]func(*testing.T, pushed){
 		"registrations": pushRegistrations, "bind": pushBind, "settle": pushSettle, "remove": pushRemove, "full": pushFull,
@@ -245,3 +246,6 @@ func pushExpire(t *testing.T, p pushed) {
 		t.Errorf("dead letters: %+v, %v", list, err)
 	}
 }
+
+// base is when the tests begin, in the resolution that drivers have to keep.
+func base() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 678_000, time.UTC) }
