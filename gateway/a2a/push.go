@@ -58,7 +58,7 @@ func (p *Push) Inspect(ctx context.Context, _ portcullis.Principal, m *portculli
 		if why := p.Refuses(ctx, target); why != "" {
 			return nil, &portcullis.Error{
 				Kind: portcullis.KindForbidden, Reason: "content_blocked", Public: "Notifications cannot be sent there",
-				Event: portcullis.EventPushRefused, Detail: "push target: " + why,
+				Event: portcullis.EventContentBlocked, Detail: "push target: " + why,
 			}
 		}
 	}
