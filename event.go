@@ -70,7 +70,7 @@ const (
 	EventPushRegistered EventType = "PUSH_REGISTERED" // a caller is to be notified of a task
 	EventPushRemoved    EventType = "PUSH_REMOVED"    // and is not any more
 	EventPushRefused    EventType = "PUSH_REFUSED"    // a target of notifications is none that may be sent to
-	EventPushFailed     EventType = "PUSH_FAILED"     // a notification was not delivered at first; it is tried again
+	EventPushDelayed    EventType = "PUSH_DELAYED"    // a notification was not delivered at first; it is tried again
 	EventPushDead       EventType = "PUSH_DEAD"       // a notification cannot be delivered: it is a dead letter
 	EventPushReplayed   EventType = "PUSH_REPLAYED"   // an operator sends dead letters again
 

@@ -19,6 +19,7 @@ const (
 	look         = time.Second           // how often the queue is looked at when nobody says that it should be
 	batch        = 128
 	tidy         = 10 * time.Minute
+	heldWait     = time.Minute // until it is asked again whether a caller is still contained
 )
 
 // Standing says whether a registration may still be served.
@@ -222,7 +223,7 @@ func (c *Courier) try(ctx context.Context, r *Registration, d *Delivery, set *Se
 	case Ended:
 		return &failure{}
 	default:
-		return &failure{reason: ReasonContained}
+		return &failure{reason: ReasonContained, after: heldWait}
 	}
 	t, err := c.Book.Target(r)
 	if err != nil {
@@ -251,7 +252,7 @@ func (c *Courier) try(ctx context.Context, r *Registration, d *Delivery, set *Se
 // that may not be sent to. What happens in between is in the log.
 func (c *Courier) record(ctx context.Context, r *Registration, d *Delivery, f *failure) {
 	e := portcullis.Event{
-		Time: c.Clock(), Type: portcullis.EventPushFailed, Severity: portcullis.SeverityWarn, Outcome: portcullis.OutcomeFailure,
+		Time: c.Clock(), Type: portcullis.EventPushDelayed, Severity: portcullis.SeverityWarn, Outcome: portcullis.OutcomeFailure,
 		Actor: portcullis.Actor{ID: r.Principal, KeyID: r.KeyID}, Route: r.Route, Reason: f.reason,
 		Details: []slog.Attr{slog.String("delivery", d.ID), slog.String("target", r.Origin), slog.Int("attempts", d.Attempts)},
 	}

@@ -238,7 +238,7 @@ func TestTries(t *testing.T) {
 		r.later(time.Minute)
 	}
 	r.until(0, 2, 1)
-	r.event(portcullis.EventPushFailed, "status_503")
+	r.event(portcullis.EventPushDelayed, "status_503")
 	r.event(portcullis.EventPushDead, "status_503")
 	for range 3 {
 		if req := <-told; req.Header.Get(push.HeaderDelivery) != id {
