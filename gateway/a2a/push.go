@@ -74,34 +74,45 @@ func notSupported(detail string) *portcullis.Error {
 
 // Refuses says why notifications may not go to a URL, "" if they may.
 func (p *Push) Refuses(ctx context.Context, target string) string {
+	why, host := p.lists(target)
+	if why != "" || p.insecure {
+		return why
+	}
+	return resolvesInside(ctx, p.resolve, host)
+}
+
+// Lists is Refuses by the name of the target alone. Whoever connects judges the
+// address.
+func (p *Push) Lists(target string) string {
+	why, _ := p.lists(target)
+	return why
+}
+
+func (p *Push) lists(target string) (why, host string) {
 	if rest, ok := strings.CutPrefix(target, "http://"); ok && p.insecure {
 		target = "https://" + rest
 	}
-	host, why := httpsHost(target)
-	if why != "" {
-		return why
+	if host, why = httpsHost(target); why != "" {
+		return why, ""
 	}
 	u, err := url.Parse(target)
 	if err != nil {
-		return "no URL"
+		return "no URL", ""
 	}
 	named := host
 	if port := u.Port(); port != "" {
 		named += ":" + port
 	}
 	if !p.named(host) && !p.named(named) {
-		return "host that is not on the list"
+		return "host that is not on the list", ""
 	}
 	if p.insecure {
-		return ""
+		return "", host
 	}
 	if port := u.Port(); port != "" && port != "443" && !p.named(named) {
-		return "port that is not on the list"
+		return "port that is not on the list", ""
 	}
-	if why := notPublic(host); why != "" {
-		return why
-	}
-	return resolvesInside(ctx, p.resolve, host)
+	return notPublic(host), host
 }
 
 func (p *Push) named(host string) bool {

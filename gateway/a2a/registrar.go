@@ -2,13 +2,14 @@ package a2a
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"log/slog"
 	"strings"
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/config"
-	"github.com/portcullis-dev/portcullis/internal/obs"
 	"github.com/portcullis-dev/portcullis/internal/protocol/a2a"
 	"github.com/portcullis-dev/portcullis/internal/protocol/a2a/notice"
 	"github.com/portcullis-dev/portcullis/internal/upstream/push"
@@ -118,8 +119,8 @@ func (g *Registrar) register(ctx context.Context, who portcullis.Principal, m *p
 			Event: portcullis.EventInputRejected, Detail: "push notification config: " + why,
 		}
 	}
-	if c.ID == "" { // else the caller would not know how to delete it
-		c.ID = obs.NewID()
+	if c.ID == "" { // the same target again is the same config, as it is for agents that name configs themselves
+		c.ID = nameOf(who.ID, c.URL)
 	}
 	reg, ticket, err := g.book.Register(ctx,
 		push.Registration{Route: g.route, Principal: who.ID, KeyID: who.KeyID, Task: m.TaskID, Name: c.ID, Version: m.Version},
@@ -133,6 +134,12 @@ func (g *Registrar) register(ctx context.Context, who portcullis.Principal, m *p
 	// Some libraries send one of the two, some the other.
 	c.URL, c.Token, c.Schemes, c.Credentials = g.base+"/"+ticket.Path, ticket.Secret, []string{"Bearer"}, ticket.Secret
 	return c, nil
+}
+
+// nameOf names the config of a caller that gave it no name.
+func nameOf(principal, target string) string {
+	sum := sha256.Sum256([]byte(principal + "\x00" + target))
+	return hex.EncodeToString(sum[:16])
 }
 
 // mostHeader bounds what a caller wants to see in a header.
@@ -194,7 +201,7 @@ func (g *Registrar) restored(ctx context.Context, who portcullis.Principal, m *p
 	if r.Route != g.route || r.Principal != who.ID || c.TaskID != "" && r.Task != "" && c.TaskID != r.Task {
 		return c, false, nil
 	}
-	if m.Method == a2a.CreatePushConfig || c.ID != "" && c.ID != r.Name {
+	if !r.Settled() || c.ID != "" && c.ID != r.Name {
 		name := c.ID
 		if name == "" {
 			name = r.Name
@@ -224,7 +231,7 @@ func (g *Registrar) find(ctx context.Context, target string) (push.Registration,
 // tells of. Where there is none, nothing will come.
 func (g *Registrar) sent(ctx context.Context, m *portcullis.Message) error {
 	r, ok, err := g.asked(ctx, m)
-	if err != nil || !ok || r.Task != "" {
+	if err != nil || !ok || r.Settled() {
 		return err
 	}
 	if m.Shape != portcullis.ShapeResult || m.TaskID == "" {

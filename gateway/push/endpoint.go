@@ -203,6 +203,12 @@ func (d *Desk) bind(ctx context.Context, r *push.Registration, n *a2a.Reply) err
 	if !ok {
 		return foreign("notification of a task that the ticket is not for")
 	}
+	if r.Settled() {
+		return nil
+	}
+	if err := d.Book.Settle(ctx, r, r.Name); err != nil { // it has the ticket, whatever became of the answer
+		return unavailable(err)
+	}
 	return nil
 }
 

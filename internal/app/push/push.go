@@ -90,7 +90,7 @@ func (p *Part) Next(_ context.Context, cfg *config.Config, _ part.Secrets) (func
 		c := rc.A2A.Push
 		routes[rc.Name] = route{versions: rc.A2A.Versions, settings: push.Settings{
 			Issuer: cfg.Server.PublicBase(cfg.Server.Listen), Challenge: c.Challenge, Insecure: c.InsecurePrivate, Attempts: c.Attempts, MaxAge: c.MaxAge,
-			Refuses: agents.NewPush(rc, nil).Refuses,
+			Refuses: agents.NewPush(rc, nil).Lists,
 		}}
 	}
 	return func() { p.routes.Store(&routes) }, nil

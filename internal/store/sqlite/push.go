@@ -84,9 +84,9 @@ func (p *Push) Bind(ctx context.Context, id, task string, until time.Time) (bool
 }
 
 // Settle implements push.Store.
-func (p *Push) Settle(ctx context.Context, id, name string) error {
+func (p *Push) Settle(ctx context.Context, id, name string, until time.Time) error {
 	return p.db.inTx(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, "UPDATE push_registrations SET name = ? WHERE id = ?", name, id); err != nil {
+		if _, err := tx.ExecContext(ctx, "UPDATE push_registrations SET name = ?, until = max(until, ?) WHERE id = ?", name, micros(until), id); err != nil {
 			return explain(err)
 		}
 		const older = `SELECT o.id FROM push_registrations o JOIN push_registrations n ON n.id = ?
@@ -113,7 +113,7 @@ func (p *Push) Drop(ctx context.Context, id string) error {
 
 // Remove implements push.Store.
 func (p *Push) Remove(ctx context.Context, route, principal, task, name string) (int, error) {
-	return p.affected(ctx, "DELETE FROM push_registrations WHERE route = ? AND principal = ? AND task IN ('', ?) AND name = ?", route, principal, task, name)
+	return p.affected(ctx, "DELETE FROM push_registrations WHERE route = ? AND principal = ? AND task = ? AND name = ?", route, principal, task, name)
 }
 
 func (p *Push) affected(ctx context.Context, query string, args ...any) (int, error) {
@@ -126,18 +126,19 @@ func (p *Push) affected(ctx context.Context, query string, args ...any) (int, er
 }
 
 // Queue implements push.Store.
-func (p *Push) Queue(ctx context.Context, d push.Delivery, most int) error {
+func (p *Push) Queue(ctx context.Context, d push.Delivery, most push.Most) error {
 	return p.db.inTx(ctx, func(tx *sql.Tx) error {
 		var known bool
-		var n int
-		err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM push_registrations WHERE id = ?),
-			(SELECT count(*) FROM push_deliveries WHERE registration = ? AND failed_at = 0)`, d.Registration, d.Registration).Scan(&known, &n)
+		var n, bytes, all int
+		err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM push_registrations WHERE id = ?), count(*), coalesce(sum(length(sealed)), 0),
+			(SELECT count(*) FROM push_deliveries WHERE failed_at = 0) FROM push_deliveries WHERE registration = ? AND failed_at = 0`,
+			d.Registration, d.Registration).Scan(&known, &n, &bytes, &all)
 		switch {
 		case err != nil:
 			return explain(err)
 		case !known:
 			return push.ErrUnknown
-		case n >= most:
+		case n >= most.Deliveries, bytes+len(d.Sealed) > most.Bytes, all >= most.All:
 			return push.ErrFull
 		}
 		_, err = tx.ExecContext(ctx, `INSERT INTO push_deliveries (id, registration, sealed, created_at, seq, next_at, attempts, failed_at, reason)

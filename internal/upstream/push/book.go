@@ -29,8 +29,13 @@ const (
 	MostQueued        = 1000 // deliveries of a registration
 	MostDead          = 10000
 
+	MostWaiting = 100000   // deliveries of all
+	MostBytes   = 64 << 20 // of what is queued for a registration
+
 	// Keep is how long a registration is kept after it was last used.
 	Keep = 30 * 24 * time.Hour
+	// KeepDraft is how long one is kept of which the agent has not been heard.
+	KeepDraft = 24 * time.Hour
 	// KeepDead is how long a dead letter is kept.
 	KeepDead = 7 * 24 * time.Hour
 )
@@ -103,20 +108,21 @@ type Store interface {
 	// Bind sets the task of a registration that has none, or the same, and
 	// keeps it until then. It returns false if it has another or is not there.
 	Bind(ctx context.Context, id, task string, until time.Time) (bool, error)
-	// Settle names a registration, and removes those of the same caller, route,
-	// task and name before it; what is queued for them is queued for it.
-	Settle(ctx context.Context, id, name string) error
+	// Settle names a registration and keeps it until then, and removes those of
+	// the same caller, route, task and name before it; what is queued for them is
+	// queued for it.
+	Settle(ctx context.Context, id, name string, until time.Time) error
 	// Checked notes that a target echoed a challenge.
 	Checked(ctx context.Context, id string, at time.Time) error
 	// Drop removes a registration.
 	Drop(ctx context.Context, id string) error
 	// Remove removes those of a caller for a task with a name, and returns how
-	// many there were. One without a task counts if it has the name.
+	// many there were.
 	Remove(ctx context.Context, route, principal, task, name string) (int, error)
 
-	// Queue adds a delivery; a registration has at most most of them that are
-	// not dead, else [ErrFull].
-	Queue(ctx context.Context, d Delivery, most int) error
+	// Queue adds a delivery, if a registration has not more of them that are not
+	// dead, and all registrations together, than may be, else [ErrFull].
+	Queue(ctx context.Context, d Delivery, most Most) error
 	// Due returns deliveries whose time has come, of each registration only the
 	// first that is not dead.
 	Due(ctx context.Context, now time.Time, limit int) ([]Delivery, error)
@@ -131,6 +137,12 @@ type Store interface {
 	// Expire removes registrations that are over, and dead letters from before,
 	// the oldest beyond most too.
 	Expire(ctx context.Context, now, before time.Time, most int) error
+}
+
+// Most is how much may be queued.
+type Most struct {
+	Deliveries, Bytes int // of a registration
+	All               int // deliveries of all
 }
 
 // Sealer encrypts what is kept; *envelope.Ring does.
@@ -181,7 +193,7 @@ func (b *Book) Register(ctx context.Context, r Registration, t Target) (Registra
 	r.ID, r.Ticket, r.Secret = random(), hash("ticket", ticket.Path), hash("secret", ticket.Secret)
 	r.Origin = u.Scheme + "://" + u.Host
 	r.CreatedAt = b.now()
-	r.Until = r.CreatedAt.Add(Keep)
+	r.Until = r.CreatedAt.Add(KeepDraft)
 	r.Sealed = b.seal.Seal(text, "push", "target", r.ID, r.Principal)
 	if err := b.store.AddRegistration(ctx, r, MostRegistrations); err != nil {
 		return r, Ticket{}, fmt.Errorf("registering a target: %w", err)
@@ -219,10 +231,17 @@ func (b *Book) Target(r *Registration) (Target, error) {
 	return t, nil
 }
 
+// Settled reports whether the agent has shown that it has the ticket.
+func (r *Registration) Settled() bool { return r.Until.Sub(r.CreatedAt) > KeepDraft }
+
 // Bind says which task a registration is about. It returns false if it is
 // about another.
 func (b *Book) Bind(ctx context.Context, r *Registration, task string) (bool, error) {
-	ok, err := b.store.Bind(ctx, r.ID, task, b.now().Add(Keep))
+	until := r.Until
+	if r.Settled() {
+		until = b.now().Add(Keep)
+	}
+	ok, err := b.store.Bind(ctx, r.ID, task, until)
 	if ok {
 		r.Task = task
 	}
@@ -231,7 +250,8 @@ func (b *Book) Bind(ctx context.Context, r *Registration, task string) (bool, er
 
 // Settle says that the agent has taken a config, under this name.
 func (b *Book) Settle(ctx context.Context, r *Registration, name string) error {
-	return b.store.Settle(ctx, r.ID, name)
+	r.Name, r.Until = name, b.now().Add(Keep)
+	return b.store.Settle(ctx, r.ID, r.Name, r.Until)
 }
 
 // Drop removes a registration and what is queued for it.
@@ -247,7 +267,7 @@ func (b *Book) Remove(ctx context.Context, route, principal, task, name string) 
 func (b *Book) Queue(ctx context.Context, r *Registration, body []byte) (string, error) {
 	d := Delivery{ID: random(), Registration: r.ID, CreatedAt: b.now()}
 	d.NextAt, d.Sealed = d.CreatedAt, b.seal.Seal(body, "push", "body", d.ID)
-	if err := b.store.Queue(ctx, d, MostQueued); err != nil {
+	if err := b.store.Queue(ctx, d, Most{MostQueued, MostBytes, MostWaiting}); err != nil {
 		return "", fmt.Errorf("queueing a notification: %w", err)
 	}
 	b.Wake()

@@ -233,7 +233,7 @@ func (c *Courier) try(ctx context.Context, r *Registration, d *Delivery, set *Se
 	if err != nil {
 		return &failure{reason: ReasonInternal, final: true, err: err}
 	}
-	if why := set.Refuses(ctx, t.URL); why != "" {
+	if why := set.Refuses(t.URL); why != "" {
 		return &failure{reason: ReasonTarget, final: true, refuse: true, err: errors.New(why)}
 	}
 	if set.Challenge && r.CheckedAt.IsZero() {

@@ -92,7 +92,7 @@ func newRig(t *testing.T) *rig {
 	r.book = push.NewBook(db.Push(), ring, r.now)
 	r.settings = push.Settings{
 		Issuer: "https://gateway.example", Challenge: true, Insecure: true, Attempts: 3, MaxAge: time.Hour,
-		Refuses: func(context.Context, string) string { return "" },
+		Refuses: func(string) string { return "" },
 	}
 	return r
 }
@@ -329,7 +329,7 @@ func TestRefusedTargets(t *testing.T) {
 		{"metadata", "https://169.254.169.254/latest", secure, push.ReasonAddress},
 		{"metadata although private is allowed", "http://169.254.169.254/latest", nil, push.ReasonAddress},
 		{"IPv4 in IPv6", "https://[::ffff:127.0.0.1]/", secure, push.ReasonAddress},
-		{"no longer listed", inside.URL, func(r *rig) { r.settings.Refuses = func(context.Context, string) string { return "not listed" } }, push.ReasonTarget},
+		{"no longer listed", inside.URL, func(r *rig) { r.settings.Refuses = func(string) string { return "not listed" } }, push.ReasonTarget},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRig(t)

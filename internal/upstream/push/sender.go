@@ -49,7 +49,7 @@ type Settings struct {
 	Attempts  int
 	MaxAge    time.Duration
 	// Refuses says why a target may not be sent to, "" if it may.
-	Refuses func(ctx context.Context, target string) string
+	Refuses func(target string) string
 }
 
 // sender speaks HTTP with targets.

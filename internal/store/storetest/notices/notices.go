@@ -53,7 +53,7 @@ func (p pushed) ok(err error) {
 func (p pushed) queue(id, registration string, after time.Duration) push.Delivery {
 	p.t.Helper()
 	d := push.Delivery{ID: id, Registration: registration, Sealed: []byte("body " + id), CreatedAt: base(), NextAt: base().Add(after)}
-	p.ok(p.Queue(p.t.Context(), d, 100))
+	p.ok(p.Queue(p.t.Context(), d, push.Most{Deliveries: 100, Bytes: 1000, All: 100}))
 	return d
 }
 
@@ -127,8 +127,12 @@ func pushSettle(t *testing.T, p pushed) {
 	p.add(registration("bobs", "bob", "t1", "one"))
 	p.queue("d1", "old", 0)
 	p.add(registration("new", "alice", "t1", "draft"))
-	p.ok(p.Settle(t.Context(), "new", "one"))
+	until := base().Add(5 * time.Hour)
+	p.ok(p.Settle(t.Context(), "new", "one", until))
 	p.gone("old")
+	if got, err := p.ByID(t.Context(), "new", base()); err != nil || got.Name != "one" || !got.Until.Equal(until) {
+		t.Errorf("settled: %+v, %v", got, err)
+	}
 	for _, id := range []string{"new", "other", "bobs"} {
 		if _, err := p.ByID(t.Context(), id, base()); err != nil {
 			t.Errorf("%q: %v", id, err)
@@ -146,16 +150,17 @@ func pushRemove(t *testing.T, p pushed) {
 	p.add(registration("c", "alice", "t2", "one"))
 	p.add(registration("d", "bob", "t1", "one"))
 	p.queue("d1", "a", 0)
-	if n, err := p.Remove(t.Context(), "agent", "alice", "t1", "one"); n != 2 || err != nil {
+	if n, err := p.Remove(t.Context(), "agent", "alice", "t1", "one"); n != 1 || err != nil {
 		t.Errorf("removed %d, %v", n, err)
 	}
 	p.gone("a")
-	p.gone("b")
 	p.due(0)
 	p.ok(p.Drop(t.Context(), "d"))
 	p.gone("d")
-	if _, err := p.ByID(t.Context(), "c", base()); err != nil {
-		t.Error(err)
+	for _, id := range []string{"b", "c"} {
+		if _, err := p.ByID(t.Context(), id, base()); err != nil {
+			t.Errorf("%q: %v", id, err)
+		}
 	}
 }
 
@@ -189,11 +194,13 @@ func pushQueue(t *testing.T, p pushed) {
 	p.ok(p.Done(t.Context(), "d1"))
 	p.due(time.Minute, "d2", "d3")
 	more := push.Delivery{ID: "d4", Registration: "a", CreatedAt: base(), NextAt: base(), Sealed: []byte{1}}
-	if err := p.Queue(t.Context(), more, 1); !errors.Is(err, push.ErrFull) {
-		t.Errorf("full: %v", err)
+	for _, most := range []push.Most{{Deliveries: 1, Bytes: 1000, All: 100}, {Deliveries: 100, Bytes: len("body d2"), All: 100}, {Deliveries: 100, Bytes: 1000, All: 2}} {
+		if err := p.Queue(t.Context(), more, most); !errors.Is(err, push.ErrFull) {
+			t.Errorf("full by %+v: %v", most, err)
+		}
 	}
 	more.Registration = "nobody"
-	if err := p.Queue(t.Context(), more, 1); !errors.Is(err, push.ErrUnknown) {
+	if err := p.Queue(t.Context(), more, push.Most{Deliveries: 100, Bytes: 1000, All: 100}); !errors.Is(err, push.ErrUnknown) {
 		t.Errorf("for nobody: %v", err)
 	}
 }
