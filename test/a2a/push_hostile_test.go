@@ -188,7 +188,9 @@ func TestHostileNotifications(t *testing.T) {
 			return notify(t, c.URL, secret, told("mine"), "X-A2A-Notification-Token", "other")
 		}},
 		{"use the key of a caller", 401, func() harness.Response { return notify(t, c.URL, "", told("mine"), "X-API-Key", g.Key) }},
-		{"look", 405, func() harness.Response { return harness.Do(t, http.MethodGet, c.URL, nil, "Authorization", "Bearer "+secret) }},
+		{"look", 405, func() harness.Response {
+			return harness.Do(t, http.MethodGet, c.URL, nil, "Authorization", "Bearer "+secret)
+		}},
 		{"tell of the task of another caller", 403, func() harness.Response { return notify(t, c.URL, secret, told("bobs")) }},
 		{"tell of a task that the ticket is not for", 403, func() harness.Response { return notify(t, c.URL, secret, told("new")) }},
 		{"tell in the context of another caller", 403, func() harness.Response {
@@ -303,7 +305,9 @@ func TestNoTaskNoTicket(t *testing.T) {
 		`"error":{"code":-32603,"message":"broken"}`,
 		`"result":{"message":{"messageId":"m2","role":"ROLE_AGENT","parts":[{"text":"task"}]}}`,
 	} {
-		n.answer = func(id json.RawMessage, _ string) string { return fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,%s}`, id, answer) }
+		n.answer = func(id json.RawMessage, _ string) string {
+			return fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,%s}`, id, answer)
+		}
 		post(t, g, "/agent", rpc("SendMessage", fmt.Sprintf(`{"message":{"messageId":"m1","role":"ROLE_USER","parts":[{"text":"x"}]},
 			"configuration":{"taskPushNotificationConfig":{"url":%q}}}`, h.URL)), "X-API-Key", g.Key)
 		c := n.last(t)

@@ -181,7 +181,9 @@ func TestPushWithMessage(t *testing.T) {
 			}
 			task := string(res.TaskInfo().TaskID)
 			var all []string
-			for !slices.ContainsFunc(all, func(s string) bool { return strings.Contains(s, "TASK_STATE_COMPLETED") || strings.Contains(s, `"completed"`) }) {
+			for !slices.ContainsFunc(all, func(s string) bool {
+				return strings.Contains(s, "TASK_STATE_COMPLETED") || strings.Contains(s, `"completed"`)
+			}) {
 				n := h.next(t)
 				if !strings.Contains(n.body, task) || n.header.Get("X-A2A-Notification-Token") != "t0ken" ||
 					n.header.Get("Authorization") != "Bearer "+n.header.Get("X-Portcullis-Signature") {

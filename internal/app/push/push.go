@@ -113,7 +113,7 @@ func (p *Part) Endpoints(cfg *config.Config) []gateway.Endpoint {
 	}
 	d := &desk.Desk{Book: p.book, Owners: p.env.Services.Owners, Gateway: p.env.Gateway, Recorder: p.env.Journal, Route: p.takes}
 	return []gateway.Endpoint{{
-		Name: "push", Path: agents.PushPath, Below: true, Methods: []string{http.MethodPost}, Rate: rate, MaxBody: desk.MaxBody,
+		Name: "push", Path: agents.PushPath, Below: true, Hidden: true, Methods: []string{http.MethodPost}, Rate: rate, MaxBody: desk.MaxBody,
 		Auth: []portcullis.Authenticator{d.Authenticator()}, Handler: d,
 	}}
 }
