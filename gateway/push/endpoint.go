@@ -200,6 +200,9 @@ func (d *Desk) bind(ctx context.Context, r *push.Registration, n *a2a.Reply) err
 	if err != nil {
 		return unavailable(err)
 	}
+	if !ok && r.Task == n.TaskID { // it was removed in this moment
+		return unavailable(push.ErrUnknown)
+	}
 	if !ok {
 		return foreign("notification of a task that the ticket is not for")
 	}

@@ -335,6 +335,37 @@ func TestContainedCaller(t *testing.T) {
 	}
 }
 
+// TestRevokedKey: what was registered with a key is forgotten when the key is
+// revoked, with what waits for it.
+func TestRevokedKey(t *testing.T) {
+	h, n := newReceiver(t), newNotifier(t)
+	g := harness.Start(t, route(n.url, h.config("")))
+	key, id := g.NewKey("skills:*")
+	n.ask(t, g, key, "mine", h.URL)
+	c := n.last(t)
+	if _, err := g.API().RevokeKey(t.Context(), id, "leaked"); err != nil {
+		t.Fatal(err)
+	}
+	limit := time.After(20 * time.Second)
+	for {
+		r := notify(t, c.URL, c.Token, told("mine"))
+		if r.Status == http.StatusUnauthorized {
+			break
+		}
+		if r.Status != http.StatusAccepted && r.Status != http.StatusNotFound {
+			t.Fatalf("got %d %s", r.Status, r.Body)
+		}
+		select {
+		case <-limit:
+			t.Fatal("the ticket is still good")
+		default:
+		}
+	}
+	if len(h.told) > 0 {
+		t.Errorf("told %v", <-h.told)
+	}
+}
+
 // TestQueueSurvivesRestart: what was taken is delivered by the next process,
 // and what cannot be delivered can be sent again.
 func TestQueueSurvivesRestart(t *testing.T) {

@@ -139,7 +139,7 @@ func checkSignature(t *testing.T, g *harness.Gateway, h *receiver, n notice) {
 	if err := json.NewDecoder(resp.Body).Decode(&keys); err != nil {
 		t.Fatal(err)
 	}
-	sig, err := jose.ParseSigned(n.header.Get("X-Portcullis-Signature"), []jose.SignatureAlgorithm{jose.EdDSA})
+	sig, err := jose.ParseSignedCompact(n.header.Get("X-Portcullis-Signature"), []jose.SignatureAlgorithm{jose.EdDSA})
 	if err != nil {
 		t.Fatal(err)
 	}

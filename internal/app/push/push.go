@@ -8,7 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
+	"slices"
 	"sync/atomic"
 
 	"github.com/portcullis-dev/portcullis"
@@ -104,11 +104,7 @@ func (p *Part) Groups() []admin.Group { return []admin.Group{api.Group(p.book, p
 
 // Endpoints is where agents give notifications, if any route takes them.
 func (p *Part) Endpoints(cfg *config.Config) []gateway.Endpoint {
-	any := false
-	for i := range cfg.Routes {
-		any = any || cfg.Routes[i].SpeaksA2A() && cfg.Routes[i].A2A.Push.ThroughGateway()
-	}
-	if !any {
+	if !slices.ContainsFunc(cfg.Routes, func(r config.Route) bool { return r.SpeaksA2A() && r.A2A.Push.ThroughGateway() }) {
 		return nil
 	}
 	d := &desk.Desk{Book: p.book, Owners: p.env.Services.Owners, Gateway: p.env.Gateway, Recorder: p.env.Journal, Route: p.takes}
@@ -146,7 +142,7 @@ func (p *Part) standing(ctx context.Context, r *push.Registration) push.Standing
 		case errors.Is(err, apikey.ErrNotFound): // a credential of another kind
 		case err != nil:
 			return push.Held
-		case strings.EqualFold(view.Status.String(), apikey.StatusRevoked.String()):
+		case view.Status == apikey.StatusRevoked:
 			return push.Ended
 		}
 	}
