@@ -96,15 +96,29 @@ func (g *Registrar) call(ctx context.Context, who portcullis.Principal, m *portc
 		}
 		return err
 	}
+	if !a2a.MayHoldPush(m) {
+		return nil
+	}
 	raw, found, err := notice.Edit(m, func(c notice.Config) (notice.Config, bool, error) {
 		c, err := g.register(ctx, who, m, c)
 		return c, true, err
 	})
-	if err != nil || !found {
+	if err != nil {
 		return err
 	}
-	m.Raw = raw
-	restore(m)
+	if found {
+		m.Raw = raw
+		restore(m)
+	}
+	facts, err := a2a.Look(m)
+	if err != nil {
+		return err
+	}
+	for _, target := range facts.PushURLs { // what was not found in its place must not reach the agent
+		if !strings.HasPrefix(target, g.base+"/") {
+			return notSupported("push target in a place of its own")
+		}
+	}
 	return nil
 }
 

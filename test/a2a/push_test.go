@@ -73,7 +73,7 @@ func TestPushNotifications(t *testing.T) {
 	h := newReceiver(t)
 	upstream, seen := startAgent(t)
 	g := harness.Start(t, route(upstream, h.config("")))
-	for _, w := range ways {
+	for _, w := range ways[:3] {
 		t.Run(w.name, func(t *testing.T) {
 			c := newClient(t, g.URL, g.Key, w)
 			asked, err := c.SendMessage(t.Context(), text("ask"))

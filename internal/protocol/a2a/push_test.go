@@ -66,12 +66,16 @@ func FuzzReadPush(f *testing.F) {
 		type ids struct {
 			ID     string `json:"id"`
 			TaskID string `json:"taskId"`
+			Snake  string `json:"task_id"`
 		}
 		var found []string
 		add := func(raw json.RawMessage, task bool) {
 			var i ids
 			if err := json.Unmarshal(raw, &i); err != nil {
 				t.Fatalf("accepted %q: %v", body, err)
+			}
+			if i.TaskID == "" {
+				i.TaskID = i.Snake
 			}
 			if task {
 				i.TaskID = i.ID

@@ -141,7 +141,7 @@ func findInMessage(raw []byte, at span, kind jsonrpc.Kind, old bool) (span, push
 	}
 	names, form := []string{"taskPushNotificationConfig"}, formFlat
 	if old {
-		names, form = []string{"pushNotificationConfig", "pushNotification"}, formInner
+		names, form = []string{"pushNotificationConfig", "pushNotification", "push_notification_config", "push_notification"}, formInner // the members of a config have one spelling
 	}
 	for _, name := range names {
 		if inner, kind := at.inside(raw, name); kind == jsonrpc.Object {

@@ -78,6 +78,8 @@ func TestForms(t *testing.T) {
 		"0.3 message":             {call(t, "0.3", "", rpc("message/send", `{"message":`+message3+`,"configuration":{"pushNotificationConfig":`+config03+`}}`)), ""},
 		"0.3 message over HTTP":   {call(t, "0.3", "/v1/message:send", `{"message":`+message3+`,"configuration":{"pushNotificationConfig":`+config03+`}}`), ""},
 		"0.3 of Protocol Buffers": {call(t, "0.3", "/v1/message:send", `{"message":`+messageP+`,"configuration":{"pushNotification":`+config03+`}}`), ""},
+		"0.3 with underscores":    {call(t, "0.3", "/v1/message:send", `{"message":{"message_id":"m","role":"ROLE_USER","content":[{"text":"x"}]},"configuration":{"push_notification":`+config03+`}}`), ""},
+		"0.3 parts, underscores":  {call(t, "0.3", "/v1/message:send", `{"message":{"kind":"message","message_id":"m","role":"user","parts":[{"kind":"text","text":"x"}]},"configuration":{"push_notification_config":`+config03+`}}`), ""},
 		"0.3 config":              {call(t, "0.3", "", rpc("tasks/pushNotificationConfig/set", wrapped("t1"))), "t1"},
 		"1.0 answer to a config":  {reply(t, "1.0", a2a.CreatePushConfig, "", flat("t1")), "t1"},
 		"1.0 answer over HTTP":    {reply(t, "1.0", a2a.GetPushConfig, "/tasks/t1/pushNotificationConfigs/one", flat("t1")), "t1"},
