@@ -71,23 +71,23 @@ func TestOutsideOfCalls(t *testing.T) {
 		raw := []byte(`{"text":"` + text + `"}`)
 		return &portcullis.Message{Direction: portcullis.ToClient, Shape: portcullis.ShapeResult, Raw: raw, Params: raw}
 	}
-	if m, err := r.Review(t.Context(), name, who, call, message("hello")); err != nil || !strings.Contains(string(m.Raw), "hello") {
+	if m, err := r.Outside(name).Review(t.Context(), who, call, message("hello")); err != nil || !strings.Contains(string(m.Raw), "hello") {
 		t.Errorf("got %v", err)
 	}
-	if _, err := r.Review(t.Context(), name, who, call, message("a CANARY")); err == nil {
+	if _, err := r.Outside(name).Review(t.Context(), who, call, message("a CANARY")); err == nil {
 		t.Error("what a rule forbids passed")
 	}
-	if err := r.Welcome(t.Context(), name, who); err != nil {
+	if err := r.Outside(name).Welcome(t.Context(), who); err != nil {
 		t.Error(err)
 	}
-	if err := r.Welcome(t.Context(), name, portcullis.Principal{ID: "mallory"}); err == nil {
+	if err := r.Outside(name).Welcome(t.Context(), portcullis.Principal{ID: "mallory"}); err == nil {
 		t.Error("who is contained is welcome")
 	}
 	for _, g := range []*Gateway{r.Gateway, New(r.Gateway.log)} {
-		if _, err := g.Review(t.Context(), "nowhere", who, call, message("hello")); err == nil {
+		if _, err := g.Outside("nowhere").Review(t.Context(), who, call, message("hello")); err == nil {
 			t.Error("passed without a route")
 		}
-		if err := g.Welcome(t.Context(), "nowhere", who); err == nil {
+		if err := g.Outside("nowhere").Welcome(t.Context(), who); err == nil {
 			t.Error("welcome without a route")
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/portcullis-dev/portcullis"
 	agents "github.com/portcullis-dev/portcullis/gateway/a2a"
 	"github.com/portcullis-dev/portcullis/gateway/inproc"
+	"github.com/portcullis-dev/portcullis/gateway/outside"
 	"github.com/portcullis-dev/portcullis/gateway/refusal"
 	"github.com/portcullis-dev/portcullis/internal/authz/ownership"
 	"github.com/portcullis-dev/portcullis/internal/obs"
@@ -35,17 +36,11 @@ const (
 	headerTokenShort = "A2A-Notification-Token"   // as the Go SDK does
 )
 
-// Reviewer is the data plane; *gateway.Gateway is one.
-type Reviewer interface {
-	Welcome(ctx context.Context, route string, who portcullis.Principal) error
-	Review(ctx context.Context, route string, who portcullis.Principal, call, m *portcullis.Message) (*portcullis.Message, error)
-}
-
 // Desk takes notifications.
 type Desk struct {
 	Book     *push.Book
 	Owners   *ownership.Ledger
-	Gateway  Reviewer
+	Guards   func(route string) *outside.Guards
 	Recorder portcullis.Recorder
 	// Route returns what a route says of notifications; ok is false if it takes
 	// none.
@@ -157,7 +152,7 @@ func (d *Desk) take(req *http.Request) error {
 	}
 	limits.MaxBytes = MaxBody
 	who := portcullis.Principal{ID: r.Principal, KeyID: r.KeyID, Method: Method}
-	if err := d.Gateway.Welcome(ctx, r.Route, who); err != nil {
+	if err := d.Guards(r.Route).Welcome(ctx, who); err != nil {
 		return err
 	}
 	var n a2a.Reply
@@ -219,7 +214,7 @@ func (d *Desk) bind(ctx context.Context, r *push.Registration, n *a2a.Reply) err
 // the guards had to say.
 func (d *Desk) review(ctx context.Context, r *push.Registration, who portcullis.Principal, n *a2a.Reply) ([]byte, error) {
 	call := portcullis.Message{Shape: portcullis.ShapeRequest, Method: a2a.SubscribeToTask, TaskID: n.TaskID, Version: n.Version, Suffix: n.Suffix}
-	m, err := d.Gateway.Review(ctx, r.Route, who, &call, &n.Message)
+	m, err := d.Guards(r.Route).Review(ctx, who, &call, &n.Message)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway"
+	"github.com/portcullis-dev/portcullis/gateway/privacy"
 	"github.com/portcullis-dev/portcullis/gateway/use"
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/audit/feed"
@@ -124,6 +125,12 @@ type Publishing interface {
 
 // Notifying is a part that keeps what callers registered for notifications.
 type Notifying interface{ Notifications() *push.Book }
+
+// Guarding is a part that guards of personal data read.
+type Guarding interface {
+	// Privacy is what they read.
+	Privacy() privacy.Deps
+}
 
 // Containing is a part that holds callers back.
 type Containing interface {

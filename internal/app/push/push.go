@@ -107,7 +107,7 @@ func (p *Part) Endpoints(cfg *config.Config) []gateway.Endpoint {
 	if !slices.ContainsFunc(cfg.Routes, func(r config.Route) bool { return r.SpeaksA2A() && r.A2A.Push.ThroughGateway() }) {
 		return nil
 	}
-	d := &desk.Desk{Book: p.book, Owners: p.env.Services.Owners, Gateway: p.env.Gateway, Recorder: p.env.Journal, Route: p.takes}
+	d := &desk.Desk{Book: p.book, Owners: p.env.Services.Owners, Guards: p.env.Gateway.Outside, Recorder: p.env.Journal, Route: p.takes}
 	return []gateway.Endpoint{{
 		Name: "push", Path: agents.PushPath, Below: true, Hidden: true, Methods: []string{http.MethodPost}, Rate: rate, MaxBody: desk.MaxBody,
 		Auth: []portcullis.Authenticator{d.Authenticator()}, Handler: d,
@@ -146,7 +146,7 @@ func (p *Part) standing(ctx context.Context, r *push.Registration) push.Standing
 			return push.Ended
 		}
 	}
-	if err := p.env.Gateway.Welcome(ctx, r.Route, portcullis.Principal{ID: r.Principal, KeyID: r.KeyID, Method: desk.Method}); err != nil {
+	if err := p.env.Gateway.Outside(r.Route).Welcome(ctx, portcullis.Principal{ID: r.Principal, KeyID: r.KeyID, Method: desk.Method}); err != nil {
 		return push.Held
 	}
 	return push.Good
