@@ -106,6 +106,9 @@ const (
 	EventBreakGlassEnded   EventType = "BREAK_GLASS_ENDED"
 	EventReportMade        EventType = "REPORT_MADE" // a report for auditors was collected
 
+	EventBackupCreated  EventType = "BACKUP_CREATED"  // pending: the root key is about to be copied
+	EventBackupVerified EventType = "BACKUP_VERIFIED" // a drill restored a backup into a scratch folder
+	EventBackupRestored EventType = "BACKUP_RESTORED" // what was written after the backup is lost
 	EventGatewayStarted EventType = "GATEWAY_STARTED"
 	EventGatewayStopped EventType = "GATEWAY_STOPPED"
 )

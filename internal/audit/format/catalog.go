@@ -137,6 +137,9 @@ var meanings = []Meaning{
 	{"CONFIG_CHANGED", "Configuration changed", entityManagement, actUpdate, "Update", ecsConfig, isChange},
 	{"MAINTENANCE_ON", "Maintenance on", appLifecycle, appDisable, "Disable", ecsConfig, isChange},
 	{"MAINTENANCE_OFF", "Maintenance off", appLifecycle, appEnable, "Enable", ecsConfig, isChange},
+	{"BACKUP_CREATED", "Backup created", entityManagement, actRead, "Read", ecsConfig, isAccess},
+	{"BACKUP_VERIFIED", "Backup restored for a drill", entityManagement, actOther, "Verify", ecsConfig, isInfo},
+	{"BACKUP_RESTORED", "Data folder restored from a backup", appLifecycle, actOther, "Restore", ecsConfig, isChange},
 	{"GATEWAY_STARTED", "Gateway started", appLifecycle, appStart, "Start", ecsProcess, isStart},
 	{"GATEWAY_STOPPED", "Gateway stopped", appLifecycle, appStop, "Stop", ecsProcess, isEnd},
 

@@ -120,6 +120,7 @@ var metrics = [...]Metric{
 	{detection, "portcullis_risk_score", Histogram, "", "Scores of callers after each event that counts.", nil},
 	{detection, "portcullis_risk_subjects", Gauge, "", "Callers and addresses of which something is kept that counts.", nil},
 	{detection, "portcullis_incidents_open", Gauge, "", "Incidents that nobody has closed.", nil},
+	{detection, "portcullis_incidents_open_by_severity", Gauge, "", "Incidents that nobody has closed, by how bad they are.", []Label{{"severity", "`P1`, `P2`, `P3`, `P4`"}}},
 	{detection, "portcullis_containments_active", Gauge, "", "Containments in force.", nil},
 	{detection, "portcullis_break_glass", Gauge, "", "Break-glass grants in force.", nil},
 	{detection, "portcullis_consents", Gauge, "", "Consents in force.", nil},

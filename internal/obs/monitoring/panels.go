@@ -108,6 +108,7 @@ var rows = [...]row{
 	{"Detection", []panel{
 		{"Risk and response", "Open incidents, containments in force, callers that are watched.", "timeseries", "short", 8, []query{
 			{"incidents", `sum(portcullis_incidents_open{` + byJob + `})`},
+			{"{{severity}}", `sum by (severity) (portcullis_incidents_open_by_severity{` + byJob + `})`},
 			{"containments", `sum(portcullis_containments_active{` + byJob + `})`},
 			{"watched", `sum(portcullis_risk_subjects{` + byJob + `})`},
 			{"score, 95 %", `histogram_quantile(0.95, sum by (le) (rate(portcullis_risk_score_bucket{` + byJob + `}[$__rate_interval])))`}}},
