@@ -15,7 +15,7 @@ var ErrUnknownTarget = errors.New("is nothing that there are rules for")
 
 // Find returns the targets in a folder or a named file. With kinds, it looks
 // only for these; a named file is then taken for what it is said to be.
-func Find(t *tree.Tree, kinds ...rule.Kind) ([]Target, error) { return find(families(), t, kinds) }
+func Find(t *tree.Tree, kinds ...rule.Kind) ([]Target, error) { return find(families(Options{}), t, kinds) }
 
 func find(all []family, t *tree.Tree, kinds []rule.Kind) ([]Target, error) {
 	var out []Target
@@ -46,7 +46,7 @@ func nameOf(t *tree.Tree, p string) string {
 }
 
 // Rules returns what all rules say of themselves, by kind and id.
-func Rules() []rule.Meta { return metas(families()) }
+func Rules() []rule.Meta { return metas(families(Options{})) }
 
 func metas(all []family) []rule.Meta {
 	var out []rule.Meta

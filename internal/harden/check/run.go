@@ -26,7 +26,11 @@ type Options struct {
 	// Limit bounds the time of one rule on one target, by default a minute.
 	Limit time.Duration
 
-	only func(rule.Meta) bool // for tests
+	// Getenv is os.LookupEnv, for configurations that name variables.
+	Getenv func(string) (string, bool)
+
+	// Only is asked which rules look, by default all.
+	Only func(rule.Meta) bool
 }
 
 // Report is what all rules said of all targets.
@@ -54,7 +58,7 @@ type Result struct {
 
 // Run lets every rule look at the targets of its kind.
 func Run(ctx context.Context, targets []Target, o Options) Report {
-	return run(ctx, families(), targets, o)
+	return run(ctx, families(o), targets, o)
 }
 
 func run(ctx context.Context, all []family, targets []Target, o Options) Report {
@@ -101,7 +105,7 @@ func look(ctx context.Context, all []family, target Target, o Options) TargetRep
 		out.Error = clean(err.Error())
 	}
 	for _, b := range all[i].rules {
-		if o.only != nil && !o.only(b.meta) {
+		if o.Only != nil && !o.Only(b.meta) {
 			continue
 		}
 		r := Result{Rule: b.meta, ID: b.meta.ID, Severity: b.meta.Severity}

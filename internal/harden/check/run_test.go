@@ -125,7 +125,7 @@ func TestFind(t *testing.T) {
 func TestRulesAreTold(t *testing.T) {
 	seen := map[string]bool{}
 	total := 0
-	for _, f := range families() {
+	for _, f := range families(Options{}) {
 		total += len(f.rules)
 	}
 	for _, m := range Rules() {
