@@ -172,7 +172,7 @@ func (d *demo) hasHistory(ctx context.Context) bool {
 // freePorts takes a free port where nobody asked for one and the usual one is
 // taken.
 func (d *demo) freePorts(ctx context.Context) {
-	def := config.DefaultServer()
+	def := config.Default().Server
 	for _, p := range []struct {
 		flag *string
 		def  string

@@ -11,6 +11,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/config/incident"
 	"github.com/portcullis-dev/portcullis/internal/config/outline"
 	"github.com/portcullis-dev/portcullis/internal/config/secrets"
+	"github.com/portcullis-dev/portcullis/internal/config/server"
 	"github.com/portcullis-dev/portcullis/internal/config/telemetry"
 )
 
@@ -37,7 +38,7 @@ type Config struct {
 // Default returns the configuration of an empty file. It has no route.
 func Default() *Config {
 	return &Config{
-		Server: DefaultServer(), Identity: identity.Default(), Access: DefaultAccess(), Security: DefaultSecurity(), Inspect: DefaultInspect(), Secrets: secrets.Default(),
+		Server: server.Default(), Identity: identity.Default(), Access: DefaultAccess(), Security: DefaultSecurity(), Inspect: DefaultInspect(), Secrets: secrets.Default(),
 		Store: DefaultStore(), Audit: audit.Default(), Detect: detect.Default(), Incident: incident.Default(), Telemetry: telemetry.Default(),
 	}
 }
@@ -102,6 +103,9 @@ func (c *Config) Masked() string { return c.view().TOML() }
 
 // MaskedJSON returns what Masked returns, as JSON.
 func (c *Config) MaskedJSON() ([]byte, error) { return c.view().JSON() }
+
+// PlainSecrets returns the settings whose secret stands in the file itself.
+func (c *Config) PlainSecrets() []string { return c.view().PlainSecrets() }
 
 const intro = `Portcullis configuration.
 

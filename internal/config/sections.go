@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/portcullis-dev/portcullis/internal/config/field"
 )
 
 // Security is [security].
@@ -20,10 +22,10 @@ func DefaultSecurity() Security { return Security{} }
 func (s Security) Validate() error {
 	var errs []error
 	for i, a := range s.AllowIPs {
-		errs = append(errs, addressRange("allow_ips", i, a))
+		errs = append(errs, field.AddressRange("allow_ips", i, a))
 	}
 	for i, a := range s.DenyIPs {
-		errs = append(errs, addressRange("deny_ips", i, a))
+		errs = append(errs, field.AddressRange("deny_ips", i, a))
 	}
 	for i, p := range s.CustomSensitiveParams {
 		if strings.TrimSpace(p) == "" {

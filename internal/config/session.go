@@ -33,7 +33,7 @@ func (c *Config) Sessions(listen string) token.Config {
 	s := c.Identity.Session.Service()
 	s.On, s.Documents, s.RefreshPrefix = c.SessionsOn(), c.SignsCards(), c.Identity.APIKey.Prefix+"rt_"
 	if s.Issuer == "" {
-		s.Issuer = c.Server.publicBase(listen)
+		s.Issuer = c.Server.PublicBase(listen)
 	}
 	if len(s.Audience) == 0 {
 		s.Audience = []string{s.Issuer}

@@ -3,11 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
-	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/portcullis-dev/portcullis/internal/authn/jwt"
 	"github.com/portcullis-dev/portcullis/internal/config/identity"
@@ -47,50 +43,10 @@ func (c *Config) AskScopes(method string) []string {
 	return out
 }
 
-// publicBase returns the address under which callers know the gateway, without
-// a slash at the end; listen is the address it really listens on.
-func (s Server) publicBase(listen string) string {
-	switch {
-	case s.PublicURL != "":
-		return strings.TrimSuffix(s.PublicURL, "/")
-	case s.HTTPS.Hostname != "":
-		return "https://" + s.HTTPS.Hostname
-	case s.TLS.Cert != "":
-		return "https://" + listen
-	}
-	return "http://" + listen
-}
-
-// hasName reports whether callers can know the gateway by one address.
-func (s Server) hasName() bool {
-	if s.PublicURL != "" || s.HTTPS.Hostname != "" {
-		return true
-	}
-	host, _, err := net.SplitHostPort(s.Listen)
-	if err != nil || host == "" {
-		return false
-	}
-	addr, err := netip.ParseAddr(host)
-	return err != nil || !addr.IsUnspecified()
-}
-
 // ResourceURL returns the URL of a route as callers use it: what their tokens
 // are for (RFC 8707). listen is the address the gateway really listens on.
 func (c *Config) ResourceURL(r *Route, listen string) string {
-	return c.Server.publicBase(listen) + r.Path
-}
-
-// checkPublicURL checks server.public_url.
-func checkPublicURL(s string) error {
-	if s == "" {
-		return nil
-	}
-	u, err := url.Parse(s)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || !isHost(u.Host) || u.User != nil ||
-		strings.Trim(u.Path, "/") != "" || strings.ContainsAny(s, "?#") {
-		return fmt.Errorf(`public_url: %q: want a URL without a path, such as "https://mcp.example.com"`, s)
-	}
-	return nil
+	return c.Server.PublicBase(listen) + r.Path
 }
 
 // checkTokens checks that a route's methods have the issuer they need, and that
@@ -104,7 +60,7 @@ func (c *Config) checkTokens(i int) error {
 		}
 		if t != nil && t.Issuer == "" {
 			errs = append(errs, fmt.Errorf("auth[%d]: %q: needs identity.%s.issuer", j, method, method))
-		} else if t != nil && !c.Server.hasName() {
+		} else if t != nil && !c.Server.HasName() {
 			errs = append(errs, fmt.Errorf("auth[%d]: %q: needs server.public_url, because server.listen is no address that tokens could be for", j, method))
 		}
 	}

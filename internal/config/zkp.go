@@ -15,7 +15,7 @@ func (c *Config) ZKPAudience(listen string) string {
 	if a := c.Identity.ZKP.Audience; a != "" {
 		return strings.TrimSuffix(a, "/")
 	}
-	return c.Server.publicBase(listen)
+	return c.Server.PublicBase(listen)
 }
 
 // checkProofs checks that a route that takes logins by proof can have any.
@@ -28,7 +28,7 @@ func (c *Config) checkProofs(i int) error {
 
 func (c *Config) checkZKPAudience() error {
 	z := c.Identity.ZKP
-	if z.VerificationKey != "" && z.Audience == "" && !c.Server.hasName() {
+	if z.VerificationKey != "" && z.Audience == "" && !c.Server.HasName() {
 		return errors.New("audience: want one, or server.public_url, because server.listen is no address that challenges could be for")
 	}
 	return nil

@@ -1,10 +1,13 @@
-package config
+// Package server is [server]: where the gateway listens, and what it accepts
+// before anyone is known.
+package server
 
 import (
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -24,7 +27,7 @@ type Server struct {
 	ShutdownGrace  time.Duration `toml:"shutdown_grace" doc:"How long running calls and streams may take to finish at shutdown."`
 	TLS            TLS           `toml:"tls" doc:"Certificate of the listener for callers."`
 	HTTPS          HTTPS         `toml:"https" doc:"What happens to plain HTTP behind a TLS-terminating proxy."`
-	Limits         ServerLimits  `toml:"limits" doc:"Limits on connections and headers."`
+	Limits         Limits        `toml:"limits" doc:"Limits on connections and headers."`
 	Log            Log           `toml:"log" doc:"The operational log on standard error."`
 }
 
@@ -44,9 +47,9 @@ type HTTPS struct {
 	Hostname string `toml:"hostname" example:"\"mcp.example.com\"" doc:"Host name that plain GET and HEAD requests are redirected to. Without it they are refused."`
 }
 
-// ServerLimits is [server.limits].
-type ServerLimits struct {
-	HeaderBytes              Size          `toml:"header_bytes" doc:"Largest request header."`
+// Limits is [server.limits].
+type Limits struct {
+	HeaderBytes              field.Size    `toml:"header_bytes" doc:"Largest request header."`
 	HeaderTimeout            time.Duration `toml:"header_timeout" doc:"Time a caller has to send the header."`
 	BodyTimeout              time.Duration `toml:"body_timeout" doc:"Time a caller has to send the body."`
 	IdleTimeout              time.Duration `toml:"idle_timeout" doc:"How long an unused connection is kept."`
@@ -60,14 +63,14 @@ type Log struct {
 	Format string `toml:"format" enum:"auto|json|text" doc:"Form of a line; auto is text on a terminal and json elsewhere."`
 }
 
-// DefaultServer returns the defaults of [server].
-func DefaultServer() Server {
+// Default returns the defaults of [server].
+func Default() Server {
 	return Server{
 		Listen: "127.0.0.1:8080", AdminListen: "127.0.0.1:9090", Environment: "production",
 		ShutdownGrace: 30 * time.Second,
 		HTTPS:         HTTPS{Require: edge.HTTPSAuto},
 		TLS:           TLS{MinVersion: "1.2", Reload: time.Minute},
-		Limits: ServerLimits{
+		Limits: Limits{
 			HeaderBytes: 16 << 10, HeaderTimeout: 10 * time.Second, BodyTimeout: 30 * time.Second,
 			IdleTimeout: 2 * time.Minute, MaxConnections: 10000, MaxConnectionsPerAddress: 256,
 		},
@@ -85,13 +88,13 @@ func (s Server) Validate() error {
 		}
 	}
 	for i, p := range s.TrustedProxies {
-		errs = append(errs, addressRange("trusted_proxies", i, p))
+		errs = append(errs, field.AddressRange("trusted_proxies", i, p))
 		if prefix, err := netip.ParsePrefix(p); err == nil && prefix.Bits() == 0 {
 			errs = append(errs, fmt.Errorf("trusted_proxies[%d]: %q: would trust every caller", i, p))
 		}
 	}
 	for i, h := range s.AllowedHosts {
-		if !isHost(h) {
+		if !field.IsHost(h) {
 			errs = append(errs, fmt.Errorf(`allowed_hosts[%d]: %q: want a host name such as "mcp.example.com"`, i, h))
 		}
 	}
@@ -122,7 +125,7 @@ func (h HTTPS) Validate() error {
 	if h.Hostname == "" {
 		return nil
 	}
-	if !isHost(h.Hostname) {
+	if !field.IsHost(h.Hostname) {
 		return fmt.Errorf(`hostname: %q: want a host name such as "mcp.example.com"`, h.Hostname)
 	}
 	if h.Require == edge.HTTPSNever {
@@ -132,7 +135,7 @@ func (h HTTPS) Validate() error {
 }
 
 // Validate checks [server.limits].
-func (l ServerLimits) Validate() error {
+func (l Limits) Validate() error {
 	return errors.Join(
 		field.AtLeast("header_bytes", int64(l.HeaderBytes), 1024),
 		field.Between("header_timeout", l.HeaderTimeout, time.Second, time.Hour),
@@ -143,7 +146,7 @@ func (l ServerLimits) Validate() error {
 	)
 }
 
-func listenAddress(field, s string) error {
+func listenAddress(name, s string) error {
 	host, port, err := net.SplitHostPort(s)
 	if err == nil {
 		_, err = strconv.ParseUint(port, 10, 16)
@@ -152,40 +155,47 @@ func listenAddress(field, s string) error {
 		_, err = netip.ParseAddr(host)
 	}
 	if err != nil {
-		return fmt.Errorf(`%s: %q: want an address and port such as "127.0.0.1:8080"`, field, s)
+		return fmt.Errorf(`%s: %q: want an address and port such as "127.0.0.1:8080"`, name, s)
 	}
 	return nil
 }
 
-func addressRange(field string, i int, s string) error {
-	if _, err := netip.ParseAddr(s); err == nil {
-		return nil
+// PublicBase returns the address under which callers know the gateway, without
+// a slash at the end; listen is the address it really listens on.
+func (s Server) PublicBase(listen string) string {
+	switch {
+	case s.PublicURL != "":
+		return strings.TrimSuffix(s.PublicURL, "/")
+	case s.HTTPS.Hostname != "":
+		return "https://" + s.HTTPS.Hostname
+	case s.TLS.Cert != "":
+		return "https://" + listen
 	}
-	prefix, err := netip.ParsePrefix(s)
-	if err != nil {
-		return fmt.Errorf(`%s[%d]: %q: want an address or a range such as "10.0.0.0/8"`, field, i, s)
-	}
-	if prefix != prefix.Masked() {
-		return fmt.Errorf("%s[%d]: %q: has bits set beyond the prefix, want %q", field, i, s, prefix.Masked())
-	}
-	return nil
+	return "http://" + listen
 }
 
-// isHost accepts a DNS name or an address, with or without a port.
-func isHost(s string) bool {
-	if host, port, err := net.SplitHostPort(s); err == nil {
-		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-			return false
-		}
-		s = host
-	}
-	if _, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
+// HasName reports whether callers can know the gateway by one address.
+func (s Server) HasName() bool {
+	if s.PublicURL != "" || s.HTTPS.Hostname != "" {
 		return true
 	}
-	for label := range strings.SplitSeq(s, ".") {
-		if label == "" || len(label) > 63 || !field.IsToken(label) || label[0] == '-' || label[len(label)-1] == '-' {
-			return false
-		}
+	host, _, err := net.SplitHostPort(s.Listen)
+	if err != nil || host == "" {
+		return false
 	}
-	return len(s) <= 253
+	addr, err := netip.ParseAddr(host)
+	return err != nil || !addr.IsUnspecified()
+}
+
+// checkPublicURL checks server.public_url.
+func checkPublicURL(s string) error {
+	if s == "" {
+		return nil
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || !field.IsHost(u.Host) || u.User != nil ||
+		strings.Trim(u.Path, "/") != "" || strings.ContainsAny(s, "?#") {
+		return fmt.Errorf(`public_url: %q: want a URL without a path, such as "https://mcp.example.com"`, s)
+	}
+	return nil
 }

@@ -1,0 +1,16 @@
+package check
+
+import (
+	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/settings"
+)
+
+// families is every kind of target. A new one is a line here and a package that
+// has Rules, Find and Load:
+//
+//	files(rule.Dockerfile, dockerfile.Rules(), dockerfile.Find, dockerfile.Load)
+func families(o Options) []family {
+	return []family{
+		files(rule.Config, settings.Rules(), settings.Find, settings.Load(o.Getenv)),
+	}
+}
