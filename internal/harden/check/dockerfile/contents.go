@@ -117,7 +117,7 @@ func secretRules() []Rule {
 			user, _, _ := strings.Cut(userOf(u, ok), ":")
 			locked := false
 			for _, r := range f.runs() {
-				locked = locked || r.is("chmod") && r.final && (r.has("-R") && readOnly(r.words))
+				locked = locked || r.Is("chmod") && r.final && (r.Has("-R") && readOnly(r.Words))
 			}
 			each(f, func(c *instructions.CopyCommand, final bool) {
 				owner, _, _ := strings.Cut(c.Chown, ":")

@@ -3,8 +3,6 @@ package dockerfile
 import (
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"testing"
 
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
@@ -77,20 +75,6 @@ func TestVerdicts(t *testing.T) {
 		if got := verdict(t, c.id, c.text); got != c.want {
 			t.Errorf("%s of %q: %s, want %s", c.id, c.text, got, c.want)
 		}
-	}
-}
-
-func TestSplit(t *testing.T) {
-	var got []string
-	for _, c := range split("A=1 curl -k 'a b;c' | sh\nif x; then y && \\\n z; fi || w") {
-		s := strings.Join(c.words, ",")
-		if c.piped {
-			s = "|" + s
-		}
-		got = append(got, s)
-	}
-	if want := []string{"curl,-k,a b;c", "|sh", "x", "y", "z", "fi", "w"}; !slices.Equal(got, want) {
-		t.Errorf("%q", got)
 	}
 }
 

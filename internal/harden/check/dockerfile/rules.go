@@ -173,10 +173,10 @@ func userRules() []Rule {
 		}, func(f *File) ([]rule.Finding, error) {
 			var found []rule.Finding
 			for _, r := range f.runs() {
-				if r.is("addgroup") || r.is("groupadd") || r.is("adduser") || r.is("useradd") {
+				if r.Is("addgroup") || r.Is("groupadd") || r.Is("adduser") || r.Is("useradd") {
 					base := image.Parse(f.expand(f.root(r.stage)))
-					if base.Name == "node" && slices.Contains(r.words, "1000") {
-						found = append(found, f.at(r.line, "%s takes number 1000, which %s gives to node", r.words[0], base.Name))
+					if base.Name == "node" && slices.Contains(r.Words, "1000") {
+						found = append(found, f.at(r.line, "%s takes number 1000, which %s gives to node", r.Words[0], base.Name))
 					}
 				}
 			}

@@ -7,20 +7,9 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/shell"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/topic"
 )
-
-// interpreter reports whether a command runs what it reads.
-func (c command) interpreter() bool {
-	for _, name := range [...]string{"sh", "bash", "ash", "dash", "zsh", "python", "python3", "node", "perl", "ruby"} {
-		if c.is(name) {
-			return true
-		}
-	}
-	return false
-}
-
-func (c command) fetches() bool { return c.is("curl") || c.is("wget") }
 
 func runRules() []Rule {
 	return []Rule{
@@ -30,14 +19,11 @@ func runRules() []Rule {
 			Guides: []string{"S0-48", "S3-19"}, CWE: []string{"CWE-494"}, Fix: "Fetch the file, compare its checksum, then run it; or install a package.",
 		}, func(f *File) []rule.Finding {
 			var found []rule.Finding
-			runs := f.runs()
-			for i, r := range runs {
-				piped := r.piped && r.interpreter() && i > 0 && runs[i-1].line == r.line && runs[i-1].fetches()
-				inline := r.interpreter() && r.has("-c") && (strings.Contains(strings.Join(r.words, " "), "$(curl") || strings.Contains(strings.Join(r.words, " "), "$(wget"))
-				if piped || inline {
-					found = append(found, f.at(r.line, "what is fetched is given to %s", r.words[0]))
+			each(f, func(c *instructions.RunCommand, _ bool) {
+				for _, unseen := range shell.Unseen(text(c)) {
+					found = append(found, f.at(line(c.Location()), "what is fetched is given to %s", unseen.Words[0]))
 				}
-			}
+			})
 			return found
 		}),
 		eachRun(topic.Transport, rule.Meta{
@@ -46,11 +32,11 @@ func runRules() []Rule {
 			Guides: []string{"S0-48", "S0-53"}, CWE: []string{"CWE-295"}, Fix: "Take the option out; add the authority's certificate where one is missing.",
 		}, func(r run) string {
 			switch {
-			case r.is("curl") && r.has("-k", "--insecure"), r.is("wget") && r.has("--no-check-certificate"),
-				r.is("pip") && r.has("--trusted-host"), r.is("pip3") && r.has("--trusted-host"),
-				(r.is("apt-get") || r.is("apt")) && r.has("--allow-unauthenticated", "--force-yes"), r.is("apk") && r.has("--allow-untrusted"),
-				r.is("npm", "config", "set", "strict-ssl", "false"), r.is("git") && strings.Contains(strings.Join(r.words, " "), "sslVerify=false"):
-				return r.words[0] + " does not check where it downloads from"
+			case r.Is("curl") && r.Has("-k", "--insecure"), r.Is("wget") && r.Has("--no-check-certificate"),
+				r.Is("pip") && r.Has("--trusted-host"), r.Is("pip3") && r.Has("--trusted-host"),
+				(r.Is("apt-get") || r.Is("apt")) && r.Has("--allow-unauthenticated", "--force-yes"), r.Is("apk") && r.Has("--allow-untrusted"),
+				r.Is("npm", "config", "set", "strict-ssl", "false"), r.Is("git") && strings.Contains(strings.Join(r.Words, " "), "sslVerify=false"):
+				return r.Words[0] + " does not check where it downloads from"
 			}
 			return ""
 		}),
@@ -59,7 +45,7 @@ func runRules() []Rule {
 			Why:    "sudo in a container is a way back to root for whoever gets in.",
 			Guides: []string{"S0-59"}, CWE: []string{"CWE-250"}, Fix: "Run what needs rights before USER, and leave sudo out.",
 		}, func(r run) string {
-			if r.words[0] == "sudo" || (r.is("apt-get") || r.is("apt") || r.is("apk") || r.is("yum") || r.is("dnf")) && slices.Contains(r.words, "sudo") {
+			if r.Words[0] == "sudo" || (r.Is("apt-get") || r.Is("apt") || r.Is("apk") || r.Is("yum") || r.Is("dnf")) && slices.Contains(r.Words, "sudo") {
 				return "sudo is used or installed"
 			}
 			return ""
@@ -69,15 +55,15 @@ func runRules() []Rule {
 			Why:    "A set-user-id program of root makes root of whoever finds a hole in it.",
 			Guides: []string{"S0-59", "S0-51"}, CWE: []string{"CWE-269"}, Verify: "docker run --rm --entrypoint find IMAGE / -perm /6000", Fix: "Take the bit out: chmod u-s,g-s FILE.",
 		}, func(r run) string {
-			if r.is("chmod") {
-				for _, w := range r.words[1:] {
+			if r.Is("chmod") {
+				for _, w := range r.Words[1:] {
 					digits := strings.TrimPrefix(w, "0")
 					if len(digits) == 4 && strings.Trim(digits, "01234567") == "" && strings.IndexByte("24567", digits[0]) >= 0 || strings.Contains(w, "+s") {
 						return "chmod " + w + " gives rights of the owner"
 					}
 				}
 			}
-			if r.is("setcap") && !strings.Contains(strings.Join(r.words, " "), "cap_net_bind_service") {
+			if r.Is("setcap") && !strings.Contains(strings.Join(r.Words, " "), "cap_net_bind_service") {
 				return "setcap gives a program capabilities"
 			}
 			return ""
@@ -87,8 +73,8 @@ func runRules() []Rule {
 			Why:    "Any process in the container can change what others run.",
 			Guides: []string{"S0-49", "S0-59"}, CWE: []string{"CWE-732"}, Verify: "docker run --rm --entrypoint find IMAGE / -perm -002 -type f", Fix: "Give the right to the one user who needs it.",
 		}, func(r run) string {
-			if r.is("chmod") {
-				for _, w := range r.words[1:] {
+			if r.Is("chmod") {
+				for _, w := range r.Words[1:] {
 					if w == "777" || w == "0777" || w == "666" || w == "0666" || w == "a+w" || w == "o+w" || w == "ugo+w" || w == "a+rwx" || w == "a+rwX" {
 						return "chmod " + w
 					}
@@ -121,7 +107,7 @@ func packageRules() []Rule {
 			Why:    "Recommended packages are code that nobody asked for and everybody has to patch.",
 			Guides: []string{"S0-58"}, CWE: []string{"CWE-1104"}, Fix: "Add --no-install-recommends.",
 		}, func(r run) string {
-			if (r.is("apt-get", "install") || r.is("apt", "install")) && !r.has("--no-install-recommends") && !strings.Contains(strings.Join(r.words, " "), "APT::Install-Recommends=") {
+			if (r.Is("apt-get", "install") || r.Is("apt", "install")) && !r.Has("--no-install-recommends") && !strings.Contains(strings.Join(r.Words, " "), "APT::Install-Recommends=") {
 				return "apt installs recommended packages"
 			}
 			return ""
@@ -131,7 +117,7 @@ func packageRules() []Rule {
 			Why:    "Old lists make later installs take old versions, and the image larger.",
 			Guides: []string{"S0-49"}, CWE: []string{"CWE-459"}, Fix: "End the same RUN with rm -rf /var/lib/apt/lists/*, or use a cache mount.",
 		}, func(r run) string {
-			apt := (r.is("apt-get", "update") || r.is("apt", "update")) && r.final
+			apt := (r.Is("apt-get", "update") || r.Is("apt", "update")) && r.final
 			if apt && !strings.Contains(r.all, "/var/lib/apt/lists") && !strings.Contains(r.all, "apt-get dist-clean") {
 				return "the lists that apt fetches stay in the image"
 			}
@@ -144,10 +130,10 @@ func packageRules() []Rule {
 		}, func(r run) string {
 			var names []string
 			switch {
-			case r.is("apt-get", "install") || r.is("apt", "install"):
-				names = r.words[slices.Index(r.words, "install")+1:]
-			case r.is("apk", "add"):
-				names = r.words[slices.Index(r.words, "add")+1:]
+			case r.Is("apt-get", "install") || r.Is("apt", "install"):
+				names = r.Words[slices.Index(r.Words, "install")+1:]
+			case r.Is("apk", "add"):
+				names = r.Words[slices.Index(r.Words, "add")+1:]
 			}
 			for i, n := range names {
 				if strings.HasPrefix(n, "-") || strings.HasPrefix(n, ".") || strings.Contains(n, "$") || strings.ContainsAny(n, "=~<>/") {
@@ -166,7 +152,7 @@ func packageRules() []Rule {
 			Guides: []string{"S0-49", "S3-21"}, CWE: []string{"CWE-1104"}, Fix: "Install in a build stage and copy the results into the last one.",
 		}, func(r run) string {
 			for _, name := range [...]string{"apt-get", "apt", "apk", "yum", "dnf", "microdnf"} {
-				if r.final && (r.is(name, "install") || r.is(name, "add")) {
+				if r.final && (r.Is(name, "install") || r.Is(name, "add")) {
 					return name + " installs packages in the last stage"
 				}
 			}
@@ -178,30 +164,16 @@ func packageRules() []Rule {
 			Guides: []string{"S0-48", "S0-58"}, CWE: []string{"CWE-829"}, Verify: "Build twice on different days and compare.",
 			Fix: "Use npm ci, yarn --immutable, pnpm install --frozen-lockfile, uv sync --frozen or pip install --require-hashes.",
 		}, func(r run) string {
-			switch {
-			case (r.is("npm", "install") || r.is("npm", "i")) && !r.has("-g", "--global"):
-				return "npm install does not keep to the lock file"
-			case (r.is("npm", "install") || r.is("npm", "i")) && slices.ContainsFunc(r.words[2:], func(w string) bool { return !strings.HasPrefix(w, "-") && strings.LastIndexByte(w, '@') < 1 }):
-				return "a global npm package has no version"
-			case r.is("yarn", "install") && !r.has("--immutable", "--frozen-lockfile"), r.is("yarn") && len(r.words) == 1:
-				return "yarn may change the lock file"
-			case r.is("pnpm", "install") && !r.has("--frozen-lockfile"):
-				return "pnpm may change the lock file"
-			case (r.is("pip", "install") || r.is("pip3", "install")) && !r.has("--require-hashes", "--no-deps", "--no-index"):
-				return "pip install does not compare hashes"
-			case r.is("go", "get"):
-				return "go get changes what the lock file says"
-			}
-			return ""
+			return r.Loose()
 		}),
 	}
 }
 
 // builds reports whether a command compiles or bundles.
-func (c command) builds() bool {
+func (r run) builds() bool {
 	switch {
-	case c.is("npm", "run", "build"), c.is("yarn", "build"), c.is("yarn", "run", "build"), c.is("pnpm", "build"), c.is("pnpm", "run", "build"), c.is("tsc"), c.is("npx", "tsc"),
-		c.is("go", "build"), c.is("go", "install"), c.is("cargo", "build"), c.is("make"), c.is("gcc"), c.is("g++"), c.is("mvn"), c.is("gradle"), c.is("javac"):
+	case r.Is("npm", "run", "build"), r.Is("yarn", "build"), r.Is("yarn", "run", "build"), r.Is("pnpm", "build"), r.Is("pnpm", "run", "build"), r.Is("tsc"), r.Is("npx", "tsc"),
+		r.Is("go", "build"), r.Is("go", "install"), r.Is("cargo", "build"), r.Is("make"), r.Is("gcc"), r.Is("g++"), r.Is("mvn"), r.Is("gradle"), r.Is("javac"):
 		return true
 	}
 	return false
@@ -215,7 +187,7 @@ func buildRules() []Rule {
 			Guides: []string{"S3-21", "S0-49"}, CWE: []string{"CWE-1104"}, Fix: "Build in a first stage, FROM … AS build, and copy the result into a second one.",
 		}, func(r run) string {
 			if r.final && r.builds() {
-				return strings.Join(r.words[:min(3, len(r.words))], " ") + " runs in the last stage"
+				return strings.Join(r.Words[:min(3, len(r.Words))], " ") + " runs in the last stage"
 			}
 			return ""
 		}),
@@ -237,7 +209,7 @@ func buildRules() []Rule {
 			each(f, func(c *instructions.CopyCommand, final bool) { look(c, c.SourcePaths, final) })
 			for _, r := range f.runs() {
 				for _, name := range [...]string{"npm", "yarn", "pnpm", "bun"} {
-					installs = installs || r.is(name, "ci") || r.is(name, "install") || r.is(name, "i") || name == "yarn" && r.is(name)
+					installs = installs || r.Is(name, "ci") || r.Is(name, "install") || r.Is(name, "i") || name == "yarn" && r.Is(name)
 				}
 			}
 			if at == 0 || installs {
@@ -254,11 +226,11 @@ func buildRules() []Rule {
 			omitted := map[int]bool{}
 			for _, r := range f.runs() {
 				switch {
-				case (r.is("npm", "ci") || r.is("npm", "install")) && (r.has("--only", "--omit", "--production")):
+				case (r.Is("npm", "ci") || r.Is("npm", "install")) && (r.Has("--only", "--omit", "--production")):
 					omitted[r.stage] = true
-				case r.is("npm", "ci") || r.is("npm", "install"):
+				case r.Is("npm", "ci") || r.Is("npm", "install"):
 					omitted[r.stage] = false
-				case r.is("npm", "run", "build") && omitted[r.stage]:
+				case r.Is("npm", "run", "build") && omitted[r.stage]:
 					found = append(found, f.at(r.line, "npm run build follows an install without development dependencies"))
 				}
 			}
