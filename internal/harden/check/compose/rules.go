@@ -127,7 +127,9 @@ func rightRules() []Rule {
 		}, func(f *File, s service) []rule.Finding {
 			n := s.Get("security_opt")
 			return one(f, s, lists(n, "no-new-privileges:true", "no-new-privileges", "no-new-privileges=true") == nil, "security_opt lacks no-new-privileges:true", n)
-		}), mendEach(func(f *File, s service) []rule.Edit { return f.withField(s, "security_opt", `["no-new-privileges:true"]`) })),
+		}), mendEach(func(f *File, s service) []rule.Edit {
+			return f.withField(s, "security_opt", `["no-new-privileges:true"]`)
+		})),
 		each(topic.Isolation, rule.Meta{
 			ID: "compose-unconfined", Severity: rule.High, Title: "Seccomp and AppArmor are not switched off",
 			Why:    "Unconfined takes away walls that the runtime puts up by default.",

@@ -8,9 +8,9 @@ import (
 func TestParse(t *testing.T) {
 	digest := "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 	for in, want := range map[string]Ref{
-		"node":                          {Repository: "node", Name: "node"},
-		"node:20-alpine":                {Repository: "node", Name: "node", Tag: "20-alpine"},
-		"r.example:5000/a/b":            {Repository: "r.example:5000/a/b", Name: "b"},
+		"node":                           {Repository: "node", Name: "node"},
+		"node:20-alpine":                 {Repository: "node", Name: "node", Tag: "20-alpine"},
+		"r.example:5000/a/b":             {Repository: "r.example:5000/a/b", Name: "b"},
 		"r.example:5000/a/b:1@" + digest: {Repository: "r.example:5000/a/b", Name: "b", Tag: "1", Digest: digest},
 	} {
 		if got := Parse(in); got != want {

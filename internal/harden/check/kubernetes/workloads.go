@@ -278,4 +278,3 @@ func jobRules() []Rule {
 		}),
 	}
 }
-
