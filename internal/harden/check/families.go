@@ -1,8 +1,10 @@
 package check
 
 import (
+	"github.com/portcullis-dev/portcullis/internal/harden/check/attest"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/settings"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/suppress"
 )
 
 // families is every kind of target. A new one is a line here and a package that
@@ -12,5 +14,7 @@ import (
 func families(o Options) []family {
 	return []family{
 		files(rule.Config, settings.Rules(), settings.Find, settings.Load(o.Getenv)),
+		given(rule.Attestation, attest.Rules()),
+		given(rule.Suppressions, suppress.Rules()),
 	}
 }
