@@ -91,7 +91,7 @@ func (t *text) target(target check.TargetReport) {
 	}
 	t.line(bold, "%s", head)
 	for _, r := range failing {
-		t.line(colourOf(r.Severity), "  %-8s  %s  [%s]", r.Severity, r.Rule.Title, r.ID)
+		t.line(colourOf(r.Severity), "  %-8s  failed: %s  [%s]", r.Severity, r.Rule.Title, r.ID)
 		for i, f := range r.Findings {
 			if i == maxPlaces {
 				t.line(faint, "            and %d more", len(r.Findings)-i)
