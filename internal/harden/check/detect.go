@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"path/filepath"
 	"slices"
 
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
@@ -15,7 +16,9 @@ var ErrUnknownTarget = errors.New("is nothing that there are rules for")
 
 // Find returns the targets in a folder or a named file. With kinds, it looks
 // only for these; a named file is then taken for what it is said to be.
-func Find(t *tree.Tree, kinds ...rule.Kind) ([]Target, error) { return find(families(Options{}), t, kinds) }
+func Find(t *tree.Tree, kinds ...rule.Kind) ([]Target, error) {
+	return find(families(Options{}), t, kinds)
+}
 
 func find(all []family, t *tree.Tree, kinds []rule.Kind) ([]Target, error) {
 	var out []Target
@@ -28,7 +31,7 @@ func find(all []family, t *tree.Tree, kinds []rule.Kind) ([]Target, error) {
 			paths = []string{t.Files()[0].Path}
 		}
 		for _, p := range paths {
-			out = append(out, Target{Kind: f.kind, Name: nameOf(t, p), Tree: t, Path: p})
+			out = append(out, Target{Kind: f.kind, Name: shown(t, p), Tree: t, Path: p})
 		}
 	}
 	if len(out) == 0 && t.Single() {
@@ -37,12 +40,13 @@ func find(all []family, t *tree.Tree, kinds []rule.Kind) ([]Target, error) {
 	return out, nil
 }
 
-// nameOf shows a path of a tree as it would be named from where the tree was.
-func nameOf(t *tree.Tree, p string) string {
+// shown writes a path of a tree as it would be named from where the tree was.
+func shown(t *tree.Tree, p string) string {
+	root := filepath.ToSlash(t.Name())
 	if t.Single() {
-		return t.Name()
+		root = path.Dir(root)
 	}
-	return path.Join(t.Name(), p)
+	return path.Join(root, p)
 }
 
 // Rules returns what all rules say of themselves, by kind and id.

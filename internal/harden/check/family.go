@@ -18,6 +18,9 @@ type Target struct {
 	Path string     // in Tree: a file, or a folder
 	URL  string     // targets on the network
 	Seen any        // targets that the caller has loaded: a gateway's state
+
+	// Failed is why the caller could not load the target, if so.
+	Failed error
 }
 
 // bound is a rule that takes any target of its kind.
@@ -47,6 +50,9 @@ func files[T any](kind rule.Kind, rules []rule.Rule[T], find func(*tree.Tree) []
 func given[T any](kind rule.Kind, rules []rule.Rule[T]) family {
 	return from(kind, rules, func(_ context.Context, t Target) (T, error) {
 		seen, ok := t.Seen.(T)
+		if t.Failed != nil {
+			return seen, t.Failed
+		}
 		if !ok {
 			return seen, fmt.Errorf("looking at %q: nothing was loaded", t.Name)
 		}

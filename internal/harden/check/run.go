@@ -33,29 +33,6 @@ type Options struct {
 	Only func(rule.Meta) bool
 }
 
-// Report is what all rules said of all targets.
-type Report struct {
-	Targets []TargetReport `json:"targets"`
-}
-
-// TargetReport is what the rules said of one target.
-type TargetReport struct {
-	Kind    rule.Kind `json:"kind"`
-	Name    string    `json:"name"`
-	Error   string    `json:"error,omitempty"` // why it could not be read; all verdicts are unknown then
-	Results []Result  `json:"results"`         // one for every rule of the kind
-}
-
-// Result is what one rule said of one target.
-type Result struct {
-	Rule     rule.Meta      `json:"-"`
-	ID       string         `json:"rule"`
-	Verdict  rule.Verdict   `json:"verdict"`
-	Severity rule.Severity  `json:"severity"`
-	Reason   string         `json:"reason,omitempty"` // of unknown and skipped
-	Findings []rule.Finding `json:"findings,omitempty"`
-}
-
 // Run lets every rule look at the targets of its kind.
 func Run(ctx context.Context, targets []Target, o Options) Report {
 	return run(ctx, families(o), targets, o)
@@ -116,6 +93,7 @@ func look(ctx context.Context, all []family, target Target, o Options) TargetRep
 			r.Verdict, r.Reason = rule.Unknown, "the target could not be read"
 		default:
 			r.judge(ctx, b, loaded, o.Limit)
+			r.place(target)
 		}
 		out.Results = append(out.Results, r)
 	}
@@ -143,15 +121,33 @@ func (r *Result) judge(ctx context.Context, b bound, loaded any, limit time.Dura
 	case rule.Fail:
 		for _, f := range found {
 			f.Message, f.Evidence, f.Pointer = clean(f.Message), clean(f.Evidence), clean(f.Pointer)
-			r.Findings = append(r.Findings, f)
+			r.Findings = append(r.Findings, Finding{Finding: f})
 		}
-		slices.SortStableFunc(r.Findings, func(a, b rule.Finding) int {
+		slices.SortStableFunc(r.Findings, func(a, b Finding) int {
 			return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line, a.Column-b.Column, strings.Compare(a.Pointer, b.Pointer))
 		})
 		if err != nil {
 			r.Reason = clean(err.Error())
 		}
 	case rule.Pass:
+	}
+}
+
+// place writes the files of findings as they are named from where the check
+// runs, and gives each finding its fingerprint.
+func (r *Result) place(t Target) {
+	seen := map[string]int{}
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		if f.File != "" && t.Tree != nil {
+			f.File = shown(t.Tree, f.File)
+		}
+		print := fingerprint(r.ID, t, f.Finding)
+		f.Fingerprint = print
+		if n := seen[print]; n > 0 { // the same twice in a file: the second is another
+			f.Fingerprint = fmt.Sprintf("%s-%d", print, n)
+		}
+		seen[print]++
 	}
 }
 

@@ -127,13 +127,14 @@ const (
 	Gateway      Kind = "gateway"
 	Host         Kind = "host"
 	Attestation  Kind = "attestation"
+	Suppressions Kind = "suppressions"
 )
 
 // Kinds returns all kinds, in the order of reports.
 func Kinds() []Kind {
 	return []Kind{
 		Config, Gateway, Host, MCPEndpoint, A2AEndpoint, HTTPEndpoint, MCPClient, A2ACard, OSSA,
-		Dockerfile, Compose, Kubernetes, Helm, Nginx, Firewall, Systemd, CI, Env, Repository, Dependencies, Attestation,
+		Dockerfile, Compose, Kubernetes, Helm, Nginx, Firewall, Systemd, CI, Env, Repository, Dependencies, Attestation, Suppressions,
 	}
 }
 
