@@ -48,6 +48,62 @@ var hijacked = [...]struct{ action, advisory string }{
 }
 
 func actionRules() []Rule {
+	return append(releaseRules(), []Rule{
+		each(topic.Integrity, rule.Meta{
+			ID: "ci-image-unpinned", Severity: rule.Medium, Title: "Jobs run in images that are named by digest",
+			Why:    "An image that a tag names is another one after somebody pushed to it, and runs with the job's secrets.",
+			Guides: []string{"S0-49", "S3-24"}, CWE: []string{"CWE-494"}, Fix: "Append the digest: name:1.2.3@sha256:…",
+		}, anyFile, func(f *file) []rule.Finding {
+			var found []rule.Finding
+			look := func(n *yamltree.Node) {
+				if n.IsTable() {
+					if named := n.Get("image"); named != nil {
+						n = named
+					} else {
+						n = n.Get("name")
+					}
+				}
+				if v := n.Value(); v != "" && !image.Variable(v) && !image.Parse(v).Pinned() {
+					found = append(found, f.at("the image "+v+" has no digest", n))
+				}
+			}
+			look(f.doc.Get("image"))
+			for _, j := range f.jobs {
+				look(j.node.Get("container"))
+				if !f.github {
+					look(j.node.Get("image"))
+				}
+				services := j.node.Get("services")
+				for _, name := range services.Names() {
+					look(services.Get(name))
+				}
+				for _, item := range services.List() {
+					look(item)
+				}
+			}
+			return found
+		}),
+		each(topic.Integrity, rule.Meta{
+			ID: "ci-include-unpinned", Severity: rule.High, Title: "Included pipelines are named by commit",
+			Why:    "Who can write to the other project, or to the address, decides what this pipeline runs.",
+			Guides: []string{"S0-58"}, CWE: []string{"CWE-829"}, Fix: "Set ref to a commit, and integrity for a remote file.",
+		}, func(f *file) bool { return !f.github }, func(f *file) []rule.Finding {
+			var found []rule.Finding
+			include := f.doc.Get("include")
+			for _, n := range append(include.List(), include) {
+				switch {
+				case n.Get("project") != nil && !commit(n.Get("ref").Value()):
+					found = append(found, f.at("the included project "+n.Get("project").Value()+" is not named by commit", n.Get("ref"), n))
+				case n.Get("remote") != nil && n.Get("integrity") == nil:
+					found = append(found, f.at("the included address has no integrity", n))
+				}
+			}
+			return found
+		}),
+	}...)
+}
+
+func releaseRules() []Rule {
 	return []Rule{
 		eachStep(topic.Integrity, rule.Meta{
 			ID: "ci-action-unpinned", Severity: rule.High, Title: "Actions of others are named by commit",
@@ -109,57 +165,6 @@ func actionRules() []Rule {
 				}
 			}
 			return ""
-		}),
-		each(topic.Integrity, rule.Meta{
-			ID: "ci-image-unpinned", Severity: rule.Medium, Title: "Jobs run in images that are named by digest",
-			Why:    "An image that a tag names is another one after somebody pushed to it, and runs with the job's secrets.",
-			Guides: []string{"S0-49", "S3-24"}, CWE: []string{"CWE-494"}, Fix: "Append the digest: name:1.2.3@sha256:…",
-		}, anyFile, func(f *file) []rule.Finding {
-			var found []rule.Finding
-			look := func(n *yamltree.Node) {
-				if n.IsTable() {
-					if named := n.Get("image"); named != nil {
-						n = named
-					} else {
-						n = n.Get("name")
-					}
-				}
-				if v := n.Value(); v != "" && !image.Variable(v) && !image.Parse(v).Pinned() {
-					found = append(found, f.at("the image "+v+" has no digest", n))
-				}
-			}
-			look(f.doc.Get("image"))
-			for _, j := range f.jobs {
-				look(j.node.Get("container"))
-				if !f.github {
-					look(j.node.Get("image"))
-				}
-				services := j.node.Get("services")
-				for _, name := range services.Names() {
-					look(services.Get(name))
-				}
-				for _, item := range services.List() {
-					look(item)
-				}
-			}
-			return found
-		}),
-		each(topic.Integrity, rule.Meta{
-			ID: "ci-include-unpinned", Severity: rule.High, Title: "Included pipelines are named by commit",
-			Why:    "Who can write to the other project, or to the address, decides what this pipeline runs.",
-			Guides: []string{"S0-58"}, CWE: []string{"CWE-829"}, Fix: "Set ref to a commit, and integrity for a remote file.",
-		}, func(f *file) bool { return !f.github }, func(f *file) []rule.Finding {
-			var found []rule.Finding
-			include := f.doc.Get("include")
-			for _, n := range append(include.List(), include) {
-				switch {
-				case n.Get("project") != nil && !commit(n.Get("ref").Value()):
-					found = append(found, f.at("the included project "+n.Get("project").Value()+" is not named by commit", n.Get("ref"), n))
-				case n.Get("remote") != nil && n.Get("integrity") == nil:
-					found = append(found, f.at("the included address has no integrity", n))
-				}
-			}
-			return found
 		}),
 	}
 }

@@ -22,6 +22,62 @@ func (j *job) permissions() *yamltree.Node {
 }
 
 func rightRules() []Rule {
+	return append(permissionRules(), []Rule{
+		each(topic.Isolation, rule.Meta{
+			ID: "ci-self-hosted-pull-request", Severity: rule.High, Title: "Pull requests do not run on machines of one's own",
+			Why:    "Anybody who opens a pull request runs code on that machine, and what it leaves there waits for the next job.",
+			Guides: []string{"S3-2"}, CWE: []string{"CWE-653"}, Fix: "Use hosted runners for pull requests, or ones that are thrown away after each job.",
+		}, github, func(f *file) []rule.Finding {
+			var found []rule.Finding
+			for _, j := range f.jobs {
+				on := j.node.Get("runs-on")
+				text := on.Value() + on.Get("group").Value()
+				for _, item := range append(on.List(), on.Get("labels").List()...) {
+					text += " " + item.Value()
+				}
+				if strings.Contains(text, "self-hosted") && f.on("pull_request", "pull_request_target", "issue_comment") {
+					found = append(found, f.at("job "+j.name+": runs pull requests on a self-hosted machine", on))
+				}
+			}
+			return found
+		}),
+		each(topic.Resources, rule.Meta{
+			ID: "ci-timeout", Severity: rule.Info, Title: "Jobs end",
+			Why:    "A job that hangs holds its runner and its token for six hours.",
+			Guides: []string{"S3-46"}, CWE: []string{"CWE-400"}, Fix: "Add timeout-minutes to every job.",
+		}, github, func(f *file) []rule.Finding {
+			var found []rule.Finding
+			for _, j := range f.jobs {
+				if j.node.Get("timeout-minutes") == nil && j.node.Get("uses") == nil {
+					found = append(found, f.at("job "+j.name+": has no timeout-minutes", j.node))
+				}
+			}
+			return found
+		}),
+		each(topic.Isolation, rule.Meta{
+			ID: "ci-docker-without-tls", Severity: rule.Medium, Title: "The container engine of a job is reached over TLS",
+			Why:    "Without it every container of the network controls the engine.",
+			Guides: []string{"S0-53"}, CWE: []string{"CWE-319"}, Fix: "Set DOCKER_TLS_CERTDIR: \"/certs\", or build with a tool that needs no engine.",
+		}, anyFile, func(f *file) []rule.Finding {
+			var found []rule.Finding
+			tables := []*yamltree.Node{f.doc.Get("variables"), f.doc.Get("env")}
+			for _, j := range f.jobs {
+				tables = append(tables, j.node.Get("variables"), j.node.Get("env"))
+			}
+			for _, t := range tables {
+				if n := t.Get("DOCKER_TLS_CERTDIR"); n != nil && n.Value() == "" {
+					found = append(found, f.at("DOCKER_TLS_CERTDIR is empty", n))
+				}
+				if n := t.Get("DOCKER_HOST"); strings.HasPrefix(n.Value(), "tcp://") && strings.HasSuffix(n.Value(), ":2375") {
+					found = append(found, f.at("DOCKER_HOST is reached without TLS", n))
+				}
+			}
+			return found
+		}),
+	}...)
+}
+
+func permissionRules() []Rule {
 	return []Rule{
 		each(topic.Privilege, rule.Meta{
 			ID: "ci-permissions-missing", Severity: rule.Medium, Title: "Workflows say which rights they need",
@@ -84,57 +140,6 @@ func rightRules() []Rule {
 				return "checkout keeps its credentials"
 			}
 			return ""
-		}),
-		each(topic.Isolation, rule.Meta{
-			ID: "ci-self-hosted-pull-request", Severity: rule.High, Title: "Pull requests do not run on machines of one's own",
-			Why:    "Anybody who opens a pull request runs code on that machine, and what it leaves there waits for the next job.",
-			Guides: []string{"S3-2"}, CWE: []string{"CWE-653"}, Fix: "Use hosted runners for pull requests, or ones that are thrown away after each job.",
-		}, github, func(f *file) []rule.Finding {
-			var found []rule.Finding
-			for _, j := range f.jobs {
-				on := j.node.Get("runs-on")
-				text := on.Value() + on.Get("group").Value()
-				for _, item := range append(on.List(), on.Get("labels").List()...) {
-					text += " " + item.Value()
-				}
-				if strings.Contains(text, "self-hosted") && f.on("pull_request", "pull_request_target", "issue_comment") {
-					found = append(found, f.at("job "+j.name+": runs pull requests on a self-hosted machine", on))
-				}
-			}
-			return found
-		}),
-		each(topic.Resources, rule.Meta{
-			ID: "ci-timeout", Severity: rule.Info, Title: "Jobs end",
-			Why:    "A job that hangs holds its runner and its token for six hours.",
-			Guides: []string{"S3-46"}, CWE: []string{"CWE-400"}, Fix: "Add timeout-minutes to every job.",
-		}, github, func(f *file) []rule.Finding {
-			var found []rule.Finding
-			for _, j := range f.jobs {
-				if j.node.Get("timeout-minutes") == nil && j.node.Get("uses") == nil {
-					found = append(found, f.at("job "+j.name+": has no timeout-minutes", j.node))
-				}
-			}
-			return found
-		}),
-		each(topic.Isolation, rule.Meta{
-			ID: "ci-docker-without-tls", Severity: rule.Medium, Title: "The container engine of a job is reached over TLS",
-			Why:    "Without it every container of the network controls the engine.",
-			Guides: []string{"S0-53"}, CWE: []string{"CWE-319"}, Fix: "Set DOCKER_TLS_CERTDIR: \"/certs\", or build with a tool that needs no engine.",
-		}, anyFile, func(f *file) []rule.Finding {
-			var found []rule.Finding
-			tables := []*yamltree.Node{f.doc.Get("variables"), f.doc.Get("env")}
-			for _, j := range f.jobs {
-				tables = append(tables, j.node.Get("variables"), j.node.Get("env"))
-			}
-			for _, t := range tables {
-				if n := t.Get("DOCKER_TLS_CERTDIR"); n != nil && n.Value() == "" {
-					found = append(found, f.at("DOCKER_TLS_CERTDIR is empty", n))
-				}
-				if n := t.Get("DOCKER_HOST"); strings.HasPrefix(n.Value(), "tcp://") && strings.HasSuffix(n.Value(), ":2375") {
-					found = append(found, f.at("DOCKER_HOST is reached without TLS", n))
-				}
-			}
-			return found
 		}),
 	}
 }

@@ -19,6 +19,54 @@ var dependencyScanner = regexp.MustCompile(`(?i)\b(trivy|grype|govulncheck|osv-s
 func (s step) scans() bool { return scanner.MatchString(s.uses) || scanner.MatchString(s.script) }
 
 func scanRules() []Rule {
+	return append(presentScanRules(), []Rule{
+		eachStep(topic.Supply, rule.Meta{
+			ID: "ci-scan-ignored", Severity: rule.High, Title: "What a scan finds stops the pipeline",
+			Why:    "A scan whose result nobody has to look at is not looked at.",
+			Guides: []string{"S0-46", "S0-58", "S3-22", "S3-46"}, CWE: []string{"CWE-754"},
+			Fix: "Take out || true, continue-on-error, allow_failure and exit-code 0; list accepted findings by name.",
+		}, func(s step) string {
+			if !s.scans() {
+				return ""
+			}
+			n := s.node
+			switch {
+			case n.Get("continue-on-error").True(), s.job.node.Get("continue-on-error").True(), n.Get("allow_failure").True():
+				return "goes on whatever the scan finds"
+			case n.Get("with", "exit-code").Value() == "0":
+				return "the scan's exit code is 0"
+			}
+			for _, line := range strings.Split(s.script, "\n") {
+				if scanner.MatchString(line) && (strings.Contains(line, "|| true") || strings.Contains(line, "|| :") || strings.Contains(line, "|| exit 0") || strings.Contains(line, "|| echo") || strings.Contains(line, "--exit-code 0") || strings.Contains(line, "--exit-code=0")) {
+					return "the scan's result is thrown away"
+				}
+			}
+			return ""
+		}),
+		each(topic.Supply, rule.Meta{
+			ID: "ci-scan-without-build", Severity: rule.Medium, Title: "The image that is scanned is the one that was built",
+			Why:    "A scan of an image that the workflow does not build fails, or looks at an older one from the registry.",
+			Guides: []string{"S3-46"}, CWE: []string{"CWE-1188"}, Verify: "Look at the log of the scan: which digest it scanned.",
+			Fix: "Build the image in the same job before the scan, and scan it by digest.",
+		}, github, func(f *file) []rule.Finding {
+			var found []rule.Finding
+			for _, j := range f.jobs {
+				built := j.node.Get("needs") != nil
+				for _, s := range j.steps {
+					name, _ := s.action()
+					built = built || strings.Contains(name, "docker/build-push-action") || strings.Contains(s.script, "docker build") || strings.Contains(s.script, "buildx build") || strings.Contains(s.script, "podman build") || strings.Contains(s.script, "buildah") || strings.Contains(s.script, "ko build") || strings.Contains(name, "docker/bake-action") || strings.Contains(s.script, "docker pull")
+					ref := s.node.Get("with", "image-ref")
+					if ref.Value() != "" && strings.Contains(ref.Value(), "github.sha") && !built {
+						found = append(found, f.at("job "+j.name+": scans "+ref.Value()+", which nothing has built", ref))
+					}
+				}
+			}
+			return found
+		}),
+	}...)
+}
+
+func presentScanRules() []Rule {
 	return []Rule{
 		whole(topic.Supply, rule.Meta{
 			ID: "ci-no-scan", Severity: rule.High, Title: "Pipelines look for known holes of dependencies",
@@ -71,49 +119,6 @@ func scanRules() []Rule {
 				return nil, nil
 			}
 			return []rule.Finding{first.at("no workflow runs on a schedule", first.doc.Get("on"))}, nil
-		}),
-		eachStep(topic.Supply, rule.Meta{
-			ID: "ci-scan-ignored", Severity: rule.High, Title: "What a scan finds stops the pipeline",
-			Why:    "A scan whose result nobody has to look at is not looked at.",
-			Guides: []string{"S0-46", "S0-58", "S3-22", "S3-46"}, CWE: []string{"CWE-754"},
-			Fix: "Take out || true, continue-on-error, allow_failure and exit-code 0; list accepted findings by name.",
-		}, func(s step) string {
-			if !s.scans() {
-				return ""
-			}
-			n := s.node
-			switch {
-			case n.Get("continue-on-error").True(), s.job.node.Get("continue-on-error").True(), n.Get("allow_failure").True():
-				return "goes on whatever the scan finds"
-			case n.Get("with", "exit-code").Value() == "0":
-				return "the scan's exit code is 0"
-			}
-			for _, line := range strings.Split(s.script, "\n") {
-				if scanner.MatchString(line) && (strings.Contains(line, "|| true") || strings.Contains(line, "|| :") || strings.Contains(line, "|| exit 0") || strings.Contains(line, "|| echo") || strings.Contains(line, "--exit-code 0") || strings.Contains(line, "--exit-code=0")) {
-					return "the scan's result is thrown away"
-				}
-			}
-			return ""
-		}),
-		each(topic.Supply, rule.Meta{
-			ID: "ci-scan-without-build", Severity: rule.Medium, Title: "The image that is scanned is the one that was built",
-			Why:    "A scan of an image that the workflow does not build fails, or looks at an older one from the registry.",
-			Guides: []string{"S3-46"}, CWE: []string{"CWE-1188"}, Verify: "Look at the log of the scan: which digest it scanned.",
-			Fix: "Build the image in the same job before the scan, and scan it by digest.",
-		}, github, func(f *file) []rule.Finding {
-			var found []rule.Finding
-			for _, j := range f.jobs {
-				built := j.node.Get("needs") != nil
-				for _, s := range j.steps {
-					name, _ := s.action()
-					built = built || strings.Contains(name, "docker/build-push-action") || strings.Contains(s.script, "docker build") || strings.Contains(s.script, "buildx build") || strings.Contains(s.script, "podman build") || strings.Contains(s.script, "buildah") || strings.Contains(s.script, "ko build") || strings.Contains(name, "docker/bake-action") || strings.Contains(s.script, "docker pull")
-					ref := s.node.Get("with", "image-ref")
-					if ref.Value() != "" && strings.Contains(ref.Value(), "github.sha") && !built {
-						found = append(found, f.at("job "+j.name+": scans "+ref.Value()+", which nothing has built", ref))
-					}
-				}
-			}
-			return found
 		}),
 	}
 }

@@ -12,6 +12,64 @@ import (
 )
 
 func secretRules() []Rule {
+	return append(writtenSecretRules(), []Rule{
+		plain(topic.Secret, rule.Meta{
+			ID: "dockerfile-copy-everything", Severity: rule.Medium, Title: "What is copied is chosen",
+			Why:    "COPY . takes .env, .git and keys along unless a .dockerignore keeps them out.",
+			Guides: []string{"S0-44", "S0-49", "S3-10"}, CWE: []string{"CWE-538"}, Fix: "Copy named files, or add a .dockerignore that begins with * and lets in what is needed.",
+		}, func(f *File) []rule.Finding {
+			var found []rule.Finding
+			look := func(c instructions.Command, from string, sources []string) {
+				for _, src := range sources {
+					if from == "" && path.Clean(src) == "." && !f.ignored {
+						found = append(found, f.at(line(c.Location()), "everything is copied, and there is no .dockerignore"))
+					}
+				}
+			}
+			each(f, func(c *instructions.CopyCommand, _ bool) { look(c, c.From, c.SourcePaths) })
+			each(f, func(c *instructions.AddCommand, _ bool) { look(c, "", c.SourcePaths) })
+			return found
+		}),
+		plain(topic.Integrity, rule.Meta{
+			ID: "dockerfile-add-remote", Severity: rule.High, Title: "What is fetched is checked",
+			Why:    "ADD of a URL takes whatever lies there on the day of the build.",
+			Guides: []string{"S0-48", "S3-19"}, CWE: []string{"CWE-494"}, Fix: "Add --checksum=sha256:…, or fetch in an earlier stage and compare.",
+		}, func(f *File) []rule.Finding {
+			var found []rule.Finding
+			each(f, func(c *instructions.AddCommand, _ bool) {
+				for _, src := range c.SourcePaths {
+					if remote(src) && c.Checksum == "" {
+						found = append(found, f.at(line(c.Location()), "ADD fetches %s without a checksum", src))
+					}
+				}
+			})
+			return found
+		}),
+		plain(topic.Integrity, rule.Meta{
+			ID: "dockerfile-writable-program", Severity: rule.Low, Title: "The program cannot change itself",
+			Why:    "Where the running user owns the program's files, one hole is enough to replace them.",
+			Guides: []string{"S0-49"}, CWE: []string{"CWE-732"}, Verify: "docker run --rm --entrypoint ls IMAGE -la /app",
+			Fix: "Copy as root, without --chown, or add --chmod=0555.",
+		}, func(f *File) []rule.Finding {
+			var found []rule.Finding
+			u, ok := last[*instructions.UserCommand](f)
+			user, _, _ := strings.Cut(userOf(u, ok), ":")
+			locked := false
+			for _, r := range f.runs() {
+				locked = locked || r.Is("chmod") && r.final && (r.Has("-R") && readOnly(r.Words))
+			}
+			each(f, func(c *instructions.CopyCommand, final bool) {
+				owner, _, _ := strings.Cut(c.Chown, ":")
+				if final && ok && owner != "" && owner == user && !readOnly([]string{c.Chmod}) && !locked {
+					found = append(found, f.at(line(c.Location()), "%s is owned by %s, who runs it", c.DestPath, owner))
+				}
+			})
+			return found
+		}),
+	}...)
+}
+
+func writtenSecretRules() []Rule {
 	return []Rule{
 		plain(topic.Secret, rule.Meta{
 			ID: "dockerfile-env-secret", Severity: rule.Critical, Title: "No credential is set in the image's environment",
@@ -72,59 +130,6 @@ func secretRules() []Rule {
 			}
 			each(f, func(c *instructions.CopyCommand, _ bool) { look(c, c.SourcePaths) })
 			each(f, func(c *instructions.AddCommand, _ bool) { look(c, c.SourcePaths) })
-			return found
-		}),
-		plain(topic.Secret, rule.Meta{
-			ID: "dockerfile-copy-everything", Severity: rule.Medium, Title: "What is copied is chosen",
-			Why:    "COPY . takes .env, .git and keys along unless a .dockerignore keeps them out.",
-			Guides: []string{"S0-44", "S0-49", "S3-10"}, CWE: []string{"CWE-538"}, Fix: "Copy named files, or add a .dockerignore that begins with * and lets in what is needed.",
-		}, func(f *File) []rule.Finding {
-			var found []rule.Finding
-			look := func(c instructions.Command, from string, sources []string) {
-				for _, src := range sources {
-					if from == "" && path.Clean(src) == "." && !f.ignored {
-						found = append(found, f.at(line(c.Location()), "everything is copied, and there is no .dockerignore"))
-					}
-				}
-			}
-			each(f, func(c *instructions.CopyCommand, _ bool) { look(c, c.From, c.SourcePaths) })
-			each(f, func(c *instructions.AddCommand, _ bool) { look(c, "", c.SourcePaths) })
-			return found
-		}),
-		plain(topic.Integrity, rule.Meta{
-			ID: "dockerfile-add-remote", Severity: rule.High, Title: "What is fetched is checked",
-			Why:    "ADD of a URL takes whatever lies there on the day of the build.",
-			Guides: []string{"S0-48", "S3-19"}, CWE: []string{"CWE-494"}, Fix: "Add --checksum=sha256:…, or fetch in an earlier stage and compare.",
-		}, func(f *File) []rule.Finding {
-			var found []rule.Finding
-			each(f, func(c *instructions.AddCommand, _ bool) {
-				for _, src := range c.SourcePaths {
-					if remote(src) && c.Checksum == "" {
-						found = append(found, f.at(line(c.Location()), "ADD fetches %s without a checksum", src))
-					}
-				}
-			})
-			return found
-		}),
-		plain(topic.Integrity, rule.Meta{
-			ID: "dockerfile-writable-program", Severity: rule.Low, Title: "The program cannot change itself",
-			Why:    "Where the running user owns the program's files, one hole is enough to replace them.",
-			Guides: []string{"S0-49"}, CWE: []string{"CWE-732"}, Verify: "docker run --rm --entrypoint ls IMAGE -la /app",
-			Fix: "Copy as root, without --chown, or add --chmod=0555.",
-		}, func(f *File) []rule.Finding {
-			var found []rule.Finding
-			u, ok := last[*instructions.UserCommand](f)
-			user, _, _ := strings.Cut(userOf(u, ok), ":")
-			locked := false
-			for _, r := range f.runs() {
-				locked = locked || r.Is("chmod") && r.final && (r.Has("-R") && readOnly(r.Words))
-			}
-			each(f, func(c *instructions.CopyCommand, final bool) {
-				owner, _, _ := strings.Cut(c.Chown, ":")
-				if final && ok && owner != "" && owner == user && !readOnly([]string{c.Chmod}) && !locked {
-					found = append(found, f.at(line(c.Location()), "%s is owned by %s, who runs it", c.DestPath, owner))
-				}
-			})
 			return found
 		}),
 	}

@@ -12,6 +12,40 @@ import (
 )
 
 func runRules() []Rule {
+	return append(fetchRules(), []Rule{
+		eachRun(topic.Integrity, rule.Meta{
+			ID: "dockerfile-world-writable", Severity: rule.Medium, Title: "Not everybody may write",
+			Why:    "Any process in the container can change what others run.",
+			Guides: []string{"S0-49", "S0-59"}, CWE: []string{"CWE-732"}, Verify: "docker run --rm --entrypoint find IMAGE / -perm -002 -type f", Fix: "Give the right to the one user who needs it.",
+		}, func(r run) string {
+			if r.Is("chmod") {
+				for _, w := range r.Words[1:] {
+					if w == "777" || w == "0777" || w == "666" || w == "0666" || w == "a+w" || w == "o+w" || w == "ugo+w" || w == "a+rwx" || w == "a+rwX" {
+						return "chmod " + w
+					}
+				}
+			}
+			return ""
+		}),
+		plain(topic.Isolation, rule.Meta{
+			ID: "dockerfile-run-unconfined", Severity: rule.High, Title: "Builds stay in their sandbox",
+			Why:    "--security=insecure and --network=host give commands of the build, and of its dependencies, the builder's host.",
+			Guides: []string{"S0-59"}, CWE: []string{"CWE-250"}, Verify: "Read the Dockerfile.", Fix: "Take the option out.",
+		}, func(f *File) []rule.Finding {
+			var found []rule.Finding
+			each(f, func(c *instructions.RunCommand, _ bool) {
+				for _, used := range c.FlagsUsed {
+					if used == "security" && instructions.GetSecurity(c) == instructions.SecurityInsecure || used == "network" && instructions.GetNetwork(c) == instructions.NetworkHost {
+						found = append(found, f.at(line(c.Location()), "RUN --%s leaves the sandbox", used))
+					}
+				}
+			})
+			return found
+		}),
+	}...)
+}
+
+func fetchRules() []Rule {
 	return []Rule{
 		plain(topic.Integrity, rule.Meta{
 			ID: "dockerfile-pipe-to-shell", Severity: rule.High, Title: "Nothing from the network is run unseen",
@@ -67,35 +101,6 @@ func runRules() []Rule {
 				return "setcap gives a program capabilities"
 			}
 			return ""
-		}),
-		eachRun(topic.Integrity, rule.Meta{
-			ID: "dockerfile-world-writable", Severity: rule.Medium, Title: "Not everybody may write",
-			Why:    "Any process in the container can change what others run.",
-			Guides: []string{"S0-49", "S0-59"}, CWE: []string{"CWE-732"}, Verify: "docker run --rm --entrypoint find IMAGE / -perm -002 -type f", Fix: "Give the right to the one user who needs it.",
-		}, func(r run) string {
-			if r.Is("chmod") {
-				for _, w := range r.Words[1:] {
-					if w == "777" || w == "0777" || w == "666" || w == "0666" || w == "a+w" || w == "o+w" || w == "ugo+w" || w == "a+rwx" || w == "a+rwX" {
-						return "chmod " + w
-					}
-				}
-			}
-			return ""
-		}),
-		plain(topic.Isolation, rule.Meta{
-			ID: "dockerfile-run-unconfined", Severity: rule.High, Title: "Builds stay in their sandbox",
-			Why:    "--security=insecure and --network=host give commands of the build, and of its dependencies, the builder's host.",
-			Guides: []string{"S0-59"}, CWE: []string{"CWE-250"}, Verify: "Read the Dockerfile.", Fix: "Take the option out.",
-		}, func(f *File) []rule.Finding {
-			var found []rule.Finding
-			each(f, func(c *instructions.RunCommand, _ bool) {
-				for _, used := range c.FlagsUsed {
-					if used == "security" && instructions.GetSecurity(c) == instructions.SecurityInsecure || used == "network" && instructions.GetNetwork(c) == instructions.NetworkHost {
-						found = append(found, f.at(line(c.Location()), "RUN --%s leaves the sandbox", used))
-					}
-				}
-			})
-			return found
 		}),
 	}
 }

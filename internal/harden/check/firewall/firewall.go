@@ -231,6 +231,45 @@ func (f *File) at(line int, message string) rule.Finding {
 
 // Rules returns all rules about firewalls.
 func Rules() []Rule {
+	return append(replyRules(), []Rule{
+		of(rule.Meta{
+			ID: "firewall-accepts", Severity: rule.High, Title: "What no rule allows is dropped",
+			Why: "With accept as the last word every new service is open to everybody.",
+			CWE: []string{"CWE-1188"}, Verify: "nft list ruleset; iptables -S", Fix: "Set policy drop on the chain of the hook input, or -P INPUT DROP.",
+		}, func(f *File) []rule.Finding {
+			for _, family := range [...]string{"4", "6"} {
+				if rules := f.input(family); len(rules) > 0 && !slices.ContainsFunc(rules, filter.denies) {
+					return []rule.Finding{f.at(rules[0].line, "the chain "+rules[0].chain+" lets in what no rule is about")}
+				}
+			}
+			return nil
+		}),
+		of(rule.Meta{
+			ID: "firewall-open-port", Severity: rule.High, Title: "Ports of databases and administration are not open to everybody",
+			Why: "They are the first that the Internet's scanners try.",
+			CWE: []string{"CWE-668"}, Verify: "nmap HOST from outside", Fix: "Name the source: ip saddr 10.0.0.0/8 tcp dport 5432 accept.",
+		}, func(f *File) []rule.Finding {
+			var found []rule.Finding
+			for _, r := range f.lines {
+				limited := slices.ContainsFunc(r.words, func(w string) bool {
+					return w == "-s" || w == "--source" || w == "saddr" || w == "-i" || w == "iif" || w == "iifname"
+				})
+				if !r.input || !r.accepts() || limited {
+					continue
+				}
+				for _, w := range r.words {
+					switch w {
+					case "5432", "3306", "6379", "27017", "9200", "11211", "2375", "9090", "2379", "10250", "8500":
+						found = append(found, f.at(r.line, "port "+w+" is open to everybody"))
+					}
+				}
+			}
+			return found
+		}),
+	}...)
+}
+
+func replyRules() []Rule {
 	return []Rule{
 		of(rule.Meta{
 			ID: "firewall-no-replies", Severity: rule.High, Title: "Replies to one's own calls get through",
@@ -284,40 +323,6 @@ func Rules() []Rule {
 				return []rule.Finding{f.at(f.input("4")[0].line, "only IPv4 is filtered")}
 			}
 			return nil
-		}),
-		of(rule.Meta{
-			ID: "firewall-accepts", Severity: rule.High, Title: "What no rule allows is dropped",
-			Why: "With accept as the last word every new service is open to everybody.",
-			CWE: []string{"CWE-1188"}, Verify: "nft list ruleset; iptables -S", Fix: "Set policy drop on the chain of the hook input, or -P INPUT DROP.",
-		}, func(f *File) []rule.Finding {
-			for _, family := range [...]string{"4", "6"} {
-				if rules := f.input(family); len(rules) > 0 && !slices.ContainsFunc(rules, filter.denies) {
-					return []rule.Finding{f.at(rules[0].line, "the chain "+rules[0].chain+" lets in what no rule is about")}
-				}
-			}
-			return nil
-		}),
-		of(rule.Meta{
-			ID: "firewall-open-port", Severity: rule.High, Title: "Ports of databases and administration are not open to everybody",
-			Why: "They are the first that the Internet's scanners try.",
-			CWE: []string{"CWE-668"}, Verify: "nmap HOST from outside", Fix: "Name the source: ip saddr 10.0.0.0/8 tcp dport 5432 accept.",
-		}, func(f *File) []rule.Finding {
-			var found []rule.Finding
-			for _, r := range f.lines {
-				limited := slices.ContainsFunc(r.words, func(w string) bool {
-					return w == "-s" || w == "--source" || w == "saddr" || w == "-i" || w == "iif" || w == "iifname"
-				})
-				if !r.input || !r.accepts() || limited {
-					continue
-				}
-				for _, w := range r.words {
-					switch w {
-					case "5432", "3306", "6379", "27017", "9200", "11211", "2375", "9090", "2379", "10250", "8500":
-						found = append(found, f.at(r.line, "port "+w+" is open to everybody"))
-					}
-				}
-			}
-			return found
 		}),
 	}
 }

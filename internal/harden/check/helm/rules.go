@@ -41,6 +41,49 @@ func eachValue(n *yamltree.Node, do func(n *yamltree.Node)) {
 
 // Rules returns all rules about charts.
 func Rules() []Rule {
+	return append(valueRules(), []Rule{
+		of(topic.Integrity, rule.Meta{
+			ID: "helm-dependency-lock", Severity: rule.High, Title: "Dependencies of the chart are locked",
+			Why:    "A range takes whatever the repository of charts offers on the day of the release.",
+			Guides: []string{"S0-48", "S0-58"}, CWE: []string{"CWE-829"}, Verify: "helm dependency list", Fix: "Write exact versions, run helm dependency update and commit Chart.lock.",
+		}, func(c *Chart) []rule.Finding {
+			deps := c.about.Get("dependencies")
+			var found []rule.Finding
+			for _, d := range deps.List() {
+				if strings.HasPrefix(d.Get("repository").Value(), "file://") {
+					continue
+				}
+				if v := d.Get("version"); v.Value() == "" || strings.ContainsAny(v.Value(), "^~><*xX|") {
+					found = append(found, c.at("Chart.yaml", d.Get("name").Value()+" is not one version", v, d))
+				}
+				if strings.HasPrefix(d.Get("repository").Value(), "http://") {
+					found = append(found, c.at("Chart.yaml", d.Get("name").Value()+" comes over plain http", d))
+				}
+			}
+			if len(deps.List()) > 0 && !c.has("Chart.lock") {
+				found = append(found, c.at("Chart.yaml", "there is no Chart.lock", deps))
+			}
+			return found
+		}),
+		of(topic.Privilege, rule.Meta{
+			ID: "helm-security-context", Severity: rule.Medium, Title: "Values bring a security context",
+			Why:    "What helm create writes is empty: who installs the chart as it is runs it as root.",
+			Guides: []string{"S0-51", "S3-23"}, CWE: []string{"CWE-1188"}, Verify: "helm template CHART | grep -A8 securityContext", Fix: "Set runAsNonRoot, readOnlyRootFilesystem, allowPrivilegeEscalation: false and drop ALL in securityContext.",
+		}, func(c *Chart) []rule.Finding {
+			var found []rule.Finding
+			eachValue(c.values, func(n *yamltree.Node) {
+				for _, name := range [...]string{"securityContext", "podSecurityContext", "containerSecurityContext"} {
+					if v := n.Get(name); v != nil && v.Empty() {
+						found = append(found, c.at("values.yaml", v.Path+" is empty", v))
+					}
+				}
+			})
+			return found
+		}),
+	}...)
+}
+
+func valueRules() []Rule {
 	return append(renderRules(), []Rule{
 		of(topic.Hygiene, rule.Meta{
 			ID: "helm-values-schema", Severity: rule.Medium, Title: "Values are checked by a schema",
@@ -82,44 +125,6 @@ func Rules() []Rule {
 				for _, name := range n.Names() {
 					if v := n.Get(name); v.Value() != "" && !refers(name) && credential.Written(snake(name), v.Value()) {
 						found = append(found, c.at("values.yaml", "the value of "+v.Path+" is written out", v))
-					}
-				}
-			})
-			return found
-		}),
-		of(topic.Integrity, rule.Meta{
-			ID: "helm-dependency-lock", Severity: rule.High, Title: "Dependencies of the chart are locked",
-			Why:    "A range takes whatever the repository of charts offers on the day of the release.",
-			Guides: []string{"S0-48", "S0-58"}, CWE: []string{"CWE-829"}, Verify: "helm dependency list", Fix: "Write exact versions, run helm dependency update and commit Chart.lock.",
-		}, func(c *Chart) []rule.Finding {
-			deps := c.about.Get("dependencies")
-			var found []rule.Finding
-			for _, d := range deps.List() {
-				if strings.HasPrefix(d.Get("repository").Value(), "file://") {
-					continue
-				}
-				if v := d.Get("version"); v.Value() == "" || strings.ContainsAny(v.Value(), "^~><*xX|") {
-					found = append(found, c.at("Chart.yaml", d.Get("name").Value()+" is not one version", v, d))
-				}
-				if strings.HasPrefix(d.Get("repository").Value(), "http://") {
-					found = append(found, c.at("Chart.yaml", d.Get("name").Value()+" comes over plain http", d))
-				}
-			}
-			if len(deps.List()) > 0 && !c.has("Chart.lock") {
-				found = append(found, c.at("Chart.yaml", "there is no Chart.lock", deps))
-			}
-			return found
-		}),
-		of(topic.Privilege, rule.Meta{
-			ID: "helm-security-context", Severity: rule.Medium, Title: "Values bring a security context",
-			Why:    "What helm create writes is empty: who installs the chart as it is runs it as root.",
-			Guides: []string{"S0-51", "S3-23"}, CWE: []string{"CWE-1188"}, Verify: "helm template CHART | grep -A8 securityContext", Fix: "Set runAsNonRoot, readOnlyRootFilesystem, allowPrivilegeEscalation: false and drop ALL in securityContext.",
-		}, func(c *Chart) []rule.Finding {
-			var found []rule.Finding
-			eachValue(c.values, func(n *yamltree.Node) {
-				for _, name := range [...]string{"securityContext", "podSecurityContext", "containerSecurityContext"} {
-					if v := n.Get(name); v != nil && v.Empty() {
-						found = append(found, c.at("values.yaml", v.Path+" is empty", v))
 					}
 				}
 			})

@@ -130,6 +130,56 @@ func (s *Set) denies(namespace string) bool {
 }
 
 func peerRules() []Rule {
+	return append(openPeerRules(), []Rule{
+		eachPolicy(topic.Isolation, rule.Meta{
+			ID: "kubernetes-policy-metadata", Severity: rule.High, Title: "Pods do not reach the metadata service of the cloud",
+			Why:    "169.254.169.254 hands out the node's credentials to whoever asks, for example through a forged URL in a tool call.",
+			Guides: []string{"S3-16", "S4-27"}, CWE: []string{"CWE-918"}, Verify: "kubectl exec POD -- wget -T 3 http://169.254.169.254",
+			Fix: "Add 169.254.169.254/32 to the except list of the ipBlock.",
+		}, func(_ *Set, o *Object) []rule.Finding {
+			var found []rule.Finding
+			for _, p := range peers(o, "egress", "to") {
+				if b := p[1].Get("ipBlock"); covers(b.Get("cidr").Value()) && !slices.ContainsFunc(values(b.Get("except")), covers) {
+					found = append(found, o.at("egress to "+b.Get("cidr").Value()+" includes "+metadataAddress, b))
+				}
+			}
+			return found
+		}),
+		eachPolicy(topic.Isolation, rule.Meta{
+			ID: "kubernetes-policy-types", Severity: rule.High, Title: "Rules of policies take effect",
+			Why:    "Egress rules without Egress among policyTypes are accepted and do nothing.",
+			Guides: []string{"S3-16"}, CWE: []string{"CWE-1188"}, Fix: "List Ingress and Egress in policyTypes.",
+		}, func(_ *Set, o *Object) []rule.Finding {
+			for list, which := range map[string]string{"ingress": "Ingress", "egress": "Egress"} {
+				if at := o.Doc.Get("spec", list); at != nil && !direction(o, which) {
+					return o.one("has "+list+" rules, and policyTypes lacks "+which, at)
+				}
+			}
+			return nil
+		}),
+		eachPolicy(topic.Isolation, rule.Meta{
+			ID: "kubernetes-policy-selects-nothing", Severity: rule.Medium, Title: "Policies select pods",
+			Why:    "A policy whose labels match no workload protects nobody, and looks as if it did.",
+			Guides: []string{"S3-16", "S4-27"}, CWE: []string{"CWE-1188"}, Fix: "Use the labels of the pod template in podSelector.",
+		}, func(s *Set, o *Object) []rule.Finding {
+			sel, known := o.Doc.Get("spec", "podSelector"), false
+			for _, w := range s.pods {
+				if w.Namespace == o.Namespace {
+					known = true
+					if selects(sel, labels(w.meta.Get("labels"))) {
+						return nil
+					}
+				}
+			}
+			if !known {
+				return nil
+			}
+			return o.one("selects none of the pods of its namespace", sel, o.Doc.Get("spec"))
+		}),
+	}...)
+}
+
+func openPeerRules() []Rule {
 	return []Rule{
 		eachPolicy(topic.Isolation, rule.Meta{
 			ID: "kubernetes-policy-allows-all", Severity: rule.High, Title: "Network policies say who and which port",
@@ -180,51 +230,6 @@ func peerRules() []Rule {
 				}
 			}
 			return found
-		}),
-		eachPolicy(topic.Isolation, rule.Meta{
-			ID: "kubernetes-policy-metadata", Severity: rule.High, Title: "Pods do not reach the metadata service of the cloud",
-			Why:    "169.254.169.254 hands out the node's credentials to whoever asks, for example through a forged URL in a tool call.",
-			Guides: []string{"S3-16", "S4-27"}, CWE: []string{"CWE-918"}, Verify: "kubectl exec POD -- wget -T 3 http://169.254.169.254",
-			Fix: "Add 169.254.169.254/32 to the except list of the ipBlock.",
-		}, func(_ *Set, o *Object) []rule.Finding {
-			var found []rule.Finding
-			for _, p := range peers(o, "egress", "to") {
-				if b := p[1].Get("ipBlock"); covers(b.Get("cidr").Value()) && !slices.ContainsFunc(values(b.Get("except")), covers) {
-					found = append(found, o.at("egress to "+b.Get("cidr").Value()+" includes "+metadataAddress, b))
-				}
-			}
-			return found
-		}),
-		eachPolicy(topic.Isolation, rule.Meta{
-			ID: "kubernetes-policy-types", Severity: rule.High, Title: "Rules of policies take effect",
-			Why:    "Egress rules without Egress among policyTypes are accepted and do nothing.",
-			Guides: []string{"S3-16"}, CWE: []string{"CWE-1188"}, Fix: "List Ingress and Egress in policyTypes.",
-		}, func(_ *Set, o *Object) []rule.Finding {
-			for list, which := range map[string]string{"ingress": "Ingress", "egress": "Egress"} {
-				if at := o.Doc.Get("spec", list); at != nil && !direction(o, which) {
-					return o.one("has "+list+" rules, and policyTypes lacks "+which, at)
-				}
-			}
-			return nil
-		}),
-		eachPolicy(topic.Isolation, rule.Meta{
-			ID: "kubernetes-policy-selects-nothing", Severity: rule.Medium, Title: "Policies select pods",
-			Why:    "A policy whose labels match no workload protects nobody, and looks as if it did.",
-			Guides: []string{"S3-16", "S4-27"}, CWE: []string{"CWE-1188"}, Fix: "Use the labels of the pod template in podSelector.",
-		}, func(s *Set, o *Object) []rule.Finding {
-			sel, known := o.Doc.Get("spec", "podSelector"), false
-			for _, w := range s.pods {
-				if w.Namespace == o.Namespace {
-					known = true
-					if selects(sel, labels(w.meta.Get("labels"))) {
-						return nil
-					}
-				}
-			}
-			if !known {
-				return nil
-			}
-			return o.one("selects none of the pods of its namespace", sel, o.Doc.Get("spec"))
 		}),
 	}
 }

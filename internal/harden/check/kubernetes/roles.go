@@ -43,6 +43,41 @@ func eachGrant(m rule.Meta, check func(*Object, *yamltree.Node) string) Rule {
 }
 
 func roleRules() []Rule {
+	return append(readingRoleRules(), []Rule{
+		eachGrant(rule.Meta{
+			ID: "kubernetes-role-creates-pods", Severity: rule.Medium, Title: "Roles of programs do not create workloads",
+			Why:    "Who can create pods can run as every service account of the namespace and mount every secret in it.",
+			Guides: []string{"S3-9"}, Fix: "Take out create, update and patch on pods and their controllers.",
+		}, func(_ *Object, r *yamltree.Node) string {
+			if grants(r, []string{"create", "update", "patch"}, []string{"pods", "deployments", "daemonsets", "statefulsets", "jobs", "cronjobs"}) {
+				return "may create or change workloads"
+			}
+			return ""
+		}),
+		eachGrant(rule.Meta{
+			ID: "kubernetes-role-tokens", Severity: rule.High, Title: "Roles do not make tokens of service accounts",
+			Why:    "A token made for another account is that account, without a trace in its secrets.",
+			Guides: []string{"S3-9"}, Fix: "Take out create on serviceaccounts/token.",
+		}, func(_ *Object, r *yamltree.Node) string {
+			if grants(r, []string{"create"}, []string{"serviceaccounts/token"}) {
+				return "may create tokens of service accounts"
+			}
+			return ""
+		}),
+		eachGrant(rule.Meta{
+			ID: "kubernetes-role-admission", Severity: rule.High, Title: "Roles of programs do not change admission",
+			Why:    "Who can change admission webhooks and policies switches all other checks of the cluster off.",
+			Guides: []string{"S3-9", "S4-26"}, Fix: "Take out write verbs on admission configurations.",
+		}, func(_ *Object, r *yamltree.Node) string {
+			if grants(r, []string{"create", "update", "patch", "delete"}, []string{"validatingwebhookconfigurations", "mutatingwebhookconfigurations", "validatingadmissionpolicies", "validatingadmissionpolicybindings"}) {
+				return "may change the admission of objects"
+			}
+			return ""
+		}),
+	}...)
+}
+
+func readingRoleRules() []Rule {
 	return append(bindingRules(), []Rule{
 		eachGrant(rule.Meta{
 			ID: "kubernetes-role-wildcard", Severity: rule.High, Title: "Roles name what they allow",
@@ -90,36 +125,6 @@ func roleRules() []Rule {
 				if res == "pods/exec" || res == "pods/attach" || res == "pods/portforward" || res == "nodes/proxy" {
 					return "grants " + res
 				}
-			}
-			return ""
-		}),
-		eachGrant(rule.Meta{
-			ID: "kubernetes-role-creates-pods", Severity: rule.Medium, Title: "Roles of programs do not create workloads",
-			Why:    "Who can create pods can run as every service account of the namespace and mount every secret in it.",
-			Guides: []string{"S3-9"}, Fix: "Take out create, update and patch on pods and their controllers.",
-		}, func(_ *Object, r *yamltree.Node) string {
-			if grants(r, []string{"create", "update", "patch"}, []string{"pods", "deployments", "daemonsets", "statefulsets", "jobs", "cronjobs"}) {
-				return "may create or change workloads"
-			}
-			return ""
-		}),
-		eachGrant(rule.Meta{
-			ID: "kubernetes-role-tokens", Severity: rule.High, Title: "Roles do not make tokens of service accounts",
-			Why:    "A token made for another account is that account, without a trace in its secrets.",
-			Guides: []string{"S3-9"}, Fix: "Take out create on serviceaccounts/token.",
-		}, func(_ *Object, r *yamltree.Node) string {
-			if grants(r, []string{"create"}, []string{"serviceaccounts/token"}) {
-				return "may create tokens of service accounts"
-			}
-			return ""
-		}),
-		eachGrant(rule.Meta{
-			ID: "kubernetes-role-admission", Severity: rule.High, Title: "Roles of programs do not change admission",
-			Why:    "Who can change admission webhooks and policies switches all other checks of the cluster off.",
-			Guides: []string{"S3-9", "S4-26"}, Fix: "Take out write verbs on admission configurations.",
-		}, func(_ *Object, r *yamltree.Node) string {
-			if grants(r, []string{"create", "update", "patch", "delete"}, []string{"validatingwebhookconfigurations", "mutatingwebhookconfigurations", "validatingadmissionpolicies", "validatingadmissionpolicybindings"}) {
-				return "may change the admission of objects"
 			}
 			return ""
 		}),

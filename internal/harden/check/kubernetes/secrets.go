@@ -11,6 +11,55 @@ import (
 )
 
 func secretRules() []Rule {
+	return append(writtenSecretRules(), []Rule{
+		each(topic.Secret.Of(rule.Meta{
+			ID: "kubernetes-secret-in-repository", Severity: rule.Critical, Title: "No Secret with values lies among the manifests",
+			Why:    "The values are base64, which is no encryption, and stay in the history of the repository.",
+			Guides: []string{"S0-57", "S3-11", "S3-12", "S3-13"}, CWE: []string{"CWE-312"}, Verify: "Read the manifest.",
+			Fix: "Keep a SealedSecret or ExternalSecret in the repository, and rotate the values.",
+		}), []string{"Secret"}, func(_ *Set, o *Object) []rule.Finding {
+			for _, table := range [...]string{"stringData", "data"} {
+				data := o.Doc.Get(table)
+				for _, name := range data.Names() {
+					if v := data.Get(name); holds(table, v.Value()) {
+						return o.one("the value of "+name+" is written out", v)
+					}
+				}
+			}
+			return nil
+		}),
+		each(topic.Secret.Of(rule.Meta{
+			ID: "kubernetes-token-secret", Severity: rule.Medium, Title: "No token of a service account lasts for ever",
+			Why:    "Secrets of this type never end; tokens that are asked for end and are bound to their pod.",
+			Guides: []string{"S0-3", "S3-9"}, CWE: []string{"CWE-613"}, Verify: "kubectl get secrets --field-selector type=kubernetes.io/service-account-token",
+			Fix: "Take the Secret out and use a projected token with expirationSeconds.",
+		}), []string{"Secret"}, func(_ *Set, o *Object) []rule.Finding {
+			if at := o.Doc.Get("type"); at.Value() == "kubernetes.io/service-account-token" {
+				return o.one("is a token without an end", at)
+			}
+			return nil
+		}),
+		each(topic.Data.Of(rule.Meta{
+			ID: "kubernetes-volume-encryption", Severity: rule.Low, Title: "Volumes name an encrypted storage class",
+			Why:    "The default class of many clusters writes to disks as they are.",
+			Guides: []string{"S0-53", "S3-32"}, CWE: []string{"CWE-311"}, Verify: "kubectl get storageclass -o yaml: the provisioner encrypts.",
+			Fix: "Set storageClassName to a class that encrypts, such as encrypted-ssd.",
+		}), []string{"PersistentVolumeClaim", "StatefulSet"}, func(s *Set, o *Object) []rule.Finding {
+			claims := []*yamltree.Node{o.Doc}
+			if o.Kind == "StatefulSet" {
+				claims = o.Doc.Get("spec", "volumeClaimTemplates").List()
+			}
+			for _, c := range claims {
+				if at := c.Get("spec", "storageClassName"); !s.encrypts(at.Value()) {
+					return o.one("its storage class is not known to encrypt", at, c.Get("spec"))
+				}
+			}
+			return nil
+		}),
+	}...)
+}
+
+func writtenSecretRules() []Rule {
 	return []Rule{
 		eachContainer(topic.Secret.Of(rule.Meta{
 			ID: "kubernetes-env-secret", Severity: rule.Critical, Title: "No credential is written into a manifest",
@@ -66,50 +115,6 @@ func secretRules() []Rule {
 				}
 			}
 			return found
-		}),
-		each(topic.Secret.Of(rule.Meta{
-			ID: "kubernetes-secret-in-repository", Severity: rule.Critical, Title: "No Secret with values lies among the manifests",
-			Why:    "The values are base64, which is no encryption, and stay in the history of the repository.",
-			Guides: []string{"S0-57", "S3-11", "S3-12", "S3-13"}, CWE: []string{"CWE-312"}, Verify: "Read the manifest.",
-			Fix: "Keep a SealedSecret or ExternalSecret in the repository, and rotate the values.",
-		}), []string{"Secret"}, func(_ *Set, o *Object) []rule.Finding {
-			for _, table := range [...]string{"stringData", "data"} {
-				data := o.Doc.Get(table)
-				for _, name := range data.Names() {
-					if v := data.Get(name); holds(table, v.Value()) {
-						return o.one("the value of "+name+" is written out", v)
-					}
-				}
-			}
-			return nil
-		}),
-		each(topic.Secret.Of(rule.Meta{
-			ID: "kubernetes-token-secret", Severity: rule.Medium, Title: "No token of a service account lasts for ever",
-			Why:    "Secrets of this type never end; tokens that are asked for end and are bound to their pod.",
-			Guides: []string{"S0-3", "S3-9"}, CWE: []string{"CWE-613"}, Verify: "kubectl get secrets --field-selector type=kubernetes.io/service-account-token",
-			Fix: "Take the Secret out and use a projected token with expirationSeconds.",
-		}), []string{"Secret"}, func(_ *Set, o *Object) []rule.Finding {
-			if at := o.Doc.Get("type"); at.Value() == "kubernetes.io/service-account-token" {
-				return o.one("is a token without an end", at)
-			}
-			return nil
-		}),
-		each(topic.Data.Of(rule.Meta{
-			ID: "kubernetes-volume-encryption", Severity: rule.Low, Title: "Volumes name an encrypted storage class",
-			Why:    "The default class of many clusters writes to disks as they are.",
-			Guides: []string{"S0-53", "S3-32"}, CWE: []string{"CWE-311"}, Verify: "kubectl get storageclass -o yaml: the provisioner encrypts.",
-			Fix: "Set storageClassName to a class that encrypts, such as encrypted-ssd.",
-		}), []string{"PersistentVolumeClaim", "StatefulSet"}, func(s *Set, o *Object) []rule.Finding {
-			claims := []*yamltree.Node{o.Doc}
-			if o.Kind == "StatefulSet" {
-				claims = o.Doc.Get("spec", "volumeClaimTemplates").List()
-			}
-			for _, c := range claims {
-				if at := c.Get("spec", "storageClassName"); !s.encrypts(at.Value()) {
-					return o.one("its storage class is not known to encrypt", at, c.Get("spec"))
-				}
-			}
-			return nil
 		}),
 	}
 }

@@ -11,62 +11,13 @@ import (
 const ingressAnnotation = "nginx.ingress.kubernetes.io/"
 
 func serviceRules() []Rule {
-	services, ingresses := []string{"Service"}, []string{"Ingress"}
-	return append(annotationRules(), []Rule{
-		each(topic.Exposure.Of(rule.Meta{
-			ID: "kubernetes-service-exposed", Severity: rule.High, Title: "Services are reached from inside the cluster",
-			Why:    "LoadBalancer and NodePort put the port on the network, without TLS and past the ingress and its limits.",
-			Guides: []string{"S3-17", "S3-18"}, CWE: []string{"CWE-668"}, Verify: "kubectl get services -A",
-			Fix: "Set type to ClusterIP and publish the service through an Ingress with TLS.",
-		}), services, func(_ *Set, o *Object) []rule.Finding {
-			at := o.Doc.Get("spec", "type")
-			if t := at.Value(); t == "NodePort" || t == "LoadBalancer" && o.Doc.Get("spec", "loadBalancerSourceRanges").Empty() {
-				return o.one("is of type "+t, at)
-			}
-			return nil
-		}),
-		each(topic.Exposure.Of(rule.Meta{
-			ID: "kubernetes-external-ips", Severity: rule.High, Title: "Services claim no addresses",
-			Why:    "A service with externalIPs draws the traffic of any address to itself (CVE-2020-8554).",
-			Guides: []string{"S3-18"}, CWE: []string{"CWE-300"}, Verify: "kubectl get services -A -o yaml", Fix: "Take out externalIPs.",
-		}), services, func(_ *Set, o *Object) []rule.Finding {
-			if at := o.Doc.Get("spec", "externalIPs"); !at.Empty() {
-				return o.one("has externalIPs", at)
-			}
-			return nil
-		}),
-		each(topic.Hygiene.Of(rule.Meta{
-			ID: "kubernetes-service-selects-nothing", Severity: rule.Low, Title: "Services select pods",
-			Why:    "A service whose labels match no workload here sends calls nowhere, or to the pods of somebody else.",
-			Guides: []string{"S1-19"}, CWE: []string{"CWE-1188"}, Verify: "kubectl get endpointslices",
-			Fix: "Use the labels of the pod template in spec.selector.",
-		}), services, func(s *Set, o *Object) []rule.Finding {
-			want := labels(o.Doc.Get("spec", "selector"))
-			known := false
-			for _, w := range s.pods {
-				if w.Namespace != o.Namespace {
-					continue
-				}
-				known = true
-				have, all := labels(w.meta.Get("labels")), true
-				for name, value := range want {
-					all = all && have[name] == value
-				}
-				if all {
-					return nil
-				}
-			}
-			if !known || len(want) == 0 {
-				return nil
-			}
-			return o.one("selects none of the pods of its namespace", o.Doc.Get("spec", "selector"))
-		}),
+	return append(openServiceRules(), []Rule{
 		each(topic.Transport.Of(rule.Meta{
 			ID: "kubernetes-ingress-tls", Severity: rule.High, Title: "Every host of an ingress has a certificate",
 			Why:    "Keys and tokens travel in the clear to hosts without one.",
 			Guides: []string{"S0-53", "S1-22", "S3-14", "S3-50"}, CWE: []string{"CWE-319"}, Verify: "curl -v https://HOST",
 			Fix: "Add spec.tls with the hosts and a secret that cert-manager fills.",
-		}), ingresses, func(_ *Set, o *Object) []rule.Finding {
+		}), []string{"Ingress"}, func(_ *Set, o *Object) []rule.Finding {
 			var found []rule.Finding
 			covered := map[string]bool{}
 			for _, t := range o.Doc.Get("spec", "tls").List() {
@@ -91,7 +42,7 @@ func serviceRules() []Rule {
 			Why:    "A rule for any host answers forged Host headers, and with them DNS rebinding.",
 			Guides: []string{"S3-14", "S3-15"}, CWE: []string{"CWE-350"}, Verify: "curl -H 'Host: other.example' https://ADDRESS",
 			Fix: "Set host on every rule, without *.",
-		}), ingresses, func(_ *Set, o *Object) []rule.Finding {
+		}), []string{"Ingress"}, func(_ *Set, o *Object) []rule.Finding {
 			for _, r := range o.Doc.Get("spec", "rules").List() {
 				if h := r.Get("host"); h.Value() == "" || strings.Contains(h.Value(), "*") {
 					return o.one("answers to any host", h, r)
@@ -101,6 +52,59 @@ func serviceRules() []Rule {
 				return o.one("has a default backend", at)
 			}
 			return nil
+		}),
+	}...)
+}
+
+func openServiceRules() []Rule {
+	return append(annotationRules(), []Rule{
+		each(topic.Exposure.Of(rule.Meta{
+			ID: "kubernetes-service-exposed", Severity: rule.High, Title: "Services are reached from inside the cluster",
+			Why:    "LoadBalancer and NodePort put the port on the network, without TLS and past the ingress and its limits.",
+			Guides: []string{"S3-17", "S3-18"}, CWE: []string{"CWE-668"}, Verify: "kubectl get services -A",
+			Fix: "Set type to ClusterIP and publish the service through an Ingress with TLS.",
+		}), []string{"Service"}, func(_ *Set, o *Object) []rule.Finding {
+			at := o.Doc.Get("spec", "type")
+			if t := at.Value(); t == "NodePort" || t == "LoadBalancer" && o.Doc.Get("spec", "loadBalancerSourceRanges").Empty() {
+				return o.one("is of type "+t, at)
+			}
+			return nil
+		}),
+		each(topic.Exposure.Of(rule.Meta{
+			ID: "kubernetes-external-ips", Severity: rule.High, Title: "Services claim no addresses",
+			Why:    "A service with externalIPs draws the traffic of any address to itself (CVE-2020-8554).",
+			Guides: []string{"S3-18"}, CWE: []string{"CWE-300"}, Verify: "kubectl get services -A -o yaml", Fix: "Take out externalIPs.",
+		}), []string{"Service"}, func(_ *Set, o *Object) []rule.Finding {
+			if at := o.Doc.Get("spec", "externalIPs"); !at.Empty() {
+				return o.one("has externalIPs", at)
+			}
+			return nil
+		}),
+		each(topic.Hygiene.Of(rule.Meta{
+			ID: "kubernetes-service-selects-nothing", Severity: rule.Low, Title: "Services select pods",
+			Why:    "A service whose labels match no workload here sends calls nowhere, or to the pods of somebody else.",
+			Guides: []string{"S1-19"}, CWE: []string{"CWE-1188"}, Verify: "kubectl get endpointslices",
+			Fix: "Use the labels of the pod template in spec.selector.",
+		}), []string{"Service"}, func(s *Set, o *Object) []rule.Finding {
+			want := labels(o.Doc.Get("spec", "selector"))
+			known := false
+			for _, w := range s.pods {
+				if w.Namespace != o.Namespace {
+					continue
+				}
+				known = true
+				have, all := labels(w.meta.Get("labels")), true
+				for name, value := range want {
+					all = all && have[name] == value
+				}
+				if all {
+					return nil
+				}
+			}
+			if !known || len(want) == 0 {
+				return nil
+			}
+			return o.one("selects none of the pods of its namespace", o.Doc.Get("spec", "selector"))
 		}),
 	}...)
 }

@@ -12,6 +12,49 @@ func workloadRules() []Rule {
 }
 
 func identityRules() []Rule {
+	return append(accountRules(), []Rule{
+		each(topic.Resources.Of(rule.Meta{
+			ID: "kubernetes-bare-pod", Severity: rule.Medium, Title: "Pods are made by a controller",
+			Why:    "A bare pod is gone with its node, and nothing starts it again.",
+			Guides: []string{"S0-51"}, CWE: []string{"CWE-754"}, Verify: "kubectl get pods: the name has a generated end.",
+			Fix: "Make it the template of a Deployment.",
+		}), []string{"Pod", "Deployment", "StatefulSet", "DaemonSet"}, func(_ *Set, o *Object) []rule.Finding {
+			if o.Kind == "Pod" {
+				return o.one("is a pod without a controller", o.Doc.Get("kind"))
+			}
+			return nil
+		}),
+		each(topic.Hygiene.Of(rule.Meta{
+			ID: "kubernetes-selector-missing", Severity: rule.High, Title: "Workloads select their pods",
+			Why:    "apps/v1 demands a selector: without it the API server refuses the manifest and what it should protect never starts.",
+			Guides: []string{"S1-19"}, CWE: []string{"CWE-1188"}, Verify: "kubectl apply --dry-run=server",
+			Fix: "Add spec.selector.matchLabels and the same labels in spec.template.metadata.labels.",
+		}), []string{"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"}, func(_ *Set, o *Object) []rule.Finding {
+			sel := o.Doc.Get("spec", "selector")
+			if sel.Get("matchLabels").Empty() && sel.Get("matchExpressions").Empty() {
+				return o.one("has no spec.selector", sel, o.Doc.Get("spec"))
+			}
+			return nil
+		}),
+		each(topic.Hygiene.Of(rule.Meta{
+			ID: "kubernetes-labels-mismatch", Severity: rule.High, Title: "The labels of pods are those that are selected",
+			Why:    "The API server refuses the workload, and policies and services that go by the labels miss its pods.",
+			Guides: []string{"S1-19"}, CWE: []string{"CWE-1188"}, Verify: "kubectl apply --dry-run=server",
+			Fix: "Put the labels of spec.selector.matchLabels into spec.template.metadata.labels.",
+		}), []string{"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"}, func(_ *Set, o *Object) []rule.Finding {
+			sel, have := o.Doc.Get("spec", "selector"), o.Doc.Get("spec", "template", "metadata", "labels")
+			if have.Empty() {
+				return o.one("its pods have no labels", have, o.Doc.Get("spec", "template"))
+			}
+			if !sel.Empty() && !selects(sel, labels(have)) {
+				return o.one("its pods have other labels than its selector wants", have)
+			}
+			return nil
+		}),
+	}...)
+}
+
+func accountRules() []Rule {
 	return []Rule{
 		eachPod(topic.Secret.Of(rule.Meta{
 			ID: "kubernetes-service-account-token", Severity: rule.Medium, Title: "Pods get no token of the API server that they do not need",
@@ -58,44 +101,6 @@ func identityRules() []Rule {
 				return w.one("is in the default namespace", w.Doc.Get("metadata", "namespace"), w.Doc.Get("metadata")), nil
 			}
 			return nil, nil
-		}),
-		each(topic.Resources.Of(rule.Meta{
-			ID: "kubernetes-bare-pod", Severity: rule.Medium, Title: "Pods are made by a controller",
-			Why:    "A bare pod is gone with its node, and nothing starts it again.",
-			Guides: []string{"S0-51"}, CWE: []string{"CWE-754"}, Verify: "kubectl get pods: the name has a generated end.",
-			Fix: "Make it the template of a Deployment.",
-		}), []string{"Pod", "Deployment", "StatefulSet", "DaemonSet"}, func(_ *Set, o *Object) []rule.Finding {
-			if o.Kind == "Pod" {
-				return o.one("is a pod without a controller", o.Doc.Get("kind"))
-			}
-			return nil
-		}),
-		each(topic.Hygiene.Of(rule.Meta{
-			ID: "kubernetes-selector-missing", Severity: rule.High, Title: "Workloads select their pods",
-			Why:    "apps/v1 demands a selector: without it the API server refuses the manifest and what it should protect never starts.",
-			Guides: []string{"S1-19"}, CWE: []string{"CWE-1188"}, Verify: "kubectl apply --dry-run=server",
-			Fix: "Add spec.selector.matchLabels and the same labels in spec.template.metadata.labels.",
-		}), []string{"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"}, func(_ *Set, o *Object) []rule.Finding {
-			sel := o.Doc.Get("spec", "selector")
-			if sel.Get("matchLabels").Empty() && sel.Get("matchExpressions").Empty() {
-				return o.one("has no spec.selector", sel, o.Doc.Get("spec"))
-			}
-			return nil
-		}),
-		each(topic.Hygiene.Of(rule.Meta{
-			ID: "kubernetes-labels-mismatch", Severity: rule.High, Title: "The labels of pods are those that are selected",
-			Why:    "The API server refuses the workload, and policies and services that go by the labels miss its pods.",
-			Guides: []string{"S1-19"}, CWE: []string{"CWE-1188"}, Verify: "kubectl apply --dry-run=server",
-			Fix: "Put the labels of spec.selector.matchLabels into spec.template.metadata.labels.",
-		}), []string{"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"}, func(_ *Set, o *Object) []rule.Finding {
-			sel, have := o.Doc.Get("spec", "selector"), o.Doc.Get("spec", "template", "metadata", "labels")
-			if have.Empty() {
-				return o.one("its pods have no labels", have, o.Doc.Get("spec", "template"))
-			}
-			if !sel.Empty() && !selects(sel, labels(have)) {
-				return o.one("its pods have other labels than its selector wants", have)
-			}
-			return nil
 		}),
 	}
 }

@@ -122,6 +122,44 @@ func each(f *File, check func(server *directive) string) []fault {
 }
 
 func transportRules() []Rule {
+	return append(versionRules(), []Rule{
+		of(topic.Transport, false, rule.Meta{
+			ID: "nginx-plain-http", Severity: rule.High, Title: "Nothing is served without TLS",
+			Why:    "Keys and tokens travel in the clear.",
+			Guides: []string{"S0-53", "S1-5", "S1-22", "S3-15"}, CWE: []string{"CWE-319"}, Verify: "curl -v http://HOST", Fix: "Let the server on port 80 only redirect: return 308 https://name.example$request_uri;",
+		}, func(f *File) []fault {
+			return each(f, func(s *directive) string {
+				local := len(s.own("listen")) > 0
+				for _, l := range s.own("listen") {
+					local = local && (strings.HasPrefix(l.arg(0), "127.") || strings.HasPrefix(l.arg(0), "unix:") || strings.HasPrefix(l.arg(0), "[::1]") || strings.HasPrefix(l.arg(0), "localhost"))
+				}
+				plain := len(s.own("listen")) == 0
+				for _, l := range s.own("listen") {
+					plain = plain || !slices.Contains(l.args, "ssl") && !slices.Contains(l.args, "quic")
+				}
+				if plain && !local && !s.redirects() {
+					return "serves without TLS"
+				}
+				return ""
+			})
+		}),
+		of(topic.Transport, true, rule.Meta{
+			ID: "nginx-hsts", Severity: rule.Medium, Title: "Browsers are told to come by TLS",
+			Why:    "Without Strict-Transport-Security somebody on the way can keep a browser on http.",
+			Guides: []string{"S0-55", "S3-28"}, CWE: []string{"CWE-319"}, Verify: "curl -I https://HOST", Fix: "Add add_header Strict-Transport-Security \"max-age=31536000; includeSubDomains\" always;",
+		}, func(f *File) []fault {
+			return each(f, func(s *directive) string {
+				has := func(d *directive) bool { return strings.EqualFold(d.arg(0), "Strict-Transport-Security") }
+				if s.tls() && !s.redirects() && !slices.ContainsFunc(append(s.inherited("add_header"), s.all("add_header")...), has) {
+					return "sends no Strict-Transport-Security"
+				}
+				return ""
+			})
+		}),
+	}...)
+}
+
+func versionRules() []Rule {
 	return []Rule{
 		of(topic.Transport, true, rule.Meta{
 			ID: "nginx-tls-versions", Severity: rule.High, Title: "TLS 1.2 and 1.3 are named, and no older one",
@@ -175,43 +213,55 @@ func transportRules() []Rule {
 			}
 			return out
 		}),
-		of(topic.Transport, false, rule.Meta{
-			ID: "nginx-plain-http", Severity: rule.High, Title: "Nothing is served without TLS",
-			Why:    "Keys and tokens travel in the clear.",
-			Guides: []string{"S0-53", "S1-5", "S1-22", "S3-15"}, CWE: []string{"CWE-319"}, Verify: "curl -v http://HOST", Fix: "Let the server on port 80 only redirect: return 308 https://name.example$request_uri;",
-		}, func(f *File) []fault {
-			return each(f, func(s *directive) string {
-				local := len(s.own("listen")) > 0
-				for _, l := range s.own("listen") {
-					local = local && (strings.HasPrefix(l.arg(0), "127.") || strings.HasPrefix(l.arg(0), "unix:") || strings.HasPrefix(l.arg(0), "[::1]") || strings.HasPrefix(l.arg(0), "localhost"))
-				}
-				plain := len(s.own("listen")) == 0
-				for _, l := range s.own("listen") {
-					plain = plain || !slices.Contains(l.args, "ssl") && !slices.Contains(l.args, "quic")
-				}
-				if plain && !local && !s.redirects() {
-					return "serves without TLS"
-				}
-				return ""
-			})
-		}),
-		of(topic.Transport, true, rule.Meta{
-			ID: "nginx-hsts", Severity: rule.Medium, Title: "Browsers are told to come by TLS",
-			Why:    "Without Strict-Transport-Security somebody on the way can keep a browser on http.",
-			Guides: []string{"S0-55", "S3-28"}, CWE: []string{"CWE-319"}, Verify: "curl -I https://HOST", Fix: "Add add_header Strict-Transport-Security \"max-age=31536000; includeSubDomains\" always;",
-		}, func(f *File) []fault {
-			return each(f, func(s *directive) string {
-				has := func(d *directive) bool { return strings.EqualFold(d.arg(0), "Strict-Transport-Security") }
-				if s.tls() && !s.redirects() && !slices.ContainsFunc(append(s.inherited("add_header"), s.all("add_header")...), has) {
-					return "sends no Strict-Transport-Security"
-				}
-				return ""
-			})
-		}),
 	}
 }
 
 func proxyRules() []Rule {
+	const guide = "S1-5"
+	return append(upstreamRules(), []Rule{
+		of(topic.Resources, true, rule.Meta{
+			ID: "nginx-body-limit", Severity: rule.Medium, Title: "The size of bodies is limited",
+			Why:    "Bodies are written to disk before they are passed on.",
+			Guides: []string{guide, "S0-54"}, CWE: []string{"CWE-770"}, Verify: "head -c 20M /dev/zero | curl --data-binary @- https://HOST: 413",
+			Fix: "Add client_max_body_size 1m;",
+		}, func(f *File) []fault {
+			return each(f, func(s *directive) string {
+				if len(s.proxies()) > 0 && len(s.inherited("client_max_body_size")) == 0 && len(s.all("client_max_body_size")) == 0 {
+					return "has no client_max_body_size"
+				}
+				return ""
+			})
+		}),
+		of(topic.Resources, false, rule.Meta{
+			ID: "nginx-body-unlimited", Severity: rule.Medium, Title: "The limit of bodies is one",
+			Why:    "0 switches the limit off: one call fills the disk.",
+			Guides: []string{"S0-54"}, CWE: []string{"CWE-770"}, Verify: "nginx -T shows the value.", Fix: "Write client_max_body_size 1m;",
+		}, func(f *File) []fault {
+			var out []fault
+			for _, d := range f.root.all("client_max_body_size") {
+				if strings.Trim(d.arg(0), "0kmgKMG") == "" {
+					out = append(out, fault{d, "client_max_body_size is 0: without a limit"})
+				}
+			}
+			return out
+		}),
+		of(topic.Resources, true, rule.Meta{
+			ID: "nginx-rate-limit", Severity: rule.Low, Title: "How often one may call is limited",
+			Why:    "The first limit should stand where connections arrive: it is cheapest there.",
+			Guides: []string{"S0-55", "S1-22", "S3-26", "S3-50"}, CWE: []string{"CWE-770"}, Verify: "Call faster than the limit: 429.",
+			Fix: "Add limit_req_zone $binary_remote_addr zone=calls:10m rate=10r/s; and limit_req zone=calls burst=20 nodelay;",
+		}, func(f *File) []fault {
+			return each(f, func(s *directive) string {
+				if len(s.proxies()) > 0 && len(s.inherited("limit_req")) == 0 && len(s.all("limit_req")) == 0 {
+					return "has no limit_req"
+				}
+				return ""
+			})
+		}),
+	}...)
+}
+
+func upstreamRules() []Rule {
 	const guide = "S1-5"
 	return []Rule{
 		of(topic.Hygiene, true, rule.Meta{
@@ -268,49 +318,58 @@ func proxyRules() []Rule {
 			}
 			return out
 		}),
-		of(topic.Resources, true, rule.Meta{
-			ID: "nginx-body-limit", Severity: rule.Medium, Title: "The size of bodies is limited",
-			Why:    "Bodies are written to disk before they are passed on.",
-			Guides: []string{guide, "S0-54"}, CWE: []string{"CWE-770"}, Verify: "head -c 20M /dev/zero | curl --data-binary @- https://HOST: 413",
-			Fix: "Add client_max_body_size 1m;",
-		}, func(f *File) []fault {
-			return each(f, func(s *directive) string {
-				if len(s.proxies()) > 0 && len(s.inherited("client_max_body_size")) == 0 && len(s.all("client_max_body_size")) == 0 {
-					return "has no client_max_body_size"
-				}
-				return ""
-			})
-		}),
-		of(topic.Resources, false, rule.Meta{
-			ID: "nginx-body-unlimited", Severity: rule.Medium, Title: "The limit of bodies is one",
-			Why:    "0 switches the limit off: one call fills the disk.",
-			Guides: []string{"S0-54"}, CWE: []string{"CWE-770"}, Verify: "nginx -T shows the value.", Fix: "Write client_max_body_size 1m;",
-		}, func(f *File) []fault {
-			var out []fault
-			for _, d := range f.root.all("client_max_body_size") {
-				if strings.Trim(d.arg(0), "0kmgKMG") == "" {
-					out = append(out, fault{d, "client_max_body_size is 0: without a limit"})
-				}
-			}
-			return out
-		}),
-		of(topic.Resources, true, rule.Meta{
-			ID: "nginx-rate-limit", Severity: rule.Low, Title: "How often one may call is limited",
-			Why:    "The first limit should stand where connections arrive: it is cheapest there.",
-			Guides: []string{"S0-55", "S1-22", "S3-26", "S3-50"}, CWE: []string{"CWE-770"}, Verify: "Call faster than the limit: 429.",
-			Fix: "Add limit_req_zone $binary_remote_addr zone=calls:10m rate=10r/s; and limit_req zone=calls burst=20 nodelay;",
-		}, func(f *File) []fault {
-			return each(f, func(s *directive) string {
-				if len(s.proxies()) > 0 && len(s.inherited("limit_req")) == 0 && len(s.all("limit_req")) == 0 {
-					return "has no limit_req"
-				}
-				return ""
-			})
-		}),
 	}
 }
 
 func serverRules() []Rule {
+	return append(nameRules(), []Rule{
+		of(topic.Exposure, false, rule.Meta{
+			ID: "nginx-alias-traversal", Severity: rule.High, Title: "Aliases end where their location does",
+			Why:    "location /files with alias /data/ serves /files../secrets from above the folder.",
+			Guides: []string{"S0-54"}, CWE: []string{"CWE-22"}, Verify: "curl --path-as-is https://HOST/files../", Fix: "End the location with a slash, as the alias does.",
+		}, func(f *File) []fault {
+			var out []fault
+			for _, d := range f.root.all("alias") {
+				l := d.parent
+				if path := l.arg(len(l.args) - 1); l.name == "location" && !strings.HasPrefix(l.arg(0), "~") && l.arg(0) != "=" && strings.HasSuffix(d.arg(0), "/") && !strings.HasSuffix(path, "/") {
+					out = append(out, fault{l, "location " + path + " does not end with a slash, and its alias does"})
+				}
+			}
+			return out
+		}),
+		of(topic.Exposure, false, rule.Meta{
+			ID: "nginx-status-open", Severity: rule.Medium, Title: "The status page is for this host",
+			Why:    "It tells everybody how busy the server is, and when an attack works.",
+			Guides: []string{"S3-17"}, CWE: []string{"CWE-200"}, Verify: "curl https://HOST/status", Fix: "Add allow 127.0.0.1; deny all;",
+		}, func(f *File) []fault {
+			var out []fault
+			for _, d := range f.root.all("stub_status") {
+				if !slices.ContainsFunc(d.parent.inherited("deny"), func(x *directive) bool { return x.arg(0) == "all" }) {
+					out = append(out, fault{d, "everybody may see the status page"})
+				}
+			}
+			return out
+		}),
+		of(topic.Hygiene, false, rule.Meta{
+			ID: "nginx-headers-lost", Severity: rule.Medium, Title: "Headers of security reach every location",
+			Why:    "A location with an add_header of its own drops all those of the server around it.",
+			Guides: []string{"S0-55", "S3-28"}, CWE: []string{"CWE-693"}, Verify: "curl -I on a path of the location.", Fix: "Repeat the headers in the location, or set them all in one place.",
+		}, func(f *File) []fault {
+			var out []fault
+			for _, s := range f.servers() {
+				outer := s.inherited("add_header")
+				for _, l := range s.all("location") {
+					if own := l.own("add_header"); len(own) > 0 && len(outer) > 0 && !repeats(own, outer) {
+						out = append(out, fault{own[0], "the headers of the server are dropped here"})
+					}
+				}
+			}
+			return out
+		}),
+	}...)
+}
+
+func nameRules() []Rule {
 	return []Rule{
 		of(topic.Exposure, true, rule.Meta{
 			ID: "nginx-server-tokens", Severity: rule.Low, Title: "The version is not told",
@@ -366,49 +425,6 @@ func serverRules() []Rule {
 			for _, d := range f.root.all("autoindex") {
 				if d.arg(0) == "on" {
 					out = append(out, fault{d, "lists folders"})
-				}
-			}
-			return out
-		}),
-		of(topic.Exposure, false, rule.Meta{
-			ID: "nginx-alias-traversal", Severity: rule.High, Title: "Aliases end where their location does",
-			Why:    "location /files with alias /data/ serves /files../secrets from above the folder.",
-			Guides: []string{"S0-54"}, CWE: []string{"CWE-22"}, Verify: "curl --path-as-is https://HOST/files../", Fix: "End the location with a slash, as the alias does.",
-		}, func(f *File) []fault {
-			var out []fault
-			for _, d := range f.root.all("alias") {
-				l := d.parent
-				if path := l.arg(len(l.args) - 1); l.name == "location" && !strings.HasPrefix(l.arg(0), "~") && l.arg(0) != "=" && strings.HasSuffix(d.arg(0), "/") && !strings.HasSuffix(path, "/") {
-					out = append(out, fault{l, "location " + path + " does not end with a slash, and its alias does"})
-				}
-			}
-			return out
-		}),
-		of(topic.Exposure, false, rule.Meta{
-			ID: "nginx-status-open", Severity: rule.Medium, Title: "The status page is for this host",
-			Why:    "It tells everybody how busy the server is, and when an attack works.",
-			Guides: []string{"S3-17"}, CWE: []string{"CWE-200"}, Verify: "curl https://HOST/status", Fix: "Add allow 127.0.0.1; deny all;",
-		}, func(f *File) []fault {
-			var out []fault
-			for _, d := range f.root.all("stub_status") {
-				if !slices.ContainsFunc(d.parent.inherited("deny"), func(x *directive) bool { return x.arg(0) == "all" }) {
-					out = append(out, fault{d, "everybody may see the status page"})
-				}
-			}
-			return out
-		}),
-		of(topic.Hygiene, false, rule.Meta{
-			ID: "nginx-headers-lost", Severity: rule.Medium, Title: "Headers of security reach every location",
-			Why:    "A location with an add_header of its own drops all those of the server around it.",
-			Guides: []string{"S0-55", "S3-28"}, CWE: []string{"CWE-693"}, Verify: "curl -I on a path of the location.", Fix: "Repeat the headers in the location, or set them all in one place.",
-		}, func(f *File) []fault {
-			var out []fault
-			for _, s := range f.servers() {
-				outer := s.inherited("add_header")
-				for _, l := range s.all("location") {
-					if own := l.own("add_header"); len(own) > 0 && len(outer) > 0 && !repeats(own, outer) {
-						out = append(out, fault{own[0], "the headers of the server are dropped here"})
-					}
 				}
 			}
 			return out

@@ -48,6 +48,52 @@ func example(base string) bool {
 }
 
 func secretRules() []Rule {
+	return append(heldSecretRules(), []Rule{
+		ignoreRule(),
+		of(topic.Secret, rule.Meta{
+			ID: "repository-remote-credential", Severity: rule.High, Title: "The address of the remote holds no credential",
+			Why:    "git shows it in every log, and copies of the folder carry it away.",
+			Guides: []string{"S0-57"}, CWE: []string{"CWE-522"}, Verify: "git remote -v shows the address.", Fix: "Revoke the token, set the address without it and use a credential helper.",
+		}, func(r *Repo) ([]rule.Finding, error) {
+			return r.config(func(section, key, value string) string {
+				_, rest, ok := strings.Cut(value, "://")
+				host, _, _ := strings.Cut(rest, "/")
+				if user, _, has := strings.Cut(host, "@"); ok && key == "url" && has && (strings.Contains(user, ":") || len(user) > 20) {
+					return "the address of " + section + " holds a credential"
+				}
+				return ""
+			})
+		}),
+		of(topic.Secret, rule.Meta{
+			ID: "repository-package-token", Severity: rule.High, Title: "Settings of package managers hold no token and no other registry",
+			Why:    "A token in .npmrc publishes in your name; plain http or a switched-off check lets anybody deliver the packages.",
+			Guides: []string{"S0-48", "S0-57"}, CWE: []string{"CWE-522"}, Verify: "Read .npmrc, .pypirc and pip.conf.", Fix: "Write _authToken=${NPM_TOKEN}; use https and leave strict-ssl on.",
+		}, func(r *Repo) ([]rule.Finding, error) {
+			var found []rule.Finding
+			for _, f := range r.kept(func(f tree.File) bool {
+				return f.Base() == ".npmrc" || f.Base() == ".pypirc" || f.Base() == "pip.conf" || f.Base() == ".yarnrc.yml"
+			}) {
+				data, err := r.read(f.Path)
+				if err != nil {
+					return found, err
+				}
+				for i, line := range strings.Split(string(data), "\n") {
+					name, value, _ := strings.Cut(strings.ReplaceAll(line, ": ", "="), "=")
+					name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+					switch {
+					case (strings.HasSuffix(name, "_authToken") || strings.HasSuffix(name, "_password") || name == "password") && value != "" && !strings.HasPrefix(value, "$"):
+						found = append(found, at(f.Path, i+1, name+" is written out"))
+					case name == "strict-ssl" && value == "false", name == "trusted-host", strings.Contains(name, "registry") && strings.HasPrefix(value, "http://"):
+						found = append(found, at(f.Path, i+1, name+" lets anybody deliver packages"))
+					}
+				}
+			}
+			return found, nil
+		}),
+	}...)
+}
+
+func heldSecretRules() []Rule {
 	return []Rule{
 		of(topic.Secret, rule.Meta{
 			ID: "repository-secret", Severity: rule.Critical, Title: "No credential stands in the repository",
@@ -95,47 +141,6 @@ func secretRules() []Rule {
 				found = append(found, at(f.Path, 1, "is not ignored by git"))
 			}
 			return found
-		}),
-		ignoreRule(),
-		of(topic.Secret, rule.Meta{
-			ID: "repository-remote-credential", Severity: rule.High, Title: "The address of the remote holds no credential",
-			Why:    "git shows it in every log, and copies of the folder carry it away.",
-			Guides: []string{"S0-57"}, CWE: []string{"CWE-522"}, Verify: "git remote -v shows the address.", Fix: "Revoke the token, set the address without it and use a credential helper.",
-		}, func(r *Repo) ([]rule.Finding, error) {
-			return r.config(func(section, key, value string) string {
-				_, rest, ok := strings.Cut(value, "://")
-				host, _, _ := strings.Cut(rest, "/")
-				if user, _, has := strings.Cut(host, "@"); ok && key == "url" && has && (strings.Contains(user, ":") || len(user) > 20) {
-					return "the address of " + section + " holds a credential"
-				}
-				return ""
-			})
-		}),
-		of(topic.Secret, rule.Meta{
-			ID: "repository-package-token", Severity: rule.High, Title: "Settings of package managers hold no token and no other registry",
-			Why:    "A token in .npmrc publishes in your name; plain http or a switched-off check lets anybody deliver the packages.",
-			Guides: []string{"S0-48", "S0-57"}, CWE: []string{"CWE-522"}, Verify: "Read .npmrc, .pypirc and pip.conf.", Fix: "Write _authToken=${NPM_TOKEN}; use https and leave strict-ssl on.",
-		}, func(r *Repo) ([]rule.Finding, error) {
-			var found []rule.Finding
-			for _, f := range r.kept(func(f tree.File) bool {
-				return f.Base() == ".npmrc" || f.Base() == ".pypirc" || f.Base() == "pip.conf" || f.Base() == ".yarnrc.yml"
-			}) {
-				data, err := r.read(f.Path)
-				if err != nil {
-					return found, err
-				}
-				for i, line := range strings.Split(string(data), "\n") {
-					name, value, _ := strings.Cut(strings.ReplaceAll(line, ": ", "="), "=")
-					name, value = strings.TrimSpace(name), strings.TrimSpace(value)
-					switch {
-					case (strings.HasSuffix(name, "_authToken") || strings.HasSuffix(name, "_password") || name == "password") && value != "" && !strings.HasPrefix(value, "$"):
-						found = append(found, at(f.Path, i+1, name+" is written out"))
-					case name == "strict-ssl" && value == "false", name == "trusted-host", strings.Contains(name, "registry") && strings.HasPrefix(value, "http://"):
-						found = append(found, at(f.Path, i+1, name+" lets anybody deliver packages"))
-					}
-				}
-			}
-			return found, nil
 		}),
 	}
 }
