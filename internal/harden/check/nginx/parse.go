@@ -228,7 +228,7 @@ func (d *directive) inherited(name string) []*directive {
 
 // arg returns an argument, or "".
 func (d *directive) arg(i int) string {
-	if i >= len(d.args) {
+	if i < 0 || i >= len(d.args) {
 		return ""
 	}
 	return d.args[i]
