@@ -10,7 +10,9 @@ import (
 )
 
 // Rules returns the rules.
-func Rules() []rule.Rule[*Machine] { return slices.Concat(fileRules(), kernelRules(), serviceRules()) }
+func Rules() []rule.Rule[*Machine] {
+	return slices.Concat(fileRules(), dumpRules(), kernelRules(), systemRules(), serviceRules())
+}
 
 // open makes a check of the modes of one kind of file.
 func open(what string, bits uint32, message string) func(*Machine, *found) {
@@ -82,14 +84,17 @@ func fileRules() []rule.Rule[*Machine] {
 	}
 }
 
-func kernelRules() []rule.Rule[*Machine] {
-	setting := func(name string, wrong func(value string) bool, message string) func(*Machine, *found) {
-		return func(m *Machine, out *found) {
-			if value, ok := m.Kernel[name]; ok && wrong(value) {
-				out.add("", name, "%s is %s: %s", name, value, message)
-			}
+// setting makes a check of one setting of the kernel.
+func setting(name string, wrong func(value string) bool, message string) func(*Machine, *found) {
+	return func(m *Machine, out *found) {
+		if value, ok := m.Kernel[name]; ok && wrong(value) {
+			out.add("", name, "%s is %s: %s", name, value, message)
 		}
 	}
+}
+
+// dumpRules are about files that memory is written to.
+func dumpRules() []rule.Rule[*Machine] {
 	return []rule.Rule[*Machine]{
 		{
 			Meta: rule.Meta{
@@ -115,6 +120,12 @@ func kernelRules() []rule.Rule[*Machine] {
 			},
 			Check: look(kernel("fs.suid_dumpable"), setting("fs.suid_dumpable", func(v string) bool { return v == "1" }, "set it to 0.")),
 		},
+	}
+}
+
+// kernelRules are about settings of the kernel.
+func kernelRules() []rule.Rule[*Machine] {
+	return []rule.Rule[*Machine]{
 		{
 			Meta: rule.Meta{
 				ID: "host-ptrace-open", Kind: rule.Host, Severity: rule.Low, Title: "Programs cannot read the memory of others of the same user",
@@ -142,6 +153,12 @@ func kernelRules() []rule.Rule[*Machine] {
 			},
 			Check: look(kernel("fs.protected_symlinks"), setting("fs.protected_symlinks", func(v string) bool { return v == "0" }, "set it to 1.")),
 		},
+	}
+}
+
+// systemRules are about the rest of the machine.
+func systemRules() []rule.Rule[*Machine] {
+	return []rule.Rule[*Machine]{
 		{
 			Meta: rule.Meta{
 				ID: "host-swap-plain", Kind: rule.Host, Severity: rule.Low, Title: "Memory is not written to a disk in clear text",

@@ -102,7 +102,10 @@ func (b *Baseline) compare(targets []check.TargetReport) *Change {
 	for i := range targets {
 		for k := range targets[i].Results {
 			r := &targets[i].Results[k]
-			looked[[2]string{r.ID, targets[i].Name}] = r.Verdict != rule.Unknown
+			looked[[2]string{r.ID, targets[i].Name}] = r.Verdict != rule.Unknown && !(r.Verdict == rule.Skipped && r.Rule.Active)
+			for _, f := range r.Suppressed { // still there, and lived with
+				delete(left, f.Fingerprint)
+			}
 			for n := range r.Findings {
 				f := &r.Findings[n]
 				if _, known := b.Findings[f.Fingerprint]; !known {

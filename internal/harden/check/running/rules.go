@@ -13,7 +13,9 @@ import (
 const day = 24 * time.Hour
 
 // Rules returns the rules.
-func Rules() []rule.Rule[*State] { return slices.Concat(keyRules(), evidenceRules(), serviceRules()) }
+func Rules() []rule.Rule[*State] {
+	return slices.Concat(keyRules(), logRules(), sinkRules(), serviceRules(), operatorRules())
+}
 
 func keys(s *State) *[]Key { return s.Keys }
 
@@ -78,7 +80,8 @@ func keyRules() []rule.Rule[*State] {
 	}
 }
 
-func evidenceRules() []rule.Rule[*State] {
+// logRules are about the audit log and its disk.
+func logRules() []rule.Rule[*State] {
 	return []rule.Rule[*State]{
 		{
 			Meta: rule.Meta{
@@ -137,6 +140,12 @@ func evidenceRules() []rule.Rule[*State] {
 				}
 			}),
 		},
+	}
+}
+
+// sinkRules are about what goes to others.
+func sinkRules() []rule.Rule[*State] {
+	return []rule.Rule[*State]{
 		{
 			Meta: rule.Meta{
 				ID: "gateway-sink-failing", Kind: rule.Gateway, Severity: rule.High, Title: "Events arrive where they are sent",
@@ -179,6 +188,7 @@ func evidenceRules() []rule.Rule[*State] {
 	}
 }
 
+// serviceRules are about whether the gateway works.
 func serviceRules() []rule.Rule[*State] {
 	return []rule.Rule[*State]{
 		{
@@ -217,6 +227,12 @@ func serviceRules() []rule.Rule[*State] {
 				return out, nil
 			},
 		},
+	}
+}
+
+// operatorRules are about what waits for an operator.
+func operatorRules() []rule.Rule[*State] {
+	return []rule.Rule[*State]{
 		{
 			Meta: rule.Meta{
 				ID: "gateway-tools-held", Kind: rule.Gateway, Severity: rule.Low, Title: "No tool waits for an operator for a week",

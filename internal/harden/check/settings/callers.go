@@ -10,7 +10,7 @@ import (
 
 const day = 24 * time.Hour
 
-// callerRules are about [identity] and who may call a route.
+// callerRules are about who may call a route, with a key or a password.
 func callerRules() []rule.Rule[*File] {
 	return []rule.Rule[*File]{
 		{
@@ -65,6 +65,12 @@ func callerRules() []rule.Rule[*File] {
 				}
 			}),
 		},
+	}
+}
+
+// proofRules are about client certificates and proofs.
+func proofRules() []rule.Rule[*File] {
+	return []rule.Rule[*File]{
 		{
 			Meta: rule.Meta{
 				ID: "config-certificates-unrevoked", Kind: rule.Config, Severity: rule.Medium, Title: "Revoked client certificates are refused",

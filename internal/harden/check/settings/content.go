@@ -7,7 +7,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
 )
 
-// contentRules are about what messages hold: schemas, content and pins.
+// contentRules are about what messages hold, and the schemas of tools.
 func contentRules() []rule.Rule[*File] {
 	return []rule.Rule[*File]{
 		mend(rule.Rule[*File]{
@@ -79,6 +79,12 @@ func contentRules() []rule.Rule[*File] {
 				}
 			}),
 		}, `"deny"`),
+	}
+}
+
+// pinRules are about tools that change.
+func pinRules() []rule.Rule[*File] {
+	return []rule.Rule[*File]{
 		mend(rule.Rule[*File]{
 			Meta: rule.Meta{
 				ID: "config-pins-weak", Kind: rule.Config, Severity: rule.High, Title: "Tools that change are held until somebody approves them",

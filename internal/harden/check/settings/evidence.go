@@ -9,9 +9,8 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
 )
 
-// evidenceRules are about [audit], [detect], [incident] and [telemetry]: what
-// is left of what happened, and who hears of it.
-func evidenceRules() []rule.Rule[*File] {
+// recordRules are about [audit]: what is left of what happened.
+func recordRules() []rule.Rule[*File] {
 	return []rule.Rule[*File]{
 		mend(rule.Rule[*File]{
 			Meta: rule.Meta{
@@ -73,6 +72,12 @@ func evidenceRules() []rule.Rule[*File] {
 				}
 			}),
 		},
+	}
+}
+
+// sinkRules are about where events go, and who hears of them.
+func sinkRules() []rule.Rule[*File] {
+	return []rule.Rule[*File]{
 		{
 			Meta: rule.Meta{
 				ID: "config-sink-plain", Kind: rule.Config, Severity: rule.High, Title: "Events travel encrypted",
@@ -117,6 +122,12 @@ func evidenceRules() []rule.Rule[*File] {
 				}
 			}),
 		}, "true"),
+	}
+}
+
+// noticeRules are about what is noticed, done about it and shown of it.
+func noticeRules() []rule.Rule[*File] {
+	return []rule.Rule[*File]{
 		{
 			Meta: rule.Meta{
 				ID: "config-response-missing", Kind: rule.Config, Severity: rule.Info, Title: "Callers who are too risky are contained",

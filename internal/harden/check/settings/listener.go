@@ -12,8 +12,7 @@ import (
 
 const showConfig = "Read the section in the output of 'portcullis config show'."
 
-// listenerRules are about [server]: where the gateway listens and what it takes
-// before anyone is known.
+// listenerRules are about [server]: where the gateway listens.
 func listenerRules() []rule.Rule[*File] {
 	return []rule.Rule[*File]{
 		{
@@ -87,6 +86,12 @@ func listenerRules() []rule.Rule[*File] {
 				}
 			}),
 		},
+	}
+}
+
+// floodRules are about who takes more than a share, and what the log tells.
+func floodRules() []rule.Rule[*File] {
+	return []rule.Rule[*File]{
 		{
 			Meta: rule.Meta{
 				ID: "config-header-timeouts", Kind: rule.Config, Severity: rule.Medium, Title: "Slow callers are cut off",

@@ -11,8 +11,8 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/ratelimit"
 )
 
-// routeRules are about [[route]]: what callers may do and how much.
-func routeRules() []rule.Rule[*File] {
+// rateRules are about how often callers may call.
+func rateRules() []rule.Rule[*File] {
 	return []rule.Rule[*File]{
 		mend(rule.Rule[*File]{
 			Meta: rule.Meta{
@@ -42,6 +42,12 @@ func routeRules() []rule.Rule[*File] {
 				}
 			}),
 		},
+	}
+}
+
+// sizeRules are about how much a call may take.
+func sizeRules() []rule.Rule[*File] {
+	return []rule.Rule[*File]{
 		{
 			Meta: rule.Meta{
 				ID: "config-limits-raised", Kind: rule.Config, Severity: rule.Medium, Title: "Messages of callers are small and flat",
@@ -91,6 +97,12 @@ func routeRules() []rule.Rule[*File] {
 				}
 			}),
 		},
+	}
+}
+
+// browserRules are about calls from web pages.
+func browserRules() []rule.Rule[*File] {
+	return []rule.Rule[*File]{
 		{
 			Meta: rule.Meta{
 				ID: "config-cors-origin-any", Kind: rule.Config, Severity: rule.High, Title: "Only named web pages may call",
@@ -147,6 +159,12 @@ func routeRules() []rule.Rule[*File] {
 				}
 			}),
 		},
+	}
+}
+
+// routeRules are about what lies behind a route.
+func routeRules() []rule.Rule[*File] {
+	return []rule.Rule[*File]{
 		{
 			Meta: rule.Meta{
 				ID: "config-tools-open", Kind: rule.Config, Severity: rule.Info, Title: "Routes say which tools may be used",

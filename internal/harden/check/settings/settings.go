@@ -94,7 +94,10 @@ func needed(data []byte, name string) bool { return bytes.Contains(data, []byte(
 
 // Rules returns the rules.
 func Rules() []rule.Rule[*File] {
-	return slices.Concat(listenerRules(), callerRules(), tokenRules(), routeRules(), contentRules(), agentRules(), evidenceRules(), supplyRules())
+	return slices.Concat(
+		listenerRules(), floodRules(), callerRules(), proofRules(), tokenRules(), rateRules(), sizeRules(), browserRules(), routeRules(),
+		contentRules(), pinRules(), agentRules(), recordRules(), sinkRules(), noticeRules(), supplyRules(),
+	)
 }
 
 // found collects the places where a rule does not hold.

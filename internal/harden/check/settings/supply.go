@@ -13,7 +13,7 @@ import (
 // supplyRules are about what stands behind the gateway: commands, upstreams
 // and the secrets they are given.
 func supplyRules() []rule.Rule[*File] {
-	return slices.Concat(secretRules(), commandRules(), []rule.Rule[*File]{
+	return slices.Concat(secretRules(), sourceRules(), commandRules(), []rule.Rule[*File]{
 		{
 			Meta: rule.Meta{
 				ID: "config-upstream-plain", Kind: rule.Config, Severity: rule.High, Title: "Servers on public networks are spoken to over TLS",
@@ -45,6 +45,7 @@ func supplyRules() []rule.Rule[*File] {
 	})
 }
 
+// secretRules are about secrets in the configuration.
 func secretRules() []rule.Rule[*File] {
 	return []rule.Rule[*File]{
 		{
@@ -97,6 +98,12 @@ func secretRules() []rule.Rule[*File] {
 				}
 			}),
 		},
+	}
+}
+
+// sourceRules are about where secrets come from.
+func sourceRules() []rule.Rule[*File] {
+	return []rule.Rule[*File]{
 		mend(rule.Rule[*File]{
 			Meta: rule.Meta{
 				ID: "config-secret-files-readable", Kind: rule.Config, Severity: rule.Medium, Title: "Files with secrets that everybody can read are refused",
