@@ -92,6 +92,16 @@ const (
 	EventIncidentClosed EventType = "INCIDENT_CLOSED"
 	EventCallContained  EventType = "CONTAINED_CALL_REFUSED" // a caller that is contained called
 
+	EventConsentGranted    EventType = "CONSENT_GRANTED"
+	EventConsentWithdrawn  EventType = "CONSENT_WITHDRAWN"
+	EventDataAccessed      EventType = "DATA_ACCESSED"       // marked data is about to be read
+	EventBreakGlassGranted EventType = "BREAK_GLASS_GRANTED" // somebody may read protected health information in an emergency
+	EventBreakGlassEnded   EventType = "BREAK_GLASS_ENDED"
+	EventReportMade        EventType = "REPORT_MADE" // a report for auditors was collected
+
+	EventBackupCreated  EventType = "BACKUP_CREATED"  // pending: the root key is about to be copied
+	EventBackupVerified EventType = "BACKUP_VERIFIED" // a drill restored a backup into a scratch folder
+	EventBackupRestored EventType = "BACKUP_RESTORED" // what was written after the backup is lost
 	EventGatewayStarted EventType = "GATEWAY_STARTED"
 	EventGatewayStopped EventType = "GATEWAY_STOPPED"
 )

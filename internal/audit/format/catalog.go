@@ -137,6 +137,9 @@ var meanings = []Meaning{
 	{"CONFIG_CHANGED", "Configuration changed", entityManagement, actUpdate, "Update", ecsConfig, isChange},
 	{"MAINTENANCE_ON", "Maintenance on", appLifecycle, appDisable, "Disable", ecsConfig, isChange},
 	{"MAINTENANCE_OFF", "Maintenance off", appLifecycle, appEnable, "Enable", ecsConfig, isChange},
+	{"BACKUP_CREATED", "Backup created", entityManagement, actRead, "Read", ecsConfig, isAccess},
+	{"BACKUP_VERIFIED", "Backup restored for a drill", entityManagement, actOther, "Verify", ecsConfig, isInfo},
+	{"BACKUP_RESTORED", "Data folder restored from a backup", appLifecycle, actOther, "Restore", ecsConfig, isChange},
 	{"GATEWAY_STARTED", "Gateway started", appLifecycle, appStart, "Start", ecsProcess, isStart},
 	{"GATEWAY_STOPPED", "Gateway stopped", appLifecycle, appStop, "Stop", ecsProcess, isEnd},
 
@@ -160,6 +163,9 @@ var meanings = []Meaning{
 	{"CONSENT_GRANTED", "Consent granted", entityManagement, actCreate, "Create", ecsIAM, isCreation},
 	{"CONSENT_WITHDRAWN", "Consent withdrawn", entityManagement, actDelete, "Delete", ecsIAM, isDeletion},
 	{"DATA_ACCESSED", "Personal data accessed", apiActivity, actRead, "Read", ecsAPI, isAccess},
+	{"BREAK_GLASS_GRANTED", "Emergency access to health information granted", entityManagement, actCreate, "Create", ecsIAM, isCreation},
+	{"BREAK_GLASS_ENDED", "Emergency access to health information ended", entityManagement, actDelete, "Delete", ecsIAM, isDeletion},
+	{"REPORT_MADE", "Report for auditors made", apiActivity, actRead, "Read", ecsAPI, isAccess},
 	{"DATA_EXPORTED", "Personal data exported", apiActivity, actRead, "Read", ecsAPI, isAccess},
 	{"DATA_ERASED", "Personal data erased", apiActivity, actDelete, "Delete", ecsAPI, isDeletion},
 

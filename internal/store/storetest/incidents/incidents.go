@@ -1,6 +1,10 @@
-package storetest
+// Package incidents holds the contracts of the stores of a bad day:
+// containments, incidents and runs of playbooks. Package storetest has the
+// others.
+package incidents
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"reflect"
@@ -71,7 +75,7 @@ func Incidents(t *testing.T, open func(t *testing.T) casebook.Store) {
 	incident := func(id, key string, at time.Duration) casebook.Incident {
 		return casebook.Incident{
 			ID: id, Key: key, Subject: "ip:203.0.113.9", Rule: "r", Summary: "s", Score: 85, Count: 1,
-			OpenedAt: base().Add(at), SeenAt: base().Add(at),
+			OpenedAt: base().Add(at), SeenAt: base().Add(at), Severity: casebook.P2, Phase: casebook.Detect,
 		}
 	}
 	save := func(t *testing.T, s casebook.Store, list ...casebook.Incident) {
@@ -97,6 +101,7 @@ func Incidents(t *testing.T, open func(t *testing.T) casebook.Store) {
 	got, err := s.OpenIncidents(t.Context())
 	same(t, "OpenIncidents", got, err, a, b)
 	a.Count, a.Score, a.SeenAt = 7, 100, base().Add(time.Minute)
+	a.Severity, a.Phase, a.Owner, a.Subjects, a.Preserved = casebook.P1, casebook.Review, "bob", []string{"key:1", "user:a b"}, base().Add(90*time.Second)
 	a.ClosedAt, a.ClosedBy, a.Note = base().Add(2*time.Minute), "alice", "done"
 	save(t, s, a, c)
 	got, err = s.OpenIncidents(t.Context())
@@ -108,4 +113,29 @@ func Incidents(t *testing.T, open func(t *testing.T) casebook.Store) {
 	if n, err := s.OpenedIncidents(t.Context(), base()); err != nil || n != 2 {
 		t.Errorf("OpenedIncidents = %d, %v, want 2", n, err)
 	}
+	one, err := s.Incident(t.Context(), "a")
+	same(t, "Incident", []casebook.Incident{one}, err, a)
+	if _, err := s.Incident(t.Context(), "z"); !errors.Is(err, casebook.ErrNotFound) {
+		t.Errorf("Incident of nobody: %v", err)
+	}
+	entry := func(id, incident string, at time.Duration, events ...string) casebook.Entry {
+		return casebook.Entry{ID: id, Incident: incident, At: base().Add(at), Actor: "local:root", Kind: casebook.KindNote, Text: "a line\nand another", Events: events}
+	}
+	x, y, z := entry("x", "a", time.Minute, "e1", "e2"), entry("y", "a", time.Second, "e3"), entry("x", "b", 0, "e4")
+	again := x
+	again.Text = "changed"
+	for _, e := range []casebook.Entry{x, y, z, again} {
+		if err := s.AddEntry(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := s.Entries(t.Context(), "a"); err != nil || !reflect.DeepEqual(got, []casebook.Entry{y, x}) {
+		t.Errorf("Entries = %+v, %v", got, err)
+	}
+	if got, err := s.Entries(t.Context(), "c"); err != nil || len(got) != 0 {
+		t.Errorf("Entries of an incident without any = %+v, %v", got, err)
+	}
 }
+
+// base is when everything begins.
+func base() time.Time { return time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC) }
