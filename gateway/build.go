@@ -13,6 +13,8 @@ import (
 	"github.com/portcullis-dev/portcullis/gateway/a2a"
 	"github.com/portcullis-dev/portcullis/gateway/access"
 	"github.com/portcullis-dev/portcullis/gateway/agentcard"
+	"github.com/portcullis-dev/portcullis/gateway/bounds"
+	"github.com/portcullis-dev/portcullis/gateway/callers"
 	"github.com/portcullis-dev/portcullis/gateway/certs"
 	"github.com/portcullis-dev/portcullis/gateway/contain"
 	"github.com/portcullis-dev/portcullis/gateway/content"
@@ -23,11 +25,7 @@ import (
 	"github.com/portcullis-dev/portcullis/gateway/schemas"
 	"github.com/portcullis-dev/portcullis/gateway/tokens"
 	"github.com/portcullis-dev/portcullis/gateway/use"
-	"github.com/portcullis-dev/portcullis/internal/authn/anonymous"
-	"github.com/portcullis-dev/portcullis/internal/authn/basic"
-	"github.com/portcullis-dev/portcullis/internal/authn/challenge"
 	"github.com/portcullis-dev/portcullis/internal/authn/greeting"
-	"github.com/portcullis-dev/portcullis/internal/authn/mtls"
 	"github.com/portcullis-dev/portcullis/internal/authn/mtls/trust"
 	"github.com/portcullis-dev/portcullis/internal/authn/token/signing"
 	"github.com/portcullis-dev/portcullis/internal/authz/approval"
@@ -79,8 +77,8 @@ type builder struct {
 	Deps
 	cfg       *config.Config
 	entrance  *entrance.Entrance
+	callers   *callers.Book
 	access    *access.Access
-	certs     *certs.Certs
 	detectors []finding.Detector // of content rules
 	listen    string             // address the listener really has
 }
@@ -121,12 +119,12 @@ func Build(cfg *config.Config, d Deps, prev *Table) (*Table, error) {
 		t.routes[cfg.Routes[i].Path] = rt
 		t.order = append(t.order, rt)
 		if cfg.Routes[i].SpeaksA2A() {
-			t.agents = append(t.agents, rt)
+			t.agents, t.below = append(t.agents, rt), append(t.below, rt)
 			if rt.card != nil {
 				agentcard.Publish(t.fixed, rt.path, rt.card)
 			}
 		}
-		if err := tokens.Publish(t.fixed, rt.path, rt.pipe.resource); err != nil {
+		if err := tokens.Publish(t.fixed, rt.path, rt.pipe.says.Resource); err != nil {
 			return nil, err
 		}
 	}
@@ -140,6 +138,9 @@ func Build(cfg *config.Config, d Deps, prev *Table) (*Table, error) {
 		}
 		t.routes[e.Path] = rt
 		t.own = append(t.own, rt)
+		if e.Below {
+			t.below = append(t.below, rt)
+		}
 	}
 	t.fallback, err = b.unknownPath(prev)
 	return t, err
@@ -160,7 +161,7 @@ func newBuilder(cfg *config.Config, d Deps) (*builder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("inspect: %w", err)
 	}
-	return &builder{Deps: d, cfg: cfg, entrance: e, certs: c, detectors: detectors, listen: listen[0]}, nil
+	return &builder{Deps: d, cfg: cfg, entrance: e, callers: callers.New(cfg, callers.Options{APIKeys: d.APIKeys, Users: d.Users, Certs: c, Tokens: d.Tokens, Listen: listen[0]}), detectors: detectors, listen: listen[0]}, nil
 }
 
 // route builds one route: the one place that decides which guards it has.
@@ -194,9 +195,9 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	if err != nil {
 		return nil, fmt.Errorf("headers: %w", err)
 	}
-	rt := b.newRoute(rc.Name, rc.Path, limitsOf(rc.Limits, jsonrpc.DefaultLimits()))
+	rt := b.newRoute(rc.Name, rc.Path, bounds.Message(rc.Limits, jsonrpc.DefaultLimits()))
 	rt.rate, rt.rateRules, rt.headers = rate, rc.Rate, secure.Apply
-	rt.replyLimits, rt.maxStream = limitsOf(rc.ReplyLimits, jsonrpc.DefaultReplyLimits()), int64(rc.StreamBytes)
+	rt.replyLimits, rt.maxStream = bounds.Message(rc.ReplyLimits, jsonrpc.DefaultReplyLimits()), int64(rc.StreamBytes)
 	if rt.schemas, err = schemas.New(rc, b.schemasOf(rc, prev)); err != nil {
 		return nil, err
 	}
@@ -205,17 +206,15 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 		return nil, err
 	}
 	rt.pipe = &pipeline{
-		edge: guards, authn: b.authenticators(rc, resource), resource: resource, contain: b.Contain, record: b.Recorder,
+		edge: guards, authn: b.callers.Of(rc, resource), contain: b.Contain, record: b.Recorder,
 	}
+	rt.pipe.says = callers.Says(rt.pipe.authn, resource)
 	speak := b.mcp
 	if rc.SpeaksA2A() {
 		speak = b.a2a
 	}
 	if err := speak(rt, rc, rules, prev); err != nil {
 		return nil, err
-	}
-	if slices.Contains(rc.Auth, basic.Method) {
-		rt.pipe.offers = []string{challenge.Basic}
 	}
 	if rt.pipe.use, err = use.New(rc, b.Use, b.Approval); err != nil {
 		return nil, err
@@ -300,41 +299,13 @@ const writeTimeout = 30 * time.Second
 
 func (b *builder) newRoute(name, path string, limits jsonrpc.Limits) *route {
 	rt := &route{
-		name: name, path: path, limits: limits, body: bodyLimits(b.cfg.Server.Limits), writeTimeout: writeTimeout,
+		name: name, path: path, limits: limits, body: bounds.Body(b.cfg.Server.Limits), writeTimeout: writeTimeout,
 		sealer: b.Sealer, greetings: new(greeting.Book), budget: b.Budget, traces: b.Traces,
 	}
 	if b.Metrics != nil {
 		rt.metrics, rt.upstream = b.Metrics.Route(name), b.Metrics.Upstream(name)
 	}
 	return rt
-}
-
-// bodyLimits are those on a caller who sends a body.
-func bodyLimits(c config.ServerLimits) edge.Limits {
-	l := edge.DefaultLimits()
-	l.BodyTimeout = c.BodyTimeout
-	return l
-}
-
-// authenticators returns those of a route in its order.
-func (b *builder) authenticators(rc *config.Route, r *challenge.Resource) []portcullis.Authenticator {
-	var out []portcullis.Authenticator
-	for _, method := range rc.Auth {
-		if method == b.Tokens.First(rc) { // one guard for all access tokens
-			out = append(out, b.Tokens.Guard(b.cfg, rc, r))
-		}
-		switch method {
-		case "api_key":
-			out = append(out, b.APIKeys)
-		case basic.Method:
-			out = append(out, b.Users)
-		case mtls.Method:
-			out = append(out, b.certs.Authenticator())
-		case "none": // the configuration holds insecure_no_auth = true, or it would not be valid
-			out = append(out, anonymous.Authenticator{})
-		}
-	}
-	return out
 }
 
 // rate keeps the counters of a route whose rules did not change.
@@ -346,20 +317,7 @@ func (b *builder) rate(name string, rules []string, prev *Table) (*ratelimit.Set
 			}
 		}
 	}
-	c := ratelimit.Config{MaxKeys: ratelimit.DefaultMaxKeys}
-	for _, text := range rules {
-		r, err := ratelimit.ParseRule(text)
-		if err != nil {
-			return nil, err
-		}
-		c.Rules = append(c.Rules, r)
-	}
-	return ratelimit.NewSet(c, nil)
-}
-
-func limitsOf(c config.MessageLimits, l jsonrpc.Limits) jsonrpc.Limits {
-	l.MaxBytes, l.MaxDepth, l.MaxArray, l.MaxMembers, l.MaxString = int(c.Bytes), c.Depth, c.Array, c.Array, c.String
-	return l
+	return bounds.Rate(rules)
 }
 
 // unknownPathRate bounds who looks for paths that are not there.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway/access"
+	"github.com/portcullis-dev/portcullis/gateway/refusal"
 	"github.com/portcullis-dev/portcullis/internal/edge"
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
 )
@@ -16,12 +17,14 @@ import (
 type Endpoint struct {
 	Name    string // in logs, metrics and events
 	Path    string
+	Below   bool // also all paths below Path
 	Methods []string
 	Rate    string // per address, as in the configuration
 	MaxBody int64  // bytes
 	JSON    bool   // whether the body has to be declared as JSON
 	BodyKey bool   // the credential is the body: Auth reads it, the handler gets none
 	Auth    []portcullis.Authenticator
+	Callers bool // Auth is whatever routes take; a route that anyone may call proves nobody
 	Handler http.Handler
 }
 
@@ -44,8 +47,14 @@ func (b *builder) endpoint(e Endpoint, prev *Table) (*route, error) {
 	limits.MaxBytes = int(e.MaxBody)
 	rt := b.newRoute(e.Name, e.Path, limits)
 	rt.rate, rt.rateRules = rate, rules
+	auth, says := e.Auth, refusal.Challenges{}
+	if e.Callers {
+		if auth, says, err = b.callers.All(); err != nil {
+			return nil, err
+		}
+	}
 	rt.pipe = &pipeline{
-		edge: guards, authn: e.Auth, contain: b.Contain.Login(), authz: []portcullis.Authorizer{access.AnyCaller{}}, record: b.Recorder,
+		edge: guards, authn: auth, says: says, contain: b.Contain.Login(), authz: []portcullis.Authorizer{access.AnyCaller{}}, record: b.Recorder,
 		decode: plainDecoder{}, forward: Handler(e.Handler), bodyKey: e.BodyKey, own: true,
 	}
 	return rt, nil

@@ -52,3 +52,40 @@ func TestEndpointAnswersForItself(t *testing.T) {
 		t.Errorf("text: %d", w.Code)
 	}
 }
+
+// TestEndpointOfCallers: a path of this process that callers of routes may use
+// takes what the routes take, but nobody for whom a route has no credential,
+// and answers for what lies below it.
+func TestEndpointOfCallers(t *testing.T) {
+	r := newRig(t, anyone, answering)
+	own := Endpoint{
+		Name: "own", Path: "/api/own", Below: true, Callers: true, Methods: []string{http.MethodGet}, Rate: "100/1m per address", MaxBody: 64,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			_, _ = w.Write([]byte(PrincipalFrom(req.Context()).ID + " " + req.URL.Path))
+		}),
+	}
+	open := strings.Replace(oneRoute, "[[route]]", "[[route]]\nname = \"open\"\npath = \"/open\"\nupstream = \"http://127.0.0.1:1/mcp\"\nauth = [\"none\"]\ninsecure_no_auth = true\n[[route]]", 1)
+	table, err := Build(parse(t, open), Deps{
+		Metrics: r.metrics, Recorder: r.journal, APIKeys: named(anyone), Switch: r.sw, Own: []Endpoint{own},
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Use(table)
+	for path, want := range map[string]int{"/api/own": 200, "/api/own/x/y": 200, "/api/ownx": 404, "/api": 404} {
+		for _, name := range []string{"ada", ""} {
+			req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:8080"+path, nil)
+			req.RemoteAddr = "192.0.2.1:1"
+			status := want
+			if name != "" {
+				req.Header.Set("X-Name", name)
+			} else if want == 200 {
+				status = http.StatusUnauthorized
+			}
+			w := r.do(req)
+			if w.Code != status || w.Code == 200 && w.Body.String() != "ada "+path {
+				t.Errorf("%s as %q: %d %s", path, name, w.Code, w.Body)
+			}
+		}
+	}
+}

@@ -54,8 +54,9 @@ func (g *Gateway) Drain() { g.drain() }
 type Table struct {
 	routes   map[string]*route
 	order    []*route                // as configured
-	agents   []*route                // of order: what lies below their paths is theirs
+	agents   []*route                // of order
 	own      []*route                // answered by this process
+	below    []*route                // agents and those of own: what lies below their paths is theirs
 	fallback *route                  // unknown paths: edge guards, then 404
 	fixed    map[string]http.Handler // /health, /ready, public metadata: answered before any guard
 	client   func(*http.Request) (client netip.Addr, secure bool)
@@ -63,16 +64,16 @@ type Table struct {
 	headers  func(h http.Header, secure bool)
 }
 
-// find returns the route of a path: its own, or that of the agent that it lies
-// below, whose binding to HTTP names things in the path.
+// find returns the route of a path: its own, or that which it lies below: the
+// binding of A2A to HTTP, for one, names things in the path.
 func (t *Table) find(path string) *route {
 	if rt := t.routes[path]; rt != nil {
 		return rt
 	}
-	if len(t.agents) == 0 || t.fixed[path] != nil {
+	if len(t.below) == 0 || t.fixed[path] != nil {
 		return nil
 	}
-	for _, rt := range t.agents {
+	for _, rt := range t.below {
 		if rest, ok := strings.CutPrefix(path, strings.TrimSuffix(rt.path, "/")); ok && strings.HasPrefix(rest, "/") {
 			return rt
 		}

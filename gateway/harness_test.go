@@ -71,6 +71,11 @@ func (m *memory) count(kind portcullis.EventType) int {
 	return n
 }
 
+// user is one of users with passwords.
+type user struct{ named }
+
+func (user) Name() string { return "basic" }
+
 // named is an authenticator that believes a header.
 type named func(name string) (portcullis.Principal, error)
 

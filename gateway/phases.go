@@ -5,15 +5,11 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
-	"net/http"
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway/access"
 	"github.com/portcullis-dev/portcullis/gateway/refusal"
-	"github.com/portcullis-dev/portcullis/internal/authn/challenge"
-	"github.com/portcullis-dev/portcullis/internal/authn/mtls"
 )
 
 func (p *pipeline) checkEdge(ctx context.Context, x *exchange) (checkedConn, error) {
@@ -31,8 +27,8 @@ func (p *pipeline) authenticate(ctx context.Context, c checkedConn) (caller, err
 	x := c.exchange
 	x.enter("authn")
 	x.guard = "one_credential"
-	if err := p.resource.OneCredential(x.conn.HTTP.Header); err != nil { // before anyone could believe one of two
-		return caller{}, p.challenge(err)
+	if err := p.says.Resource.OneCredential(x.conn.HTTP.Header); err != nil { // before anyone could believe one of two
+		return caller{}, p.says.Offer(err)
 	}
 	if p.bodyKey {
 		if err := x.readBody(); err != nil {
@@ -47,7 +43,7 @@ func (p *pipeline) authenticate(ctx context.Context, c checkedConn) (caller, err
 			continue
 		}
 		if err != nil {
-			return caller{}, p.challenge(p.resource.Complete(err))
+			return caller{}, p.says.Offer(p.says.Resource.Complete(err))
 		}
 		if who.IsZero() { // an authenticator that says nothing proves nobody
 			return caller{}, &portcullis.Error{Kind: portcullis.KindInternal, Detail: "authenticator returned nobody"}
@@ -55,47 +51,7 @@ func (p *pipeline) authenticate(ctx context.Context, c checkedConn) (caller, err
 		x.who, x.prover = who, a
 		return p.checkContained(ctx, x)
 	}
-	return caller{}, p.challenge(&portcullis.Error{
-		Kind: portcullis.KindUnauthenticated, Reason: "unauthenticated", Public: p.credentialsWanted(),
-		Event: portcullis.EventAuthFailure, Detail: "no credentials", Facts: noCredentials,
-		Header: p.missing(),
-	})
-}
-
-// noCredentials tells who asks what credentials are wanted from who guesses.
-var noCredentials = []slog.Attr{slog.Bool("no_credentials", true)}
-
-// challenge adds to a refusal of credentials what else the route takes.
-func (p *pipeline) challenge(err error) error {
-	for _, value := range p.offers {
-		err = challenge.Offer(err, value)
-	}
-	return err
-}
-
-// onlyCertificates reports whether a client certificate is the only way in.
-func (p *pipeline) onlyCertificates() bool {
-	return len(p.authn) == 1 && p.authn[0].Name() == mtls.Method
-}
-
-// missing challenges a caller without credentials.
-func (p *pipeline) missing() http.Header {
-	if p.onlyCertificates() {
-		return mtls.Challenge()
-	}
-	return p.resource.Missing()
-}
-
-// credentialsWanted is the guide's text where an API key is the only way in
-// (S4-8).
-func (p *pipeline) credentialsWanted() string {
-	if len(p.authn) == 1 && p.authn[0].Name() == "api_key" {
-		return "API key required"
-	}
-	if p.onlyCertificates() {
-		return mtls.Required
-	}
-	return "Authentication required"
+	return caller{}, p.says.None()
 }
 
 func (p *pipeline) checkContained(ctx context.Context, x *exchange) (caller, error) {
@@ -180,22 +136,9 @@ func (p *pipeline) permit(ctx context.Context, x *exchange, a portcullis.Action)
 		return err
 	}
 	if !d.Allowed() {
-		return p.forbidden(d)
+		return p.says.Forbidden(d)
 	}
 	return nil
-}
-
-// forbidden is the same whether the thing exists or not. Scopes that would
-// help are named so that a client can ask for all of them at once.
-func (p *pipeline) forbidden(d portcullis.Decision) *portcullis.Error {
-	e := &portcullis.Error{
-		Kind: portcullis.KindForbidden, Reason: "forbidden", Public: "Insufficient permissions",
-		Event: portcullis.EventAuthzDenied, Detail: d.Rule,
-	}
-	if len(d.Need) > 0 {
-		e.Header = p.resource.Insufficient(d.Need)
-	}
-	return e
 }
 
 func (p *pipeline) inspectCall(ctx context.Context, c permittedCall) (inspectedCall, error) {

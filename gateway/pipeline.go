@@ -4,8 +4,8 @@ import (
 	"context"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/refusal"
 	"github.com/portcullis-dev/portcullis/gateway/use"
-	"github.com/portcullis-dev/portcullis/internal/authn/challenge"
 )
 
 // pipeline is the way of a call through one route. The order below is the
@@ -25,9 +25,8 @@ type pipeline struct {
 	record  portcullis.Recorder        // not recorded, not done
 	own     bool                       // the reply is this process's own: its status is for the caller
 
-	resource *challenge.Resource // what refusals tell OAuth clients; nil where no tokens are taken
-	offers   []string            // further challenges of a 401
-	bodyKey  bool                // the credential is the body, which only the authenticator parses
+	says    refusal.Challenges // to callers who prove too little
+	bodyKey bool               // the credential is the body, which only the authenticator parses
 }
 
 // run takes one request to the upstream and back. Every error it returns is a

@@ -13,9 +13,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
@@ -32,8 +32,10 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/admin/users"
 	adminwallet "github.com/portcullis-dev/portcullis/internal/admin/wallet"
 	adminzkp "github.com/portcullis-dev/portcullis/internal/admin/zkp"
+	"github.com/portcullis-dev/portcullis/internal/app/admins"
 	"github.com/portcullis-dev/portcullis/internal/app/agents"
 	"github.com/portcullis-dev/portcullis/internal/app/listen"
+	"github.com/portcullis-dev/portcullis/internal/app/maintenance"
 	"github.com/portcullis-dev/portcullis/internal/app/part"
 	"github.com/portcullis-dev/portcullis/internal/app/policywatch"
 	"github.com/portcullis-dev/portcullis/internal/app/secrets"
@@ -85,7 +87,7 @@ type App struct {
 	issuerClient *http.Client
 	aiaClient    *http.Client // of OCSP responders that certificates name
 
-	maintenance atomic.Pointer[admin.Maintenance] // with the reason, which callers do not see
+	maintenance *maintenance.Switch
 
 	publicAddr, adminAddr net.Addr
 	servers               []*http.Server
@@ -137,11 +139,11 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	if a.secrets, err = secrets.New(secrets.Options{Getenv: opts.Getenv, DataDir: opts.DataDir, Log: opts.Log, Recorder: c.journal, Metrics: c.metrics}); err != nil {
 		return nil, err
 	}
-	env := part.Env{Version: opts.Version, Dir: c.dir, DB: c.db, Journal: c.journal, Open: c.open(opts.Log), Subject: c.subject(), EraseDays: c.eraseDays(), Metrics: c.metrics, Traces: &c.traces, Log: opts.Log, Getenv: opts.Getenv, Pins: c.pins}
-	if a.parts, err = newParts(env); err != nil {
+	if a.maintenance, err = maintenance.Restore(ctx, c.db, &c.sw, c.journal); err != nil {
 		return nil, err
 	}
-	if err := a.restoreMaintenance(ctx); err != nil {
+	env := part.Env{Process: a, Services: c.services(), Version: opts.Version, Dir: c.dir, DB: c.db, Journal: c.journal, Open: c.open(opts.Log), Subject: c.subject(), EraseDays: c.eraseDays(), Metrics: c.metrics, Traces: &c.traces, Log: opts.Log, Getenv: opts.Getenv, Pins: c.pins}
+	if a.parts, err = newParts(env); err != nil {
 		return nil, err
 	}
 	if err := a.use(opts.Config); err != nil {
@@ -208,19 +210,19 @@ func (a *App) use(cfg *config.Config) error {
 	}
 	digest := access.Digest(cfg) // before they are read: files that change in between are read again
 	public := a.deps(cfg, ups, issuers, a.publicAddr)
-	public.Own = append(public.Own, proofEndpoints(proofs)...)
+	public.Own = slices.Concat(public.Own, proofEndpoints(proofs), a.parts.endpoints(cfg))
 	public.Clients = clients
 	table, err := gateway.Build(cfg, public, a.table)
 	if err != nil {
 		ups.Discard(a.upstreams)
 		return err
 	}
-	adminTable, err := gateway.BuildAdmin(cfg, a.deps(cfg, nil, nil, a.adminAddr), a.adminAPI(), false, a.core.adminAuth(cfg)...)
+	adminTable, err := gateway.BuildAdmin(cfg, a.deps(cfg, nil, nil, a.adminAddr), a.adminAPI(), false, admins.Listener(cfg, a.core.keys.Authenticator())...)
 	if err != nil {
 		ups.Discard(a.upstreams)
 		return err
 	}
-	localTable, err := gateway.BuildAdmin(cfg, a.deps(cfg, nil, nil, nil), a.adminAPI(), true, localOperator())
+	localTable, err := gateway.BuildAdmin(cfg, a.deps(cfg, nil, nil, nil), a.adminAPI(), true, admins.Socket())
 	if err != nil {
 		ups.Discard(a.upstreams)
 		return err

@@ -2,18 +2,17 @@ package app
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"os/user"
 	"strings"
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway/use"
+	"github.com/portcullis-dev/portcullis/internal/app/failures"
+	"github.com/portcullis-dev/portcullis/internal/app/part"
 	"github.com/portcullis-dev/portcullis/internal/app/personal"
 	"github.com/portcullis-dev/portcullis/internal/audit/journal"
 	"github.com/portcullis-dev/portcullis/internal/audit/subject"
@@ -27,7 +26,6 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/authz/quota"
 	"github.com/portcullis-dev/portcullis/internal/authz/scope"
 	"github.com/portcullis-dev/portcullis/internal/authz/taint"
-	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/config/audit"
 	"github.com/portcullis-dev/portcullis/internal/edge"
 	"github.com/portcullis-dev/portcullis/internal/inspect/content"
@@ -155,6 +153,14 @@ func openCore(ctx context.Context, opts Options) (_ *core, err error) {
 	return c, nil
 }
 
+// services are what parts may look after.
+func (c *core) services() part.Services {
+	return part.Services{
+		Keys: c.keys, Users: c.users, Tokens: c.tokens, Ring: c.ring, Proofs: c.proofs.registry, Approvals: c.approvals,
+		Use: c.use, Owners: c.owners, Swaps: c.swaps, Subjects: c.subjects,
+	}
+}
+
 // personal is what seals events, nil if nothing does.
 func (c *core) personal() journal.Personal {
 	if c.subjects == nil {
@@ -199,13 +205,13 @@ func (c *core) openKeys(opts Options) error {
 	if c.notices, err = openNotices(id.APIKey.Notify, c.db, opts.Log); err != nil {
 		return err
 	}
-	failures, err := newFailures("identity.api_key.failures", id.APIKey.Failures)
+	throttle, err := failures.New("identity.api_key.failures", id.APIKey.Failures)
 	if err != nil {
 		return err
 	}
 	c.keys, err = apikey.New(apikey.Options{
 		Config: id.APIKey.Service(), Store: c.db.APIKeys(), Recorder: c.journal, Pepper: pepper,
-		ValidateScope: scope.Validate, CacheTTL: id.CacheTTL, Log: opts.Log, Notifier: c.notices, Throttle: failures,
+		ValidateScope: scope.Validate, CacheTTL: id.CacheTTL, Log: opts.Log, Notifier: c.notices, Throttle: throttle,
 	})
 	return err
 }
@@ -231,48 +237,6 @@ func (c *core) close(ctx context.Context) error {
 		errs = append(errs, c.dir.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// adminAuth is who may use the admin listener: keys, and for scraping the
-// token of the configuration.
-func (c *core) adminAuth(cfg *config.Config) []portcullis.Authenticator {
-	auth := []portcullis.Authenticator{c.keys.Authenticator()}
-	if token := cfg.Telemetry.MetricsToken.Reveal(); token != "" {
-		auth = append(auth, scrapeToken{sha256.Sum256([]byte(token))})
-	}
-	return auth
-}
-
-// scrapeToken admits a Prometheus scraper, and to /metrics only.
-type scrapeToken struct{ sum [sha256.Size]byte }
-
-func (scrapeToken) Name() string { return "metrics_token" }
-
-func (s scrapeToken) Authenticate(_ context.Context, c *portcullis.Conn) (portcullis.Principal, error) {
-	got, ok := strings.CutPrefix(c.HTTP.Header.Get("Authorization"), "Bearer ")
-	sum := sha256.Sum256([]byte(got))
-	if !ok || subtle.ConstantTimeCompare(sum[:], s.sum[:]) != 1 {
-		return portcullis.Principal{}, portcullis.ErrNoCredentials
-	}
-	return portcullis.Principal{ID: "metrics-scraper", Method: "metrics_token", Scopes: []string{scope.Metrics}}, nil
-}
-
-// operator is whoever can open the socket in the data folder: its rights
-// (0600 in a folder of 0700) are the credential.
-type operator struct{ who portcullis.Principal }
-
-func localOperator() portcullis.Authenticator {
-	name := "unknown"
-	if u, err := user.Current(); err == nil {
-		name = u.Username
-	}
-	return operator{portcullis.Principal{ID: "local:" + name, Name: name, Method: "socket", Scopes: []string{scope.Manage}}}
-}
-
-func (operator) Name() string { return "socket" }
-
-func (o operator) Authenticate(context.Context, *portcullis.Conn) (portcullis.Principal, error) {
-	return o.who, nil
 }
 
 // ready answers /health and /ready.

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway"
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/app/alerts"
 	"github.com/portcullis-dev/portcullis/internal/app/auditindex"
@@ -95,6 +96,16 @@ func (ps parts) failing(ctx context.Context) []string {
 	for _, p := range ps {
 		if r, ok := p.(part.Readiness); ok {
 			out = append(out, r.Failing(ctx)...)
+		}
+	}
+	return out
+}
+
+func (ps parts) endpoints(cfg *config.Config) []gateway.Endpoint {
+	var out []gateway.Endpoint
+	for _, p := range ps {
+		if e, ok := p.(part.Publishing); ok {
+			out = append(out, e.Endpoints(cfg)...)
 		}
 	}
 	return out

@@ -32,55 +32,12 @@ func (a *App) Status(ctx context.Context) admin.Status {
 	return s
 }
 
-// settingMaintenance is the stored state of the maintenance switch: it
-// outlives a restart.
-const settingMaintenance = "maintenance"
-
-func (a *App) restoreMaintenance(ctx context.Context) error {
-	text, ok, err := a.core.db.GetSetting(ctx, settingMaintenance)
-	if err != nil || !ok {
-		return err
-	}
-	var m admin.Maintenance
-	if err := json.Unmarshal([]byte(text), &m); err != nil {
-		return fmt.Errorf("reading the maintenance switch: %w", err)
-	}
-	a.turn(m)
-	return nil
-}
-
-func (a *App) turn(m admin.Maintenance) {
-	a.maintenance.Store(&m)
-	if m.On {
-		a.core.sw.SetMaintenance(time.Duration(m.RetryAfter) * time.Second)
-	} else {
-		a.core.sw.ClearMaintenance()
-	}
-}
-
 // Maintenance implements admin.Process.
-func (a *App) Maintenance() admin.Maintenance {
-	if m := a.maintenance.Load(); m != nil {
-		return *m
-	}
-	return admin.Maintenance{}
-}
+func (a *App) Maintenance() admin.Maintenance { return a.maintenance.State() }
 
 // SetMaintenance implements admin.Process: stored, recorded, in force.
 func (a *App) SetMaintenance(ctx context.Context, m admin.Maintenance, by portcullis.Actor) error {
-	text, err := json.Marshal(m)
-	if err != nil {
-		return fmt.Errorf("storing the maintenance switch: %w", err)
-	}
-	if err := a.core.db.SetSetting(ctx, settingMaintenance, string(text)); err != nil {
-		return fmt.Errorf("storing the maintenance switch: %w", err)
-	}
-	a.turn(m)
-	e := &portcullis.Event{Type: portcullis.EventMaintenanceOff, Severity: portcullis.SeverityWarn, Outcome: portcullis.OutcomeSuccess, Actor: by, Reason: m.Reason}
-	if m.On {
-		e.Type = portcullis.EventMaintenanceOn
-	}
-	return a.core.journal.Record(ctx, e)
+	return a.maintenance.Set(ctx, m, by)
 }
 
 // Pipeline implements admin.Process.

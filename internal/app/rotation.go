@@ -3,12 +3,10 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
@@ -19,41 +17,9 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey/notify"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/config/identity"
-	"github.com/portcullis-dev/portcullis/internal/ratelimit"
 	"github.com/portcullis-dev/portcullis/internal/store/sqlite"
 	"github.com/portcullis-dev/portcullis/internal/upstream/dial"
 )
-
-// failures counts failed attempts, by address and by what they were for.
-type failures struct{ byAddress, byKey *ratelimit.Limiter }
-
-// newFailures reads the rate of a setting.
-func newFailures(setting, rate string) (*failures, error) {
-	r, err := ratelimit.Parse(rate)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", setting, err)
-	}
-	var f failures
-	if f.byAddress, err = ratelimit.New(r, 0, nil); err != nil {
-		return nil, fmt.Errorf("%s: %w", setting, err)
-	}
-	if f.byKey, err = ratelimit.New(r, 0, nil); err != nil {
-		return nil, fmt.Errorf("%s: %w", setting, err)
-	}
-	return &f, nil
-}
-
-// Wait implements basic.Throttle.
-func (f *failures) Wait(client netip.Addr) time.Duration { return f.byAddress.WaitAddr(client) }
-
-// Failed implements apikey.Throttle and basic.Throttle.
-func (f *failures) Failed(client netip.Addr, id string) time.Duration {
-	wait := f.byAddress.TakeAddr(client).RetryAfter
-	if id != "" {
-		wait = max(wait, f.byKey.Take(id).RetryAfter)
-	}
-	return wait
-}
 
 // openNotices opens the queue of notices. Its dialer is the upstreams': what
 // an operator wrote may be private, but never a metadata service.

@@ -6,6 +6,7 @@ import (
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway"
 	"github.com/portcullis-dev/portcullis/gateway/login"
+	"github.com/portcullis-dev/portcullis/internal/app/failures"
 	"github.com/portcullis-dev/portcullis/internal/authn/basic"
 	"github.com/portcullis-dev/portcullis/internal/authn/token"
 	"github.com/portcullis-dev/portcullis/internal/authz/scope"
@@ -20,13 +21,13 @@ func (c *core) openUsers(opts Options) error {
 		return err
 	}
 	id := opts.Config.Identity
-	failures, err := newFailures("identity.basic.failures", id.Basic.Failures)
+	throttle, err := failures.New("identity.basic.failures", id.Basic.Failures)
 	if err != nil {
 		return err
 	}
 	c.users, err = basic.New(basic.Options{
 		Config: id.Basic.Service(), Store: c.db.Users(), Recorder: c.journal, Key: key,
-		ValidateScope: scope.Validate, CacheTTL: id.CacheTTL, Sessions: sessionsOf{c.tokens}, Throttle: failures, Log: opts.Log,
+		ValidateScope: scope.Validate, CacheTTL: id.CacheTTL, Sessions: sessionsOf{c.tokens}, Throttle: throttle, Log: opts.Log,
 	})
 	return err
 }

@@ -10,9 +10,20 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway"
+	"github.com/portcullis-dev/portcullis/gateway/use"
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/audit/journal"
+	"github.com/portcullis-dev/portcullis/internal/audit/subject"
+	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
+	"github.com/portcullis-dev/portcullis/internal/authn/basic"
+	"github.com/portcullis-dev/portcullis/internal/authn/token"
+	"github.com/portcullis-dev/portcullis/internal/authn/token/signing"
+	"github.com/portcullis-dev/portcullis/internal/authn/zkp"
+	"github.com/portcullis-dev/portcullis/internal/authz/approval"
+	"github.com/portcullis-dev/portcullis/internal/authz/ownership"
 	"github.com/portcullis-dev/portcullis/internal/config"
+	"github.com/portcullis-dev/portcullis/internal/inspect/content"
 	"github.com/portcullis-dev/portcullis/internal/inspect/toolpin"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 	"github.com/portcullis-dev/portcullis/internal/obs/trace"
@@ -37,6 +48,23 @@ type Env struct {
 	Getenv    func(string) (string, bool)
 	Pins      *toolpin.Book
 	Known     Knowledge // of callers
+	Services  Services
+	Process   admin.Process // answers from the first Next on
+}
+
+// Services are what the process holds of callers, for parts that look after
+// all of it. The parts that serve calls do not need them.
+type Services struct {
+	Keys      *apikey.Service
+	Users     *basic.Service
+	Tokens    *token.Service
+	Ring      *signing.Ring
+	Proofs    *zkp.Registry
+	Approvals *approval.Service
+	Use       use.Ledgers
+	Owners    *ownership.Ledger
+	Swaps     *content.Tokens
+	Subjects  *subject.Book // nil = events are not sealed
 }
 
 // Knowledge is what is known of callers beside what events say. It looks into
@@ -82,6 +110,12 @@ type Readiness interface {
 type Finishing interface {
 	// Finish is called once, after Run has returned and before the journal closes.
 	Finish(ctx context.Context)
+}
+
+// Publishing is a part that answers paths of the public listener.
+type Publishing interface {
+	// Endpoints are those under a configuration that Next has made ready.
+	Endpoints(cfg *config.Config) []gateway.Endpoint
 }
 
 // Containing is a part that holds callers back.
