@@ -92,6 +92,11 @@ const (
 	EventIncidentClosed EventType = "INCIDENT_CLOSED"
 	EventCallContained  EventType = "CONTAINED_CALL_REFUSED" // a caller that is contained called
 
+	EventDataAccessed  EventType = "DATA_ACCESSED"  // somebody was shown what is held about a person
+	EventDataExported  EventType = "DATA_EXPORTED"  // and took it along
+	EventDataErased    EventType = "DATA_ERASED"    // pending: a person is being erased; success: everywhere
+	EventDataRectified EventType = "DATA_RECTIFIED" // what a person wishes to have put right or restricted was noted
+
 	EventGatewayStarted EventType = "GATEWAY_STARTED"
 	EventGatewayStopped EventType = "GATEWAY_STOPPED"
 )

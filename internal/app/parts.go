@@ -12,6 +12,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/app/detection"
 	"github.com/portcullis-dev/portcullis/internal/app/keyrotation"
 	"github.com/portcullis-dev/portcullis/internal/app/part"
+	"github.com/portcullis-dev/portcullis/internal/app/privacy"
 	"github.com/portcullis-dev/portcullis/internal/app/respond"
 	"github.com/portcullis-dev/portcullis/internal/app/retention"
 	"github.com/portcullis-dev/portcullis/internal/app/sinks"
@@ -33,6 +34,7 @@ func constructors() []func(part.Env) (part.Part, error) {
 		telemetry.New,
 		keyrotation.New,
 		alerts.New,
+		privacy.New, // last: it asks the others what they hold about persons
 	}
 }
 
@@ -48,6 +50,9 @@ func newParts(env part.Env) (parts, error) {
 		}
 		if k, ok := p.(part.Knowledge); ok {
 			env.Known = k
+		}
+		if h, ok := p.(part.Holding); ok {
+			env.Holders = append(env.Holders, h.Holders()...)
 		}
 		out = append(out, p)
 	}

@@ -27,6 +27,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/inspect/toolpin"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 	"github.com/portcullis-dev/portcullis/internal/obs/trace"
+	rights "github.com/portcullis-dev/portcullis/internal/privacy/subject"
 	"github.com/portcullis-dev/portcullis/internal/store/datadir"
 	"github.com/portcullis-dev/portcullis/internal/store/sqlite"
 	"github.com/portcullis-dev/portcullis/internal/upstream/inject"
@@ -49,7 +50,8 @@ type Env struct {
 	Pins      *toolpin.Book
 	Known     Knowledge // of callers
 	Services  Services
-	Process   admin.Process // answers from the first Next on
+	Process   admin.Process   // answers from the first Next on
+	Holders   []rights.Holder // what parts that were made before hold about persons
 }
 
 // Services are what the process holds of callers, for parts that look after
@@ -98,6 +100,10 @@ type Part interface {
 
 // Administered is a part with operations of its own in the admin API.
 type Administered interface{ Groups() []admin.Group }
+
+// Holding is a part that holds data about persons: it says what and why, shows
+// and erases it.
+type Holding interface{ Holders() []rights.Holder }
 
 // Readiness is a part that the gateway needs to be ready.
 type Readiness interface {

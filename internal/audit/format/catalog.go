@@ -161,6 +161,7 @@ var meanings = []Meaning{
 	{"CONSENT_WITHDRAWN", "Consent withdrawn", entityManagement, actDelete, "Delete", ecsIAM, isDeletion},
 	{"DATA_ACCESSED", "Personal data accessed", apiActivity, actRead, "Read", ecsAPI, isAccess},
 	{"DATA_EXPORTED", "Personal data exported", apiActivity, actRead, "Read", ecsAPI, isAccess},
+	{"DATA_RECTIFIED", "Personal data put right or restricted", apiActivity, actUpdate, "Update", ecsAPI, isChange},
 	{"DATA_ERASED", "Personal data erased", apiActivity, actDelete, "Delete", ecsAPI, isDeletion},
 
 	{"ANOMALY_DETECTED", "Anomaly detected", detection, findCreate, "Create", ecsIntrusion, isInfo},

@@ -116,6 +116,15 @@ func (b *Book) Name(principal string) string {
 	return b.hash(principal)
 }
 
+// Has reports whether there is a key of a principal.
+func (b *Book) Has(ctx context.Context, principal string) (bool, error) {
+	_, err := b.person(ctx, principal, false)
+	if errors.Is(err, ErrNoKey) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // hash is what the store finds a principal by.
 func (b *Book) hash(principal string) string {
 	mac := hmac.New(sha256.New, b.opts.Index)

@@ -65,3 +65,6 @@ func (k *Key) Verifier() note.Verifier { return k.verifier }
 
 // Text is the verifier key as text, for everybody.
 func (k *Key) Text() string { return k.text }
+
+// Signer signs with the key.
+func (k *Key) Signer() note.Signer { return k.signer }

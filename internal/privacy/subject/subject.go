@@ -33,6 +33,7 @@ type Person struct {
 	Names     []string `json:"names,omitempty"`     // of accounts
 	Keys      []string `json:"keys,omitempty"`      // ids of API keys
 	Addresses []string `json:"addresses,omitempty"` // from which they called
+	Aliases   []string `json:"aliases,omitempty"`   // by which the audit log knows them
 }
 
 // Is reports whether a text is one of the ids or names of a person.

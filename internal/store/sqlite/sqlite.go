@@ -68,7 +68,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 		return nil, fmt.Errorf("opening database: %w", err)
 	}
 	db := &DB{path: abs}
-	if db.writer, err = connect(abs, 1, "_pragma=synchronous(FULL)&_pragma=secure_delete(1)&_txlock=immediate"); err != nil {
+	if db.writer, err = connect(abs, 1, "_pragma=synchronous(FULL)&_pragma=secure_delete(1)&_pragma=temp_store(2)&_txlock=immediate"); err != nil {
 		return nil, err
 	}
 	if db.reader, err = connect(abs, max(minReaders, runtime.GOMAXPROCS(0)), "_pragma=query_only(1)"); err != nil {
