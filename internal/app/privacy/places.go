@@ -26,8 +26,7 @@ func (p *Part) allHolders() []subject.Holder {
 		p.keys(), p.account(), p.enrolment(), p.sessions(), p.notices(), p.approvals(), p.owners(), p.taints(), p.usage(), p.wishes(), p.decisions(),
 		p.auditLog(), nowhere("tokens", "Values that rules tokenized", "nowhere: the token itself holds the value, encrypted, and is where it was sent",
 			"what callers and servers sent", "to keep values from servers", "not kept", "nothing is there to remove"),
-		nowhere("sinks", "Events on their way to sinks", "audit/journal and spool/deadletter: records of the audit log, as sealed as there",
-			"the audit log", "to bring the log to a SIEM", "until sent, at most as long as the log", "with the key of the audit log"),
+		p.sinks(),
 	}
 	all = append(all, p.env.Holders...)
 	return append(all, p.files())
@@ -38,6 +37,25 @@ func nowhere(name, title, where, source, purpose, retention, erasure string) sub
 	return subject.Holder{Place: subject.Place{
 		Name: name, Title: title, Where: where, Data: []string{"none in clear"}, Source: source, Purpose: purpose, Retention: retention, Erasure: erasure,
 	}}
+}
+
+// sinks is what was sent elsewhere: nobody here can take it back, so it is named.
+func (p *Part) sinks() subject.Holder {
+	h := nowhere("sinks", "Events on their way to sinks", "audit/journal and audit/deadletter: records of the audit log, as sealed as there",
+		"the audit log", "to bring the log to a SIEM", "until sent, at most as long as the log", "with the key of the audit log; what was sent is named in the receipt")
+	h.Erase = func(context.Context, *subject.Person) (done subject.Done, _ error) {
+		cfg := p.cfg.Load()
+		for i := range cfg.Audit.Sinks {
+			done.Kept = append(done.Kept, "events that sink "+cfg.Audit.Sinks[i].Name+" took before: they are under its own retention")
+		}
+		for _, c := range cfg.Detect.Alerts.Channels {
+			if c.Personal {
+				done.Kept = append(done.Kept, "messages that channel "+c.Name+" took before: they are under its own retention")
+			}
+		}
+		return done, nil
+	}
+	return h
 }
 
 // each runs statements for each of some texts.
@@ -228,6 +246,9 @@ func (p *Part) owners() subject.Holder {
 			Source: "the person, by calling agents", Purpose: "to keep others from them", Retention: "30 days after the last use", Erasure: "removed: the things are nobody's then",
 		},
 		Collect: func(ctx context.Context, who *subject.Person) ([]any, error) {
+			if err := p.env.Services.Owners.Flush(ctx); err != nil {
+				return nil, err
+			}
 			return p.rows(ctx, []string{who.ID}, "SELECT route, CASE kind WHEN 1 THEN 'task' ELSE 'context' END AS kind, lower(hex(id)) AS digest, until FROM owners WHERE principal = ?1")
 		},
 		Erase: func(ctx context.Context, who *subject.Person) (subject.Done, error) {
@@ -267,6 +288,9 @@ func (p *Part) usage() subject.Holder {
 			Source: "the person, by calling", Purpose: "to keep limits", Retention: "a day", Erasure: "removed",
 		},
 		Collect: func(ctx context.Context, who *subject.Person) ([]any, error) {
+			if err := p.env.Services.Use.Usage.Flush(ctx); err != nil {
+				return nil, err
+			}
 			return p.rows(ctx, []string{who.ID}, "SELECT route, calls, bytes, spent AS spent_millionths, until FROM usage WHERE principal = ?1")
 		},
 		Erase: func(ctx context.Context, who *subject.Person) (subject.Done, error) {

@@ -118,7 +118,7 @@ func (b *Book) Name(principal string) string {
 
 // Has reports whether there is a key of a principal.
 func (b *Book) Has(ctx context.Context, principal string) (bool, error) {
-	_, err := b.person(ctx, principal, false)
+	_, _, err := b.opts.Store.FindSubjectKey(ctx, b.hash(principal))
 	if errors.Is(err, ErrNoKey) {
 		return false, nil
 	}

@@ -1,0 +1,3 @@
+// Package privacy tests the rights of persons on a whole gateway: who is erased
+// is in no byte of what it leaves behind.
+package privacy
