@@ -11,7 +11,7 @@ import (
 	api "github.com/portcullis-dev/portcullis/internal/admin/privacy"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 	"github.com/portcullis-dev/portcullis/internal/privacy/subject"
-	"github.com/portcullis-dev/portcullis/internal/store/sqlite"
+	"github.com/portcullis-dev/portcullis/internal/store/sqlite/wishbook"
 )
 
 // Who asked.
@@ -144,12 +144,12 @@ func (p *Part) Erasure(ctx context.Context, id string) (subject.Status, error) {
 
 // Restrict implements api.Desk.
 func (p *Part) Restrict(ctx context.Context, who string, on bool, reason string, by portcullis.Actor) error {
-	return p.wish(ctx, who, by, "privacy/restrict", func(w *sqlite.Wish) { w.Restricted, w.Reason = on, reason }, slog.Bool("restricted", on))
+	return p.wish(ctx, who, by, "privacy/restrict", func(w *wishbook.Wish) { w.Restricted, w.Reason = on, reason }, slog.Bool("restricted", on))
 }
 
 // Rectify implements api.Desk.
 func (p *Part) Rectify(ctx context.Context, who string, attributes map[string]string, by portcullis.Actor) error {
-	return p.wish(ctx, who, by, "privacy/rectify", func(w *sqlite.Wish) {
+	return p.wish(ctx, who, by, "privacy/rectify", func(w *wishbook.Wish) {
 		if w.Attributes == nil {
 			w.Attributes = map[string]string{}
 		}
@@ -162,14 +162,14 @@ func (p *Part) Rectify(ctx context.Context, who string, attributes map[string]st
 }
 
 // wish changes what a person wishes: recorded, stored, in force.
-func (p *Part) wish(ctx context.Context, who string, by portcullis.Actor, action string, change func(*sqlite.Wish), facts ...slog.Attr) error {
+func (p *Part) wish(ctx context.Context, who string, by portcullis.Actor, action string, change func(*wishbook.Wish), facts ...slog.Attr) error {
 	person, err := p.identify(ctx, who, false)
 	if err != nil {
 		return err
 	}
 	p.running.Lock()
 	defer p.running.Unlock()
-	w := sqlite.Wish{Hash: p.hash(person.ID), ID: person.ID}
+	w := wishbook.Wish{Hash: p.hash(person.ID), ID: person.ID}
 	have, err := p.store.Wishes(ctx, w.Hash)
 	if err != nil {
 		return err

@@ -66,4 +66,6 @@ type allowed struct{}
 func (allowed) Name() string { return "restriction" }
 
 // CheckContained implements portcullis.Container.
-func (allowed) CheckContained(context.Context, *portcullis.Conn, portcullis.Principal) error { return nil }
+func (allowed) CheckContained(context.Context, *portcullis.Conn, portcullis.Principal) error {
+	return nil
+}

@@ -346,7 +346,11 @@ func (p *Part) decisions() subject.Holder {
 			Data: []string{"principal of who decided"}, Source: "the person, by deciding", Purpose: "to know who decided", Retention: "as long as the thing",
 			Erasure: "the name is replaced by " + subject.Erased,
 		},
-		Collect: func(ctx context.Context, who *subject.Person) ([]any, error) { return p.rows(ctx, []string{who.ID}, selects) },
-		Erase:   func(ctx context.Context, who *subject.Person) (subject.Done, error) { return p.each(ctx, []string{who.ID}, updates...) },
+		Collect: func(ctx context.Context, who *subject.Person) ([]any, error) {
+			return p.rows(ctx, []string{who.ID}, selects)
+		},
+		Erase: func(ctx context.Context, who *subject.Person) (subject.Done, error) {
+			return p.each(ctx, []string{who.ID}, updates...)
+		},
 	}
 }

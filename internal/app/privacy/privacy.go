@@ -28,7 +28,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/privacy/receipt"
 	"github.com/portcullis-dev/portcullis/internal/privacy/subject"
 	"github.com/portcullis-dev/portcullis/internal/secrets/envelope"
-	"github.com/portcullis-dev/portcullis/internal/store/sqlite"
+	"github.com/portcullis-dev/portcullis/internal/store/sqlite/wishbook"
 )
 
 // Purposes for which keys are derived from the data folder's root key.
@@ -41,7 +41,7 @@ const (
 // Part implements part.Part.
 type Part struct {
 	env     part.Env
-	store   *sqlite.Privacy
+	store   *wishbook.Privacy
 	hashKey []byte
 	key     *tlog.Key // of receipts
 	index   *index.Index
@@ -76,7 +76,7 @@ func New(env part.Env) (part.Part, error) {
 	if err != nil {
 		return nil, fmt.Errorf("key of erasures: %w", err)
 	}
-	p.store = env.DB.Privacy(ring)
+	p.store = wishbook.New(env.DB, ring)
 	if p.hashKey, err = env.Dir.Derive(purposeHash, sha256.Size); err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/detect/risk"
 	"github.com/portcullis-dev/portcullis/internal/incident/containment"
 	rights "github.com/portcullis-dev/portcullis/internal/privacy/subject"
+	"github.com/portcullis-dev/portcullis/internal/store/sqlite/wishbook"
 )
 
 var _ part.Holding = (*Part)(nil)
@@ -36,7 +37,7 @@ func subjects(who *rights.Person) []string {
 // Holders implements part.Holding.
 func (p *Part) Holders() []rights.Holder {
 	by := portcullis.Actor{ID: "portcullis", Method: "privacy"}
-	db := p.env.DB.Privacy(nil) // rows only
+	db := wishbook.New(p.env.DB, nil) // rows only
 	rows := func(query string) func(context.Context, *rights.Person) ([]any, error) {
 		return func(ctx context.Context, who *rights.Person) (out []any, err error) {
 			for _, s := range subjects(who) {

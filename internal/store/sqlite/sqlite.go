@@ -129,6 +129,24 @@ func (db *DB) Close() error {
 	return errors.Join(db.reader.Close(), db.writer.Close())
 }
 
+// Writer is the writing connection, for packages below this one.
+func (db *DB) Writer() *sql.DB { return db.writer }
+
+// Reader is the pool of reading connections, for packages below this one.
+func (db *DB) Reader() *sql.DB { return db.reader }
+
+// InTx runs fn in one writing transaction.
+func (db *DB) InTx(ctx context.Context, fn func(*sql.Tx) error) error { return db.inTx(ctx, fn) }
+
+// Explain gives damage of the file its own name.
+func Explain(err error) error { return explain(err) }
+
+// Micros is the stored form of a time; 0 for the zero time.
+func Micros(t time.Time) int64 { return micros(t) }
+
+// FromMicros is the inverse of Micros, in UTC.
+func FromMicros(n int64) time.Time { return fromMicros(n) }
+
 // inTx runs fn in one writing transaction.
 func (db *DB) inTx(ctx context.Context, fn func(*sql.Tx) error) error {
 	tx, err := db.writer.BeginTx(ctx, nil)

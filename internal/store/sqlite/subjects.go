@@ -74,12 +74,12 @@ func (s *Subjects) erase(ctx context.Context, query string, args ...any) (int64,
 	if err != nil || n == 0 {
 		return 0, explain(err)
 	}
-	return n, s.db.forgetLog(ctx)
+	return n, s.db.ForgetLog(ctx)
 }
 
-// forgetLog empties the write-ahead log, which may hold what was removed from
+// ForgetLog empties the write-ahead log, which may hold what was removed from
 // the file.
-func (db *DB) forgetLog(ctx context.Context) error {
+func (db *DB) ForgetLog(ctx context.Context) error {
 	for range eraseTries {
 		var busy, log, moved int
 		if err := db.writer.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &log, &moved); err != nil {

@@ -1,4 +1,7 @@
-package sqlite
+// Package wishbook keeps in the embedded store what persons asked for: their
+// erasures while they are under way, and what they wish. It also shows and
+// removes the rows of other tables that are about a person.
+package wishbook
 
 import (
 	"context"
@@ -10,6 +13,7 @@ import (
 	"time"
 
 	rights "github.com/portcullis-dev/portcullis/internal/privacy/subject"
+	"github.com/portcullis-dev/portcullis/internal/store/sqlite"
 )
 
 // Sealer seals what the database keeps of persons who are being erased.
@@ -20,14 +24,15 @@ type Sealer interface {
 
 // Privacy keeps erasures and what persons wish. It implements rights.Store.
 type Privacy struct {
-	db   *DB
+	db   *sqlite.DB
 	seal Sealer
 }
 
 var _ rights.Store = (*Privacy)(nil)
 
-// Privacy returns the store of subject rights.
-func (db *DB) Privacy(seal Sealer) *Privacy { return &Privacy{db: db, seal: seal} }
+// New returns the store of subject rights. Who only asks for rows needs no
+// sealer.
+func New(db *sqlite.DB, seal Sealer) *Privacy { return &Privacy{db: db, seal: seal} }
 
 const (
 	erasureColumns = "id, hash, person, state, steps, asked_by, asked_at, ended_at, receipt"
@@ -49,19 +54,19 @@ func (p *Privacy) SaveErasure(ctx context.Context, r rights.Run) error {
 	if err != nil {
 		return err
 	}
-	_, err = p.db.writer.ExecContext(ctx, "INSERT INTO erasures ("+erasureColumns+`) VALUES (?,?,?,?,?,?,?,?,?)
+	_, err = p.db.Writer().ExecContext(ctx, "INSERT INTO erasures ("+erasureColumns+`) VALUES (?,?,?,?,?,?,?,?,?)
 		ON CONFLICT (id) DO UPDATE SET hash = excluded.hash, person = excluded.person, state = excluded.state, steps = excluded.steps,
 			ended_at = excluded.ended_at, receipt = excluded.receipt`,
-		r.ID, r.Hash, person, int64(r.State), string(steps), r.By, micros(r.At), micros(r.Ended), r.Receipt)
+		r.ID, r.Hash, person, int64(r.State), string(steps), r.By, sqlite.Micros(r.At), sqlite.Micros(r.Ended), r.Receipt)
 	if err != nil || r.State != rights.Finished {
-		return explain(err)
+		return sqlite.Explain(err)
 	}
-	return p.db.forgetLog(ctx)
+	return p.db.ForgetLog(ctx)
 }
 
 // Erasure implements rights.Store.
 func (p *Privacy) Erasure(ctx context.Context, id string) (rights.Run, error) {
-	r, err := p.scan(p.db.reader.QueryRowContext(ctx, "SELECT "+erasureColumns+" FROM erasures WHERE id = ?", id).Scan)
+	r, err := p.scan(p.db.Reader().QueryRowContext(ctx, "SELECT "+erasureColumns+" FROM erasures WHERE id = ?", id).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
 		return r, rights.ErrNotFound
 	}
@@ -79,9 +84,9 @@ func (p *Privacy) Erasures(ctx context.Context, max int) ([]rights.Run, error) {
 }
 
 func (p *Privacy) list(ctx context.Context, query string, args ...any) (out []rights.Run, err error) {
-	rows, err := p.db.reader.QueryContext(ctx, query, args...)
+	rows, err := p.db.Reader().QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, explain(err)
+		return nil, sqlite.Explain(err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
@@ -91,7 +96,7 @@ func (p *Privacy) list(ctx context.Context, query string, args ...any) (out []ri
 		}
 		out = append(out, r)
 	}
-	return out, explain(rows.Err())
+	return out, sqlite.Explain(rows.Err())
 }
 
 func (p *Privacy) scan(scan func(...any) error) (r rights.Run, err error) {
@@ -102,9 +107,9 @@ func (p *Privacy) scan(scan func(...any) error) (r rights.Run, err error) {
 		if errors.Is(err, sql.ErrNoRows) {
 			return r, err
 		}
-		return r, explain(err)
+		return r, sqlite.Explain(err)
 	}
-	r.State, r.At, r.Ended = rights.State(state), fromMicros(asked), fromMicros(ended) //nolint:gosec // 1 to 4: the table checks it
+	r.State, r.At, r.Ended = rights.State(state), sqlite.FromMicros(asked), sqlite.FromMicros(ended) //nolint:gosec // 1 to 4: the table checks it
 	if err := json.Unmarshal([]byte(steps), &r.Steps); err != nil {
 		return r, fmt.Errorf("erasure %s: %w", r.ID, err)
 	}
@@ -136,16 +141,16 @@ func (p *Privacy) SaveWish(ctx context.Context, w Wish) error {
 	if err != nil {
 		return err
 	}
-	_, err = p.db.writer.ExecContext(ctx, "INSERT OR REPLACE INTO privacy_wishes (hash, sealed, restricted, changed_at) VALUES (?,?,?,?)",
-		w.Hash, p.seal.Seal(plain, wishPlace, w.Hash), w.Restricted, micros(w.Changed))
-	return explain(err)
+	_, err = p.db.Writer().ExecContext(ctx, "INSERT OR REPLACE INTO privacy_wishes (hash, sealed, restricted, changed_at) VALUES (?,?,?,?)",
+		w.Hash, p.seal.Seal(plain, wishPlace, w.Hash), w.Restricted, sqlite.Micros(w.Changed))
+	return sqlite.Explain(err)
 }
 
 // Wishes returns those of one person, or all if the hash is empty.
 func (p *Privacy) Wishes(ctx context.Context, hash string) (out []Wish, err error) {
-	rows, err := p.db.reader.QueryContext(ctx, "SELECT hash, sealed FROM privacy_wishes WHERE ? = '' OR hash = ?", hash, hash)
+	rows, err := p.db.Reader().QueryContext(ctx, "SELECT hash, sealed FROM privacy_wishes WHERE ? = '' OR hash = ?", hash, hash)
 	if err != nil {
-		return nil, explain(err)
+		return nil, sqlite.Explain(err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
@@ -153,7 +158,7 @@ func (p *Privacy) Wishes(ctx context.Context, hash string) (out []Wish, err erro
 		var sealed []byte
 		var h string
 		if err := rows.Scan(&h, &sealed); err != nil {
-			return nil, explain(err)
+			return nil, sqlite.Explain(err)
 		}
 		plain, err := p.seal.Open(sealed, wishPlace, h)
 		if err == nil {
@@ -165,7 +170,7 @@ func (p *Privacy) Wishes(ctx context.Context, hash string) (out []Wish, err erro
 		w.Hash = h
 		out = append(out, w)
 	}
-	return out, explain(rows.Err())
+	return out, sqlite.Explain(rows.Err())
 }
 
 // EraseWish forgets what a person wishes.
@@ -176,9 +181,9 @@ func (p *Privacy) EraseWish(ctx context.Context, hash string) (int, error) {
 // Rows returns rows as objects, by the names of columns. Columns that end in
 // _at or until are times. It is for what a person is shown of themselves.
 func (p *Privacy) Rows(ctx context.Context, query string, args ...string) (out []any, err error) {
-	rows, err := p.db.reader.QueryContext(ctx, query, values(args)...)
+	rows, err := p.db.Reader().QueryContext(ctx, query, values(args)...)
 	if err != nil {
-		return nil, explain(err)
+		return nil, sqlite.Explain(err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	names, err := rows.Columns()
@@ -191,7 +196,7 @@ func (p *Privacy) Rows(ctx context.Context, query string, args ...string) (out [
 			cells[i] = new(any)
 		}
 		if err := rows.Scan(cells...); err != nil {
-			return nil, explain(err)
+			return nil, sqlite.Explain(err)
 		}
 		row := make(map[string]any, len(names))
 		for i, name := range names {
@@ -201,7 +206,7 @@ func (p *Privacy) Rows(ctx context.Context, query string, args ...string) (out [
 		}
 		out = append(out, row)
 	}
-	return out, explain(rows.Err())
+	return out, sqlite.Explain(rows.Err())
 }
 
 // shown is a cell as people read it; nil is left out.
@@ -212,7 +217,7 @@ func shown(name string, v any) any {
 		if n == 0 {
 			return nil
 		}
-		return fromMicros(n)
+		return sqlite.FromMicros(n)
 	case v == "" || v == nil:
 		return nil
 	}
@@ -225,15 +230,15 @@ func shown(name string, v any) any {
 // Forget runs statements in one transaction and empties the write-ahead log, so
 // that what they removed is in no file. It returns how many rows they changed.
 func (p *Privacy) Forget(ctx context.Context, statements []string, args ...string) (n int, err error) {
-	err = p.db.inTx(ctx, func(tx *sql.Tx) error {
+	err = p.db.InTx(ctx, func(tx *sql.Tx) error {
 		for _, s := range statements {
 			res, err := tx.ExecContext(ctx, s, values(args)...)
 			if err != nil {
-				return explain(err)
+				return sqlite.Explain(err)
 			}
 			changed, err := res.RowsAffected()
 			if err != nil {
-				return explain(err)
+				return sqlite.Explain(err)
 			}
 			n += int(changed)
 		}
@@ -242,16 +247,16 @@ func (p *Privacy) Forget(ctx context.Context, statements []string, args ...strin
 	if err != nil || n == 0 {
 		return n, err
 	}
-	return n, p.db.forgetLog(ctx)
+	return n, p.db.ForgetLog(ctx)
 }
 
 // Compact writes the database anew, so that no page of the file holds anything
 // of a row that is gone.
 func (p *Privacy) Compact(ctx context.Context) error {
-	if _, err := p.db.writer.ExecContext(ctx, "VACUUM"); err != nil {
-		return fmt.Errorf("writing the database anew: %w", explain(err))
+	if _, err := p.db.Writer().ExecContext(ctx, "VACUUM"); err != nil {
+		return fmt.Errorf("writing the database anew: %w", sqlite.Explain(err))
 	}
-	return p.db.forgetLog(ctx)
+	return p.db.ForgetLog(ctx)
 }
 
 func values(texts []string) []any {
