@@ -29,15 +29,32 @@ const (
 	hasAll = 1<<iota - 1
 )
 
+// usualAttrs is how many details most events have at most.
+const usualAttrs = 8
+
 // ParseEntry reads one entry that [AppendEntry] wrote. It is strict: unknown
 // and repeated members, invalid UTF-8, wrong types, missing required members
 // and anything behind the object are errors. Details come back as strings,
 // booleans, numbers (Int64, else Uint64, else Float64), string slices, groups
 // and nil.
-func ParseEntry(data []byte) (portcullis.Event, error) {
+func ParseEntry(data []byte) (portcullis.Event, error) { return new(Parser).Parse(data) }
+
+// Parser reads entries one by one and keeps its memory between them. The zero
+// value is ready. It is used by one goroutine.
+type Parser struct {
+	dec jsontext.Decoder
+	src bytes.Buffer
+}
+
+// Parse reads one entry, see [ParseEntry].
+func (r *Parser) Parse(data []byte) (portcullis.Event, error) {
+	r.src = *bytes.NewBuffer(data)
+	r.dec.Reset(&r.src)
 	var e portcullis.Event
-	p := parser{dec: jsontext.NewDecoder(bytes.NewReader(data))}
-	if err := p.entry(&e); err != nil {
+	p := parser{dec: &r.dec}
+	err := p.entry(&e)
+	r.src = bytes.Buffer{} // data is the caller's
+	if err != nil {
 		return portcullis.Event{}, fmt.Errorf("reading audit entry: %w", err)
 	}
 	return e, nil
@@ -169,17 +186,99 @@ func (p *parser) object(member func(name string) error) error {
 		return fmt.Errorf("want an object, got %s", tok.Kind())
 	}
 	for {
-		tok, err := p.dec.ReadToken()
+		if p.dec.PeekKind() != '"' { // the end, or a mistake that the decoder tells
+			_, err := p.dec.ReadToken()
+			return err
+		}
+		raw, err := p.dec.ReadValue()
 		if err != nil {
 			return err
 		}
-		if tok.Kind() == '}' {
-			return nil
+		name, err := unquote(raw)
+		if err != nil {
+			return err
 		}
-		if err := member(tok.String()); err != nil {
+		if err := member(name); err != nil {
 			return err
 		}
 	}
+}
+
+// unquote returns the text of a string as it stands in the entry. It lives on its
+// own: texts that entries often have need no memory.
+func unquote(raw jsontext.Value) (string, error) {
+	if bytes.IndexByte(raw, '\\') >= 0 {
+		b, err := jsontext.AppendUnquote(nil, raw)
+		return string(b), err
+	}
+	raw = raw[1 : len(raw)-1]
+	switch string(raw) {
+	case "id":
+		return "id", nil
+	case "time":
+		return "time", nil
+	case "type":
+		return "type", nil
+	case "severity":
+		return "severity", nil
+	case "outcome":
+		return "outcome", nil
+	case "actor":
+		return "actor", nil
+	case "route":
+		return "route", nil
+	case "resource":
+		return "resource", nil
+	case "action":
+		return "action", nil
+	case "reason":
+		return "reason", nil
+	case "request_id":
+		return "request_id", nil
+	case "trace_id":
+		return "trace_id", nil
+	case "environment":
+		return "environment", nil
+	case "service":
+		return "service", nil
+	case "risk_score":
+		return "risk_score", nil
+	case "details":
+		return "details", nil
+	case "method":
+		return "method", nil
+	case "key_id":
+		return "key_id", nil
+	case "ip":
+		return "ip", nil
+	case "user_agent":
+		return "user_agent", nil
+	case "geo":
+		return "geo", nil
+	case "subject":
+		return "subject", nil
+	case "sealed":
+		return "sealed", nil
+	case "info":
+		return "info", nil
+	case "warn":
+		return "warn", nil
+	case "success":
+		return "success", nil
+	case "failure":
+		return "failure", nil
+	case "pending":
+		return "pending", nil
+	case "production":
+		return "production", nil
+	case "portcullis":
+		return "portcullis", nil
+	case "api_key":
+		return "api_key", nil
+	case "tools/call":
+		return "tools/call", nil
+	}
+	return string(raw), nil
 }
 
 func (p *parser) token(want jsontext.Kind) (jsontext.Token, error) {
@@ -194,12 +293,16 @@ func (p *parser) token(want jsontext.Kind) (jsontext.Token, error) {
 }
 
 func (p *parser) string(dst *string) error {
-	tok, err := p.token('"')
+	if kind := p.dec.PeekKind(); kind != '"' {
+		_, err := p.token('"')
+		return err
+	}
+	raw, err := p.dec.ReadValue()
 	if err != nil {
 		return err
 	}
-	*dst = tok.String()
-	return nil
+	*dst, err = unquote(raw)
+	return err
 }
 
 func (p *parser) int(dst *int) error {
@@ -243,6 +346,9 @@ func (p *parser) attrs(dst *[]slog.Attr) error {
 		if err != nil {
 			return err
 		}
+		if *dst == nil {
+			*dst = make([]slog.Attr, 0, usualAttrs)
+		}
 		*dst = append(*dst, slog.Attr{Key: name, Value: v})
 		return nil
 	})
@@ -261,13 +367,16 @@ func (p *parser) value() (slog.Value, error) {
 		list, err := p.strings()
 		return slog.AnyValue(list), err
 	default:
+		if kind == '"' {
+			var s string
+			err := p.string(&s)
+			return slog.StringValue(s), err
+		}
 		tok, err := p.dec.ReadToken()
 		if err != nil {
 			return slog.Value{}, err
 		}
 		switch tok.Kind() {
-		case '"':
-			return slog.StringValue(tok.String()), nil
 		case 't', 'f':
 			return slog.BoolValue(tok.Bool()), nil
 		case 'n':

@@ -40,6 +40,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/app/policywatch"
 	"github.com/portcullis-dev/portcullis/internal/app/secrets"
 	"github.com/portcullis-dev/portcullis/internal/app/servers"
+	"github.com/portcullis-dev/portcullis/internal/audit/feed"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
 	"github.com/portcullis-dev/portcullis/internal/authn/mtls/trust"
 	"github.com/portcullis-dev/portcullis/internal/config"
@@ -142,7 +143,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	if a.maintenance, err = maintenance.Restore(ctx, c.db, &c.sw, c.journal); err != nil {
 		return nil, err
 	}
-	env := part.Env{Process: a, Services: c.services(), Version: opts.Version, Dir: c.dir, DB: c.db, Journal: c.journal, Open: c.open(opts.Log), Subject: c.subject(), EraseDays: c.eraseDays(), Metrics: c.metrics, Traces: &c.traces, Log: opts.Log, Getenv: opts.Getenv, Pins: c.pins}
+	env := part.Env{Process: a, Services: c.services(), Version: opts.Version, Dir: c.dir, DB: c.db, Journal: c.journal, Open: c.open(opts.Log), Window: feed.NewWindow(c.journal.End, c.open(opts.Log)), Subject: c.subject(), EraseDays: c.eraseDays(), Metrics: c.metrics, Traces: &c.traces, Log: opts.Log, Getenv: opts.Getenv, Pins: c.pins}
 	if a.parts, err = newParts(env); err != nil {
 		return nil, err
 	}

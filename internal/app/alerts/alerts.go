@@ -99,7 +99,7 @@ func (p *Part) Next(_ context.Context, cfg *config.Config, secrets part.Secrets)
 
 // open opens the feed. The caller holds mu.
 func (p *Part) open() (err error) {
-	p.feed, err = feed.Open(p.env.Dir.AuditDir(), feedName, feed.Options{Log: p.env.Log, FromEnd: true})
+	p.feed, err = feed.Open(p.env.Dir.AuditDir(), feedName, feed.Options{Log: p.env.Log, FromEnd: true, Window: p.env.Window})
 	return err
 }
 

@@ -18,7 +18,7 @@ type indexing struct{ index *index.Index }
 
 // New returns the part. It needs no configuration.
 func New(env part.Env) (part.Part, error) {
-	x := index.New(env.Dir.AuditDir(), index.Options{Log: env.Log, Open: env.Open, Subject: env.Subject})
+	x := index.New(env.Dir.AuditDir(), index.Options{Log: env.Log, Open: env.Open, Subject: env.Subject, Window: env.Window})
 	err := env.Metrics.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace: "portcullis", Name: "audit_index_updated_seconds",
 		Help: "When the index of the audit log last had all that fills a block, in seconds since 1970; 0 before the first time.",

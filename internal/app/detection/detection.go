@@ -128,7 +128,7 @@ func wait(ctx context.Context, d time.Duration) {
 }
 
 func (p *Part) follow(ctx context.Context) (err error) {
-	f, err := feed.Open(p.env.Dir.AuditDir(), feedName, feed.Options{Log: p.env.Log, Open: p.env.Open})
+	f, err := feed.Open(p.env.Dir.AuditDir(), feedName, feed.Options{Log: p.env.Log, Open: p.env.Open, Window: p.env.Window})
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/portcullis-dev/portcullis/gateway"
 	"github.com/portcullis-dev/portcullis/gateway/use"
 	"github.com/portcullis-dev/portcullis/internal/admin"
+	"github.com/portcullis-dev/portcullis/internal/audit/feed"
 	"github.com/portcullis-dev/portcullis/internal/audit/journal"
 	"github.com/portcullis-dev/portcullis/internal/audit/subject"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
@@ -40,6 +41,7 @@ type Env struct {
 	DB      *sqlite.DB
 	Journal *journal.Journal
 	Open    func(*portcullis.Event) // opens sealed personal data of an event, for feeds
+	Window  *feed.Window            // what was read of the journal lately, for feeds
 	Subject func(string) string     // the name of a principal in sealed events; nil = nothing is sealed
 	// EraseDays destroys the keys of the days before t; see package subject.
 	EraseDays func(ctx context.Context, t time.Time) error

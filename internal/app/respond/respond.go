@@ -69,7 +69,7 @@ func New(env part.Env) (part.Part, error) {
 		Client: feedClient(), Kept: filepath.Join(env.Dir.Path(), "feeds", "tor-exits"), Log: env.Log, Risk: p.Risk,
 	})
 	p.scores = risk.NewBook(risk.Options{Tor: p.enricher.Tor})
-	if p.feed, err = feed.Open(env.Dir.AuditDir(), feedName, feed.Options{Log: env.Log, FromEnd: true, Open: env.Open}); err != nil { // before anybody can call
+	if p.feed, err = feed.Open(env.Dir.AuditDir(), feedName, feed.Options{Log: env.Log, FromEnd: true, Open: env.Open, Window: env.Window}); err != nil { // before anybody can call
 		return nil, err
 	}
 	if p.metrics, err = newMetrics(env.Metrics, p); err != nil {

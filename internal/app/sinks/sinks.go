@@ -44,7 +44,7 @@ var (
 // New returns the part, without sinks.
 func New(env part.Env) (part.Part, error) {
 	p := &Part{env: env, set: sink.New(sink.Options{
-		Dir: env.Dir.AuditDir(), End: env.Journal.End, Record: env.Journal, Log: env.Log, Service: service, Unseal: env.Open,
+		Dir: env.Dir.AuditDir(), End: env.Journal.End, Record: env.Journal, Log: env.Log, Service: service, Unseal: env.Open, Window: env.Window,
 	})}
 	if err := env.Metrics.Register(p.set.Collector()); err != nil {
 		return nil, fmt.Errorf("registering the metrics of sinks: %w", err)

@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
-	"github.com/portcullis-dev/portcullis/auditlog"
 	"github.com/portcullis-dev/portcullis/internal/audit/durable"
 	"github.com/portcullis-dev/portcullis/internal/audit/journal"
 )
@@ -44,6 +43,9 @@ type Options struct {
 	Expired func(*journal.ExpiredError)
 	// Open completes an event whose personal data is sealed. nil = it stays so.
 	Open func(*portcullis.Event)
+	// Window has what other feeds have read lately. nil = every record is read
+	// and parsed anew.
+	Window *Window
 }
 
 // Record is one event of the journal.
@@ -150,28 +152,23 @@ func (f *Feed) Next(ctx context.Context) (Record, error) {
 // files; the next call tries again.
 func (f *Feed) Poll() (Record, bool, error) {
 	for {
-		line, err := f.reader.Next()
+		r, err := f.opts.Window.next(f.reader, f.opts.Open != nil)
 		switch {
 		case errors.Is(err, io.EOF):
 			return Record{}, false, nil
-		case err != nil && !journal.IsDamage(err):
-			return Record{}, false, fmt.Errorf("reading the audit journal for %s: %w", f.name, err)
+		case IsUnreadable(err) || journal.IsDamage(err) && !journal.IsExpired(err):
+			f.damaged(err)
+			continue
 		case journal.IsExpired(err):
 			f.expired(err)
 			continue
 		case err != nil:
-			f.damaged(err)
-			continue
+			return Record{}, false, fmt.Errorf("reading the audit journal for %s: %w", f.name, err)
 		}
-		e, err := auditlog.ParseEntry(line.Entry)
-		if err != nil {
-			f.damaged(fmt.Errorf("audit record %d: %w", line.Seq, err))
-			continue
+		if f.opts.Open != nil && f.opts.Window == nil {
+			f.opts.Open(&r.Event)
 		}
-		if f.opts.Open != nil {
-			f.opts.Open(&e)
-		}
-		return Record{Seq: line.Seq, At: line.At, Next: line.Next, Entry: line.Entry, Event: e}, true, nil
+		return r, true, nil
 	}
 }
 

@@ -6,12 +6,16 @@ import (
 	"os"
 	"time"
 
+	"github.com/portcullis-dev/portcullis/internal/audit/feed"
 	"github.com/portcullis-dev/portcullis/internal/audit/journal"
 )
 
 const (
-	// Interval is how often [Index.Follow] looks for new records.
-	Interval = time.Second
+	// Interval is how often [Index.Follow] looks for new records: as often as
+	// the others who follow the journal, so that what one has read serves all.
+	Interval = feed.Interval
+	// pruneEvery is how often it looks for records that are not there any more.
+	pruneEvery = time.Minute
 	// retry is how long it waits when another process has the index, or the disk
 	// refuses it.
 	retry = 5 * time.Second

@@ -15,6 +15,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/auditlog"
+	"github.com/portcullis-dev/portcullis/internal/audit/feed"
 	"github.com/portcullis-dev/portcullis/internal/audit/journal"
 )
 
@@ -29,6 +30,9 @@ type Options struct {
 	// Subject returns the name by which the log knows a principal whose events
 	// are sealed; nil when that is not known.
 	Subject func(principal string) string
+	// Window has what other consumers of the process have read lately; nil =
+	// every record is read anew.
+	Window *feed.Window
 }
 
 // Index is the index of one audit folder. It is safe for concurrent use.
@@ -137,6 +141,7 @@ type writer struct {
 	db     *sql.DB
 	reader *journal.Reader
 	block  *block
+	pruned time.Time
 }
 
 func (x *Index) write(ctx context.Context) (_ *writer, err error) {
@@ -235,25 +240,24 @@ func (w *writer) catchUp(ctx context.Context, tell func(Progress)) error {
 		}
 		total = end.Seq
 	}
-	if err := w.prune(ctx); err != nil {
-		return err
+	if time.Since(w.pruned) >= pruneEvery {
+		if err := w.prune(ctx); err != nil {
+			return err
+		}
+		w.pruned = time.Now()
 	}
 	for ctx.Err() == nil {
-		line, err := w.reader.Next()
+		r, err := w.x.opts.Window.Next(w.reader)
 		switch {
 		case errors.Is(err, io.EOF):
 			w.x.updated.Store(time.Now().UnixMilli())
 			return nil
-		case err != nil && journal.IsDamage(err):
+		case err != nil && (journal.IsDamage(err) || feed.IsUnreadable(err)):
 			continue // what cannot be read is never found
 		case err != nil:
 			return fmt.Errorf("reading the audit journal for its index: %w", err)
 		}
-		e, err := auditlog.ParseEntry(line.Entry)
-		if err != nil {
-			continue
-		}
-		w.block.add(line.At, line.Next, &e)
+		w.block.add(r.At, r.Next, &r.Event)
 		if !w.block.full() {
 			continue
 		}
@@ -262,7 +266,7 @@ func (w *writer) catchUp(ctx context.Context, tell func(Progress)) error {
 		}
 		w.block = newBlock()
 		if tell != nil {
-			tell(Progress{Done: line.Seq + 1, Total: max(total, line.Seq+1)})
+			tell(Progress{Done: r.Seq + 1, Total: max(total, r.Seq+1)})
 		}
 	}
 	return ctx.Err()

@@ -96,6 +96,19 @@ func NewReader(dir string, from Cursor) *Reader {
 // Cursor returns where the next record starts.
 func (r *Reader) Cursor() Cursor { return r.at }
 
+// Skip moves to a place further on in the journal, whose records up to there
+// the caller has from elsewhere.
+func (r *Reader) Skip(to Cursor) error {
+	if to.Segment != r.at.Segment || r.divided != nil {
+		if err := r.Close(); err != nil {
+			return err
+		}
+		r.over = false
+	}
+	r.r, r.told, r.any, r.at = nil, nil, false, to
+	return nil
+}
+
 // Close closes the file that is being read.
 func (r *Reader) Close() error {
 	r.r = nil

@@ -28,6 +28,7 @@ type Options struct {
 	End    func() journal.Cursor   // where the journal ends
 	Record portcullis.Recorder     // takes events about sinks; nil = nobody
 	Log    *slog.Logger            // nil discards
+	Window *feed.Window            // what others have read of the journal; nil = all is read anew
 	Unseal func(*portcullis.Event) // completes an event whose personal data is sealed; nil = it stays so
 
 	// Open gives a sink its way through the journal; damaged hears of records

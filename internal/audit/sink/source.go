@@ -47,7 +47,7 @@ func (s *Set) open(spec Spec, damaged func(error)) (Source, error) {
 		before = end.Seq
 	}
 	return feed.Open(s.opts.Dir, cursorOf(spec.Name), feed.Options{
-		Log: s.log, FromEnd: spec.FromNow, Damaged: damaged, Open: s.opts.Unseal,
+		Log: s.log, FromEnd: spec.FromNow, Damaged: damaged, Open: s.opts.Unseal, Window: s.opts.Window,
 		Expired: func(gone *journal.ExpiredError) {
 			if gone.To > before {
 				damaged(gone)
