@@ -20,7 +20,7 @@ import (
 // is recorded; nobody is shown anything without a proof.
 func TestCallersSeeTheirOwn(t *testing.T) {
 	p := newPerson(t, "http://127.0.0.1:1/none")
-	other, err := p.API().CreateKey(t.Context(), admin.CreateKey{Name: "key of bob", Owner: "bob"})
+	other, err := p.API().CreateKey(t.Context(), admin.CreateKey{Name: "key of bob", Owner: "bob", Scopes: []string{"tools:*"}})
 	if err != nil {
 		t.Fatal(err)
 	}

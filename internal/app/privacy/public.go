@@ -34,7 +34,8 @@ func (p *Part) Endpoints(cfg *config.Config) []gateway.Endpoint {
 	const maxBody = 1 << 10
 	one := func(name, path, method string, h http.HandlerFunc) gateway.Endpoint {
 		return gateway.Endpoint{
-			Name: name, Path: path, Methods: []string{method}, Rate: cfg.Privacy.Rights.Rate, MaxBody: maxBody, Callers: true, Handler: versioned(h),
+			Name: name, Path: path, Methods: []string{method}, Rate: cfg.Privacy.Rights.Rate, MaxBody: maxBody, Callers: true,
+			Headers: []string{headerVersion, headerConfirm}, Handler: versioned(h),
 		}
 	}
 	return []gateway.Endpoint{
