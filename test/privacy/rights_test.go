@@ -31,6 +31,11 @@ func TestCallersSeeTheirOwn(t *testing.T) {
 			t.Errorf("version %s: %d %s", version, r.Status, r.Body)
 		}
 	}
+	for path, want := range map[string]int{"/api/v2/user/data": http.StatusBadRequest, "/api/v1/user/other": http.StatusNotFound, "/api": http.StatusNotFound, "/api/vx": http.StatusNotFound} {
+		if r := p.call(path, "", "X-API-Key", p.key); r.Status != want {
+			t.Errorf("%s: %d %s", path, r.Status, r.Body)
+		}
+	}
 	r := p.call("/api/v1/user/data", "", "X-API-Key", other.Key, "API-Version", "1")
 	must(t, r, http.StatusOK)
 	for _, hers := range []string{name, p.id, email, agent + "!"} {

@@ -19,7 +19,7 @@ import (
 
 // Bounds of a hook.
 const (
-	hookTimeout = 30 * time.Second
+	hookTimeout = 10 * time.Second // whoever deletes an account may wait for it
 	minSecret   = 32
 )
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/portcullis-dev/portcullis"
@@ -20,7 +21,9 @@ const (
 	pathExport  = "/api/v1/user/export"
 	pathAccount = "/api/v1/user/account"
 
-	headerVersion = "API-Version"
+	pathAPI = "/api"
+
+	headerVersion = "Api-Version"
 	// headerConfirm says that a person means it. A page of another origin cannot
 	// send it.
 	headerConfirm = "X-Confirm-Erasure"
@@ -38,7 +41,13 @@ func (p *Part) Endpoints(cfg *config.Config) []gateway.Endpoint {
 			Headers: []string{headerVersion, headerConfirm}, Handler: versioned(h),
 		}
 	}
+	other := one("user-versions", pathAPI, http.MethodGet, unknownPath)
+	other.Below, other.Methods = true, []string{http.MethodGet, http.MethodDelete, http.MethodPut, http.MethodPost}
+	if slices.ContainsFunc(cfg.Routes, func(r config.Route) bool { return r.Path == pathAPI }) { // it is the route's
+		other = one("user-versions", pathAPI+"/v1/user", http.MethodGet, unknownPath)
+	}
 	return []gateway.Endpoint{
+		other,
 		one("user-data", pathData, http.MethodGet, func(w http.ResponseWriter, r *http.Request) { p.answer(w, r, false) }),
 		one("user-export", pathExport, http.MethodGet, func(w http.ResponseWriter, r *http.Request) { p.answer(w, r, true) }),
 		one("user-account", pathAccount, http.MethodDelete, p.deleteAccount),
@@ -54,6 +63,17 @@ func versioned(next http.HandlerFunc) http.HandlerFunc {
 		}
 		next(w, r)
 	}
+}
+
+// unknownPath answers what lies below /api and is nothing of ours: another
+// version of the API, or nothing at all.
+func unknownPath(w http.ResponseWriter, r *http.Request) {
+	version, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, pathAPI+"/"), "/")
+	if len(version) > 1 && version[0] == 'v' && version != "v1" && strings.Trim(version[1:], "0123456789") == "" {
+		problem(w, http.StatusBadRequest, "unknown_api_version", "This version of the API is not known: 1 is")
+		return
+	}
+	problem(w, http.StatusNotFound, "not_found", "Not found")
 }
 
 func problem(w http.ResponseWriter, status int, reason, title string) {

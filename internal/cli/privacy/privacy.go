@@ -229,7 +229,7 @@ func (c verbs) rectify() *cobra.Command {
 	var set []string
 	cmd := &cobra.Command{
 		Use: "rectify SUBJECT", Short: "Keep what a person has put right, such as a name or an address", Args: frame.One(whom),
-		Example: `  portcullis privacy rectify alice --set display_name="Alice Doe" --set email=alice@example.org
+		Example: `  portcullis privacy rectify alice --set display_name=Alice --set email=alice@example.org
   portcullis privacy rectify alice --set email=`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			what := privacy.Rectify{Subject: args[0], Attributes: map[string]string{}}
