@@ -87,7 +87,7 @@ func FuzzOpenDetail(f *testing.F) {
 	b := newBook(f, m, 0)
 	f.Fuzz(func(t *testing.T, text string) {
 		e := event("operator", portcullis.OutcomeSuccess)
-		e.Details = []slog.Attr{slog.String("principal", "sealed:" + text)}
+		e.Details = []slog.Attr{slog.String("principal", "sealed:"+text)}
 		if err := b.Open(t.Context(), &e); err != nil {
 			t.Fatal(err)
 		}

@@ -25,7 +25,9 @@ type Rights struct {
 }
 
 // DefaultRights returns the defaults of [privacy.rights].
-func DefaultRights() Rights { return Rights{SelfService: true, Rate: "30/1m per address", Confirm: ConfirmAmbient} }
+func DefaultRights() Rights {
+	return Rights{SelfService: true, Rate: "30/1m per address", Confirm: ConfirmAmbient}
+}
 
 // Hook is [[privacy.erasure_hook]].
 type Hook struct {

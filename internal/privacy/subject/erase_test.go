@@ -15,9 +15,8 @@ import (
 
 // memory keeps runs, and dies at a chosen write.
 type memory struct {
-	runs  map[string]subject.Run
-	left  int // writes until it dies; <0 = never
-	names []string
+	runs map[string]subject.Run
+	left int // writes until it dies; <0 = never
 }
 
 var errDead = errors.New("the process died")
