@@ -25,7 +25,7 @@ func personalDetail(e *portcullis.Event, name string) bool {
 	switch name {
 	case "subject": // anomalies of persons have them as actor, of tools and routes here
 		return e.Type != portcullis.EventAnomalyDetected
-	case "principal", "user", "owner", "by", "client":
+	case "principal", "user", "owner", "by", "client", "issued_to", "rotated_by":
 		return true
 	case "name": // of a user; other things have names, too
 		return strings.HasPrefix(e.Resource, "user:")
