@@ -30,9 +30,7 @@ func (p *Part) Holders() []rights.Holder {
 			return out, nil
 		},
 		Erase: func(_ context.Context, who *rights.Person) (done rights.Done, _ error) {
-			for _, id := range who.IDs() {
-				done.Count += p.engine.Forget(id)
-			}
+			done.Count = p.engine.Forget(who.ID)
 			return done, p.store()
 		},
 	}}

@@ -2,6 +2,7 @@ package detection
 
 import (
 	"context"
+	"slices"
 
 	"github.com/portcullis-dev/portcullis/internal/app/part"
 	rights "github.com/portcullis-dev/portcullis/internal/privacy/subject"
@@ -11,7 +12,7 @@ var _ part.Holding = (*Part)(nil)
 
 // Holders implements part.Holding.
 func (p *Part) Holders() []rights.Holder {
-	names := func(who *rights.Person) []string { return append(append(who.IDs(), who.Keys...), who.Addresses...) }
+	names := func(who *rights.Person) []string { return slices.Concat([]string{who.ID}, who.Keys, who.Addresses) }
 	return []rights.Holder{{
 		Place: rights.Place{
 			Name: "profile", Title: "What is usual for a caller", Where: "detect/baselines", Data: []string{"principal, key, address", "when and how much they call"},

@@ -11,6 +11,7 @@ import (
 	"github.com/portcullis-dev/portcullis/auditlog"
 	"github.com/portcullis-dev/portcullis/internal/audit/index"
 	"github.com/portcullis-dev/portcullis/internal/audit/rotate"
+	audit "github.com/portcullis-dev/portcullis/internal/audit/subject"
 	"github.com/portcullis-dev/portcullis/internal/privacy/subject"
 )
 
@@ -62,7 +63,11 @@ func (p *Part) eraseLog(ctx context.Context, who *subject.Person) (done subject.
 	if book == nil {
 		done.Kept = []string{`records were written in clear (audit.personal_data = "insecure_plain") and cannot be changed: they end with their class of retention`}
 	} else {
-		for _, id := range append(who.IDs(), who.Keys...) {
+		ids := []string{who.ID}
+		for _, name := range who.Names {
+			ids = append(ids, audit.Account(name))
+		}
+		for _, id := range ids {
 			had, err := book.Erase(ctx, id)
 			if err != nil {
 				return done, err

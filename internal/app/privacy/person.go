@@ -109,12 +109,12 @@ const (
 // names it knows them.
 func (p *Part) trail(ctx context.Context, who *subject.Person) error {
 	if book := p.env.Services.Subjects; book != nil {
-		for _, id := range who.IDs() {
-			if has, err := book.Has(ctx, id); err != nil {
-				return err
-			} else if has {
-				who.Aliases = append(who.Aliases, book.Name(id))
-			}
+		has, err := book.Has(ctx, who.ID)
+		if err != nil {
+			return err
+		}
+		if has {
+			who.Aliases = append(who.Aliases, book.Name(who.ID))
 		}
 	}
 	return p.eachEvent(ctx, who.ID, func(f index.Found) {

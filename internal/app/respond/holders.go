@@ -17,7 +17,7 @@ var _ part.Holding = (*Part)(nil)
 
 // subjects are the forms in which containments and incidents name a person.
 func subjects(who *rights.Person) []string {
-	out := who.IDs()
+	out := []string{who.ID}
 	for _, k := range who.Keys {
 		out = append(out, containment.Subject{Kind: containment.KindCredential, ID: k}.String())
 	}

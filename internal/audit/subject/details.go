@@ -66,7 +66,7 @@ func namesSomebody(value string) bool {
 
 func (b *Book) sealDetail(ctx context.Context, e *portcullis.Event, name, value string) (string, error) {
 	proved := e.Outcome != portcullis.OutcomeFailure && !isAddress(value) // anybody can have a million addresses
-	k, err := b.person(ctx, value, proved)
+	k, err := b.person(ctx, whose(name, value), proved)
 	if errors.Is(err, ErrNoKey) {
 		k, err = b.named(ctx, day(e.Time), formDay, true)
 	}
@@ -79,6 +79,18 @@ func (b *Book) sealDetail(ctx context.Context, e *portcullis.Event, name, value 
 		who = ""
 	}
 	return sealedDetail + who + ":" + base64.RawStdEncoding.EncodeToString(sealed), nil
+}
+
+// Account is under what the name of an account is sealed. It is not the id of a
+// principal: somebody else may have that.
+func Account(name string) string { return "account:" + name }
+
+// whose is the person under whose key a detail is sealed.
+func whose(detail, value string) string {
+	if detail == "name" || detail == "user" {
+		return Account(value)
+	}
+	return value
 }
 
 func isAddress(value string) bool {

@@ -51,7 +51,7 @@ func TestDetailsAreSealed(t *testing.T) {
 	if got := open(newBook(t, m, 0)); got["principal"] != "alice@example.org" || got["by"] != "bob" || got["client"] != "203.0.113.9" || got["name"] != "alice" {
 		t.Errorf("opened: %v", got)
 	}
-	for _, who := range []string{"alice@example.org", "alice"} {
+	for _, who := range []string{"alice@example.org", subject.Account("alice")} {
 		if had, err := b.Erase(t.Context(), who); !had || err != nil {
 			t.Fatal(who, had, err)
 		}

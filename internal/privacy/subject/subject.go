@@ -36,13 +36,9 @@ type Person struct {
 	Aliases   []string `json:"aliases,omitempty"`   // by which the audit log knows them
 }
 
-// Is reports whether a text is one of the ids or names of a person.
-func (p *Person) Is(text string) bool {
-	return text != "" && (text == p.ID || slices.Contains(p.Names, text))
-}
-
-// IDs returns id and names.
-func (p *Person) IDs() []string { return append([]string{p.ID}, p.Names...) }
+// Is reports whether a text is the id of a person. The name of an account is
+// not: somebody else may be known by that id.
+func (p *Person) Is(text string) bool { return text != "" && text == p.ID }
 
 // Holder is one place that holds data about persons.
 type Holder struct {
