@@ -6,15 +6,23 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway"
+	"github.com/portcullis-dev/portcullis/gateway/privacy"
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/app/alerts"
 	"github.com/portcullis-dev/portcullis/internal/app/auditindex"
+	"github.com/portcullis-dev/portcullis/internal/app/backup"
+	"github.com/portcullis-dev/portcullis/internal/app/compliance"
+	"github.com/portcullis-dev/portcullis/internal/app/consents"
 	"github.com/portcullis-dev/portcullis/internal/app/detection"
+	"github.com/portcullis-dev/portcullis/internal/app/evidence"
+	"github.com/portcullis-dev/portcullis/internal/app/incidents"
 	"github.com/portcullis-dev/portcullis/internal/app/keyrotation"
 	"github.com/portcullis-dev/portcullis/internal/app/part"
-	"github.com/portcullis-dev/portcullis/internal/app/privacy"
+	rights "github.com/portcullis-dev/portcullis/internal/app/privacy"
 	"github.com/portcullis-dev/portcullis/internal/app/respond"
 	"github.com/portcullis-dev/portcullis/internal/app/retention"
+	"github.com/portcullis-dev/portcullis/internal/app/revoke"
+	"github.com/portcullis-dev/portcullis/internal/app/rotateall"
 	"github.com/portcullis-dev/portcullis/internal/app/sinks"
 	"github.com/portcullis-dev/portcullis/internal/app/telemetry"
 	"github.com/portcullis-dev/portcullis/internal/app/transparency"
@@ -26,6 +34,7 @@ import (
 func constructors() []func(part.Env) (part.Part, error) {
 	return []func(part.Env) (part.Part, error){
 		respond.New, // first: the others may ask what it knows of callers
+		incidents.New,
 		detection.New,
 		transparency.New,
 		auditindex.New,
@@ -34,7 +43,13 @@ func constructors() []func(part.Env) (part.Part, error) {
 		telemetry.New,
 		keyrotation.New,
 		alerts.New,
-		privacy.New, // last: it asks the others what they hold about persons
+		consents.New,
+		compliance.New,
+		evidence.New,
+		revoke.New,
+		rotateall.New,
+		backup.New,
+		rights.New, // last: it asks the others what they hold about persons
 	}
 }
 
@@ -43,6 +58,7 @@ type parts []part.Part
 
 func newParts(env part.Env) (parts, error) {
 	var out parts
+	env.Response = new(part.Response)
 	for _, construct := range constructors() {
 		p, err := construct(env)
 		if err != nil {
@@ -114,6 +130,16 @@ func (ps parts) endpoints(cfg *config.Config) []gateway.Endpoint {
 		}
 	}
 	return out
+}
+
+// privacy is what guards of personal data read.
+func (ps parts) privacy() privacy.Deps {
+	for _, p := range ps {
+		if g, ok := p.(part.Guarding); ok {
+			return g.Privacy()
+		}
+	}
+	return privacy.Deps{}
 }
 
 func (ps parts) finish(ctx context.Context) {

@@ -30,8 +30,8 @@ type Config struct {
 	Store     Store               `toml:"store" doc:"Where keys and other state are kept."`
 	Audit     audit.Audit         `toml:"audit" doc:"How the audit journal is written."`
 	Detect    detect.Detect       `toml:"detect" doc:"What is found out about callers from what they did."`
-	Incident  incident.Incident   `toml:"incident" doc:"What the gateway does by itself about callers who are too risky."`
-	Privacy   privacy.Privacy     `toml:"privacy" doc:"The rights of those whom the gateway knows something about."`
+	Incident  incident.Incident   `toml:"incident" doc:"A bad day: what the gateway does by itself about callers who are too risky, whom it wakes, and what it runs."`
+	Privacy   privacy.Privacy     `toml:"privacy" doc:"What people agree to, who reads what is protected, and the rights of those whom the gateway knows something about."`
 	Telemetry telemetry.Telemetry `toml:"telemetry" doc:"What the gateway shows of itself: metrics and traces."`
 
 	templates map[string]string // values that name an environment variable, as written
@@ -47,13 +47,12 @@ func Default() *Config {
 
 // prototypes are the defaults of sections that a file may repeat.
 func prototypes() []any {
-	return []any{DefaultRoute(), DefaultPattern(), DefaultContentRule(), DefaultSchemaFile(), identity.DefaultMTLSRule(), secrets.DefaultCredential(), secrets.DefaultToolCredential(), secrets.DefaultRotationEntry(), audit.DefaultSink(), incident.DefaultResponse(), detect.DefaultAlertChannel(), detect.DefaultAlertRoute(), privacy.DefaultHook()}
+	return []any{DefaultRoute(), DefaultPattern(), DefaultContentRule(), DefaultSchemaFile(), identity.DefaultMTLSRule(), secrets.DefaultCredential(), secrets.DefaultToolCredential(), secrets.DefaultRotationEntry(), audit.DefaultSink(), incident.DefaultResponse(), privacy.DefaultPurpose(), privacy.DefaultErasureHook(), incident.DefaultContact(), incident.DefaultHook(), detect.DefaultAlertChannel(), detect.DefaultAlertRoute()}
 }
 
 // reserved are keys that the contract names and this version does not honour.
 // To ignore one would leave a protection off that the operator wrote down.
 var reserved = [...]string{
-	"route[].tools.phi", "route[].tools.consent",
 	"access", "store.redis",
 	"chronicle",
 }

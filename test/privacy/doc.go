@@ -1,3 +1,3 @@
-// Package privacy tests the rights of persons on a whole gateway: who is erased
-// is in no byte of what it leaves behind.
+// Package privacy tests consents, protected health information and reports in
+// a whole gateway, over real sockets.
 package privacy

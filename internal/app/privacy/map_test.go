@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/portcullis-dev/portcullis/internal/app/alerts"
+	"github.com/portcullis-dev/portcullis/internal/app/consents"
 	"github.com/portcullis-dev/portcullis/internal/app/detection"
 	"github.com/portcullis-dev/portcullis/internal/app/part"
 	"github.com/portcullis-dev/portcullis/internal/app/respond"
@@ -18,7 +19,7 @@ var update = flag.Bool("update", false, "write docs/data-map.md")
 // places are all that a gateway knows.
 func places() (out []subject.Place) {
 	p := &Part{}
-	for _, h := range []part.Holding{new(respond.Part), new(detection.Part), new(alerts.Part)} {
+	for _, h := range []part.Holding{new(respond.Part), new(detection.Part), new(alerts.Part), new(consents.Part)} {
 		p.env.Holders = append(p.env.Holders, h.Holders()...)
 	}
 	for _, h := range p.allHolders() {

@@ -27,6 +27,9 @@ func (p *Part) allHolders() []subject.Holder {
 		p.auditLog(), nowhere("tokens", "Values that rules tokenized", "nowhere: the token itself holds the value, encrypted, and is where it was sent",
 			"what callers and servers sent", "to keep values from servers", "not kept", "nothing is there to remove"),
 		p.sinks(),
+		nowhere("evidence", "Evidence and backups", "evidence/, and where operators put them: archives of the audit log as sealed as there, and encrypted copies of the data folder",
+			"the data folder", "to prove what happened, and to come back after a loss", "until an operator removes them",
+			"evidence: with the key of the audit log; a backup of before holds the key, until it is removed"),
 	}
 	all = append(all, p.env.Holders...)
 	return append(all, p.files())

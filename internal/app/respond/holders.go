@@ -50,9 +50,9 @@ func (p *Part) Holders() []rights.Holder {
 			return out, nil
 		}
 	}
-	forget := func(ctx context.Context, who *rights.Person, statement string) (done rights.Done, err error) {
-		for _, s := range subjects(who) {
-			n, err := db.Forget(ctx, []string{statement}, s)
+	forget := func(ctx context.Context, texts []string, statements ...string) (done rights.Done, err error) {
+		for _, s := range texts {
+			n, err := db.Forget(ctx, statements, s)
 			if done.Count += n; err != nil {
 				return done, err
 			}
@@ -70,12 +70,13 @@ func (p *Part) Holders() []rights.Holder {
 			if err := p.held.Forget(ctx, func(s containment.Subject) bool { return slices.Contains(all, s.String()) }, by); err != nil {
 				return rights.Done{}, err
 			}
-			return forget(ctx, who, "DELETE FROM containments WHERE subject = ?1")
+			return forget(ctx, all, "DELETE FROM containments WHERE subject = ?1")
 		},
 	}, {
 		Place: rights.Place{
-			Name: "incidents", Title: "Incidents", Where: "portcullis.db: incidents", Data: []string{"principal or address"},
-			Source: "the gateway", Purpose: "to follow up what looks like an attack", Retention: "not removed", Erasure: "closed; the subject is replaced by " + rights.Erased,
+			Name: "incidents", Title: "Incidents, their timelines, what was run", Where: "portcullis.db: incidents, incident_entries, playbook_runs, rotation_runs",
+			Data:   []string{"principal or address", "who did what", "what operators wrote"},
+			Source: "the gateway", Purpose: "to follow up what looks like an attack", Retention: "not removed", Erasure: "closed; the person is replaced by " + rights.Erased,
 		},
 		Collect: rows("SELECT id, subject, rule, summary, score, count, opened_at, seen_at, closed_at FROM incidents WHERE subject = ?1 ORDER BY opened_at"),
 		Erase: func(ctx context.Context, who *rights.Person) (rights.Done, error) {
@@ -83,7 +84,10 @@ func (p *Part) Holders() []rights.Holder {
 			if err := p.cases.Forget(ctx, func(s string) bool { return slices.Contains(all, s) }, by); err != nil {
 				return rights.Done{}, err
 			}
-			return forget(ctx, who, "UPDATE incidents SET subject = '"+rights.Erased+"', key = '"+rights.Erased+":' || id, note = '' WHERE subject = ?1")
+			if err := p.settle(ctx); err != nil { // what the timelines still lack would name the person there
+				return rights.Done{}, err
+			}
+			return forget(ctx, slices.Concat(all, who.Names, who.Addresses, who.Keys), incidentStatements()...)
 		},
 	}, {
 		Place: rights.Place{
@@ -91,4 +95,28 @@ func (p *Part) Holders() []rights.Holder {
 			Source: "the audit log", Purpose: "to notice attacks", Retention: "one window (detect.risk.window), and never stored", Erasure: "ends by itself within the window",
 		},
 	}}
+}
+
+// shortest is how long a text must be to be replaced inside of others: shorter
+// ones are replaced where they stand alone.
+const shortest = "4"
+
+// incidentStatements take a text that names a person out of what is kept of
+// incidents.
+func incidentStatements() []string {
+	out := []string{
+		"UPDATE incidents SET subject = '" + rights.Erased + "', key = '" + rights.Erased + ":' || id, note = '' WHERE subject = ?1",
+		`UPDATE incidents SET subjects = trim(replace(char(10) || subjects || char(10), char(10) || ?1 || char(10), char(10) || '` + rights.Erased + `' || char(10)), char(10))
+			WHERE instr(char(10) || subjects || char(10), char(10) || ?1 || char(10)) > 0`,
+	}
+	for _, c := range [][2]string{{"incidents", "owner"}, {"incident_entries", "actor"}, {"playbook_runs", "started_by"}, {"rotation_runs", "made_by"}} {
+		out = append(out, "UPDATE "+c[0]+" SET "+c[1]+" = '"+rights.Erased+"' WHERE "+c[1]+" = ?1")
+	}
+	for _, c := range [][2]string{
+		{"incidents", "note"}, {"incidents", "summary"}, {"incident_entries", "text"}, {"playbook_runs", "steps"}, {"rotation_runs", "reason"},
+		{"rotation_items", "name"}, {"rotation_items", "detail"},
+	} {
+		out = append(out, "UPDATE "+c[0]+" SET "+c[1]+" = replace("+c[1]+", ?1, '"+rights.Erased+"') WHERE "+c[1]+" = ?1 OR length(?1) >= "+shortest+" AND instr("+c[1]+", ?1) > 0")
+	}
+	return out
 }

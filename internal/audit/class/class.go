@@ -71,9 +71,12 @@ func lookup(t portcullis.EventType) (Class, bool) {
 		portcullis.EventMaintenanceOn, portcullis.EventMaintenanceOff,
 		portcullis.EventApprovalRequested, portcullis.EventApprovalGranted, portcullis.EventApprovalDenied,
 		portcullis.EventTaintLifted, portcullis.EventGatewayStarted, portcullis.EventGatewayStopped,
+		portcullis.EventBackupCreated, portcullis.EventBackupVerified, portcullis.EventBackupRestored,
 		portcullis.EventAuditSegmentRemoved, portcullis.EventAuditHoldSet, portcullis.EventAuditHoldLifted,
 		"ALERT_ACKNOWLEDGED", "ALERT_SILENCED", "ALERT_SILENCE_REMOVED", "AUDIT_LOG_DAMAGED", "SECRET_ROTATION_DUE", "SECRET_ROTATION_FAILED", "SECRET_VERIFIED", "SINK_TEST",
-		"CONSENT_GRANTED", "CONSENT_WITHDRAWN", "DATA_ACCESSED", "DATA_EXPORTED", "DATA_ERASED", "DATA_RECTIFIED",
+		portcullis.EventConsentGranted, portcullis.EventConsentWithdrawn, portcullis.EventDataAccessed,
+		portcullis.EventBreakGlassGranted, portcullis.EventBreakGlassEnded, portcullis.EventReportMade,
+		portcullis.EventDataExported, portcullis.EventDataErased, portcullis.EventDataRectified,
 		"INCIDENT_OPENED", "INCIDENT_ACTION", "INCIDENT_CLOSED":
 		return Audit, true
 	}

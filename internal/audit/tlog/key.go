@@ -68,3 +68,12 @@ func (k *Key) Text() string { return k.text }
 
 // Signer signs with the key.
 func (k *Key) Signer() note.Signer { return k.signer }
+
+// Sign returns the signed note of a text that is no checkpoint: of an archive.
+// Its first line must not be the name of a log.
+func (k *Key) Sign(text string) ([]byte, error) {
+	if first, _, _ := strings.Cut(text, "\n"); CheckOrigin(first) == nil {
+		return nil, fmt.Errorf("%q could pass for a checkpoint", first)
+	}
+	return note.Sign(&note.Note{Text: text}, k.signer)
+}

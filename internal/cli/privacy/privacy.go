@@ -1,4 +1,4 @@
-// Package privacy holds the verbs for the rights of persons.
+// Package privacy holds the verbs for personal data.
 package privacy
 
 import (
@@ -15,6 +15,9 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/admin/privacy"
 	"github.com/portcullis-dev/portcullis/internal/cli/frame"
+	"github.com/portcullis-dev/portcullis/internal/cli/privacy/breakglass"
+	"github.com/portcullis-dev/portcullis/internal/cli/privacy/consent"
+	"github.com/portcullis-dev/portcullis/internal/cli/privacy/report"
 	"github.com/portcullis-dev/portcullis/internal/cli/screen"
 	"github.com/portcullis-dev/portcullis/internal/privacy/receipt"
 	"github.com/portcullis-dev/portcullis/internal/privacy/subject"
@@ -27,7 +30,8 @@ const whom = "the id of a principal, or the name of an account"
 // Command returns the verbs below "privacy".
 func Command(f *frame.Frame) *cobra.Command {
 	c := verbs{f}
-	return frame.Group("privacy", "Answer persons who use their rights", c.access(), c.export(), c.erase(), c.status(), c.restrict(), c.rectify(), c.dataMap(),
+	return frame.Group("privacy", "Rights of persons, consents, protected health information and reports", c.access(), c.export(), c.erase(), c.status(), c.restrict(), c.rectify(), c.dataMap(),
+		consent.Command(f), breakglass.Command(f), report.Command(f),
 		frame.Group("receipt", "Check receipts of erasures", c.verify(), c.key()))
 }
 

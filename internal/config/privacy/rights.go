@@ -37,8 +37,8 @@ type Hook struct {
 	Secret string `toml:"secret" secret:"true" required:"true" example:"\"secret://env/ERASURE_SECRET\"" doc:"Reference to the secret of the signature, at least 32 characters."`
 }
 
-// DefaultHook returns the defaults of [[privacy.erasure_hook]].
-func DefaultHook() Hook { return Hook{} }
+// DefaultErasureHook returns the defaults of [[privacy.erasure_hook]].
+func DefaultErasureHook() Hook { return Hook{} }
 
 // Validate checks [privacy.rights].
 func (r Rights) Validate() error {
@@ -63,9 +63,6 @@ func (p Privacy) validateHooks() error {
 	}
 	return errors.Join(errs...)
 }
-
-// maxName bounds the name of a hook, in bytes.
-const maxName = 64
 
 // Validate checks [[privacy.erasure_hook]].
 func (h Hook) Validate() error {

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/portcullis-dev/portcullis/internal/incident/casebook"
@@ -16,14 +17,17 @@ var _ casebook.Store = (*Incidents)(nil)
 // Incidents returns the store of incidents. None is ever removed.
 func (db *DB) Incidents() *Incidents { return &Incidents{db: db} }
 
-const incidentColumns = "id, key, subject, rule, summary, score, count, opened_at, seen_at, closed_at, closed_by, note"
+const incidentColumns = `id, key, subject, rule, summary, score, count, opened_at, seen_at, closed_at, closed_by, note,
+	severity, phase, owner, subjects, preserved_at`
 
 // SaveIncident implements casebook.Store.
 func (s *Incidents) SaveIncident(ctx context.Context, i casebook.Incident) error {
-	_, err := s.db.writer.ExecContext(ctx, `INSERT INTO incidents (`+incidentColumns+`) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)
+	_, err := s.db.writer.ExecContext(ctx, `INSERT INTO incidents (`+incidentColumns+`) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
 		ON CONFLICT (id) DO UPDATE SET score = excluded.score, count = excluded.count, seen_at = excluded.seen_at,
-			closed_at = excluded.closed_at, closed_by = excluded.closed_by, note = excluded.note`,
-		i.ID, i.Key, i.Subject, i.Rule, i.Summary, i.Score, i.Count, micros(i.OpenedAt), micros(i.SeenAt), micros(i.ClosedAt), i.ClosedBy, i.Note)
+			closed_at = excluded.closed_at, closed_by = excluded.closed_by, note = excluded.note,
+			severity = excluded.severity, phase = excluded.phase, owner = excluded.owner, subjects = excluded.subjects, preserved_at = excluded.preserved_at`,
+		i.ID, i.Key, i.Subject, i.Rule, i.Summary, i.Score, i.Count, micros(i.OpenedAt), micros(i.SeenAt), micros(i.ClosedAt), i.ClosedBy, i.Note,
+		string(i.Severity), string(i.Phase), i.Owner, strings.Join(i.Subjects, "\n"), micros(i.Preserved))
 	return explain(err)
 }
 
@@ -43,6 +47,46 @@ func (s *Incidents) OpenedIncidents(ctx context.Context, since time.Time) (n int
 	return n, explain(err)
 }
 
+// Incident implements casebook.Store.
+func (s *Incidents) Incident(ctx context.Context, id string) (casebook.Incident, error) {
+	list, err := s.list(ctx, "SELECT "+incidentColumns+" FROM incidents WHERE id = ?", id)
+	if err != nil {
+		return casebook.Incident{}, err
+	}
+	if len(list) == 0 {
+		return casebook.Incident{}, casebook.ErrNotFound
+	}
+	return list[0], nil
+}
+
+// AddEntry implements casebook.Store.
+func (s *Incidents) AddEntry(ctx context.Context, e casebook.Entry) error {
+	_, err := s.db.writer.ExecContext(ctx, `INSERT INTO incident_entries (incident, id, at, actor, kind, text, events) VALUES (?,?,?,?,?,?,?)
+		ON CONFLICT (incident, id) DO NOTHING`,
+		e.Incident, e.ID, micros(e.At), e.Actor, string(e.Kind), e.Text, strings.Join(e.Events, " "))
+	return explain(err)
+}
+
+// Entries implements casebook.Store.
+func (s *Incidents) Entries(ctx context.Context, incident string) (out []casebook.Entry, err error) {
+	rows, err := s.db.reader.QueryContext(ctx, "SELECT id, at, actor, kind, text, events FROM incident_entries WHERE incident = ? ORDER BY at, id", incident)
+	if err != nil {
+		return nil, explain(err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		e := casebook.Entry{Incident: incident}
+		var at int64
+		var kind, events string
+		if err := rows.Scan(&e.ID, &at, &e.Actor, &kind, &e.Text, &events); err != nil {
+			return nil, explain(err)
+		}
+		e.At, e.Kind, e.Events = fromMicros(at), casebook.Kind(kind), strings.Fields(events)
+		out = append(out, e)
+	}
+	return out, explain(rows.Err())
+}
+
 func (s *Incidents) list(ctx context.Context, query string, args ...any) (out []casebook.Incident, err error) {
 	rows, err := s.db.reader.QueryContext(ctx, query, args...)
 	if err != nil {
@@ -51,11 +95,16 @@ func (s *Incidents) list(ctx context.Context, query string, args ...any) (out []
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		var i casebook.Incident
-		var opened, seen, closed int64
-		if err := rows.Scan(&i.ID, &i.Key, &i.Subject, &i.Rule, &i.Summary, &i.Score, &i.Count, &opened, &seen, &closed, &i.ClosedBy, &i.Note); err != nil {
+		var opened, seen, closed, preserved int64
+		var severity, phase, subjects string
+		if err := rows.Scan(&i.ID, &i.Key, &i.Subject, &i.Rule, &i.Summary, &i.Score, &i.Count, &opened, &seen, &closed, &i.ClosedBy, &i.Note, &severity, &phase, &i.Owner, &subjects, &preserved); err != nil {
 			return nil, explain(err)
 		}
 		i.OpenedAt, i.SeenAt, i.ClosedAt = fromMicros(opened), fromMicros(seen), fromMicros(closed)
+		i.Severity, i.Phase, i.Preserved = casebook.Severity(severity), casebook.Phase(phase), fromMicros(preserved)
+		if subjects != "" {
+			i.Subjects = strings.Split(subjects, "\n")
+		}
 		out = append(out, i)
 	}
 	return out, explain(rows.Err())
