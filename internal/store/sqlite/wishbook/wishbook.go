@@ -14,6 +14,7 @@ import (
 
 	rights "github.com/portcullis-dev/portcullis/internal/privacy/subject"
 	"github.com/portcullis-dev/portcullis/internal/store/sqlite"
+	"github.com/portcullis-dev/portcullis/internal/store/sqlite/conn"
 )
 
 // Sealer seals what the database keeps of persons who are being erased.
@@ -54,19 +55,19 @@ func (p *Privacy) SaveErasure(ctx context.Context, r rights.Run) error {
 	if err != nil {
 		return err
 	}
-	_, err = p.db.Writer().ExecContext(ctx, "INSERT INTO erasures ("+erasureColumns+`) VALUES (?,?,?,?,?,?,?,?,?)
+	_, err = p.db.Conn().Writer.ExecContext(ctx, "INSERT INTO erasures ("+erasureColumns+`) VALUES (?,?,?,?,?,?,?,?,?)
 		ON CONFLICT (id) DO UPDATE SET hash = excluded.hash, person = excluded.person, state = excluded.state, steps = excluded.steps,
 			ended_at = excluded.ended_at, receipt = excluded.receipt`,
-		r.ID, r.Hash, person, int64(r.State), string(steps), r.By, sqlite.Micros(r.At), sqlite.Micros(r.Ended), r.Receipt)
+		r.ID, r.Hash, person, int64(r.State), string(steps), r.By, conn.Micros(r.At), conn.Micros(r.Ended), r.Receipt)
 	if err != nil || r.State != rights.Finished {
-		return sqlite.Explain(err)
+		return conn.Explain(err)
 	}
 	return p.db.ForgetLog(ctx)
 }
 
 // Erasure implements rights.Store.
 func (p *Privacy) Erasure(ctx context.Context, id string) (rights.Run, error) {
-	r, err := p.scan(p.db.Reader().QueryRowContext(ctx, "SELECT "+erasureColumns+" FROM erasures WHERE id = ?", id).Scan)
+	r, err := p.scan(p.db.Conn().Reader.QueryRowContext(ctx, "SELECT "+erasureColumns+" FROM erasures WHERE id = ?", id).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
 		return r, rights.ErrNotFound
 	}
@@ -84,9 +85,9 @@ func (p *Privacy) Erasures(ctx context.Context, max int) ([]rights.Run, error) {
 }
 
 func (p *Privacy) list(ctx context.Context, query string, args ...any) (out []rights.Run, err error) {
-	rows, err := p.db.Reader().QueryContext(ctx, query, args...)
+	rows, err := p.db.Conn().Reader.QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, sqlite.Explain(err)
+		return nil, conn.Explain(err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
@@ -96,7 +97,7 @@ func (p *Privacy) list(ctx context.Context, query string, args ...any) (out []ri
 		}
 		out = append(out, r)
 	}
-	return out, sqlite.Explain(rows.Err())
+	return out, conn.Explain(rows.Err())
 }
 
 func (p *Privacy) scan(scan func(...any) error) (r rights.Run, err error) {
@@ -107,9 +108,9 @@ func (p *Privacy) scan(scan func(...any) error) (r rights.Run, err error) {
 		if errors.Is(err, sql.ErrNoRows) {
 			return r, err
 		}
-		return r, sqlite.Explain(err)
+		return r, conn.Explain(err)
 	}
-	r.State, r.At, r.Ended = rights.State(state), sqlite.FromMicros(asked), sqlite.FromMicros(ended) //nolint:gosec // 1 to 4: the table checks it
+	r.State, r.At, r.Ended = rights.State(state), conn.FromMicros(asked), conn.FromMicros(ended) //nolint:gosec // 1 to 4: the table checks it
 	if err := json.Unmarshal([]byte(steps), &r.Steps); err != nil {
 		return r, fmt.Errorf("erasure %s: %w", r.ID, err)
 	}
@@ -141,16 +142,16 @@ func (p *Privacy) SaveWish(ctx context.Context, w Wish) error {
 	if err != nil {
 		return err
 	}
-	_, err = p.db.Writer().ExecContext(ctx, "INSERT OR REPLACE INTO privacy_wishes (hash, sealed, restricted, changed_at) VALUES (?,?,?,?)",
-		w.Hash, p.seal.Seal(plain, wishPlace, w.Hash), w.Restricted, sqlite.Micros(w.Changed))
-	return sqlite.Explain(err)
+	_, err = p.db.Conn().Writer.ExecContext(ctx, "INSERT OR REPLACE INTO privacy_wishes (hash, sealed, restricted, changed_at) VALUES (?,?,?,?)",
+		w.Hash, p.seal.Seal(plain, wishPlace, w.Hash), w.Restricted, conn.Micros(w.Changed))
+	return conn.Explain(err)
 }
 
 // Wishes returns those of one person, or all if the hash is empty.
 func (p *Privacy) Wishes(ctx context.Context, hash string) (out []Wish, err error) {
-	rows, err := p.db.Reader().QueryContext(ctx, "SELECT hash, sealed FROM privacy_wishes WHERE ? = '' OR hash = ?", hash, hash)
+	rows, err := p.db.Conn().Reader.QueryContext(ctx, "SELECT hash, sealed FROM privacy_wishes WHERE ? = '' OR hash = ?", hash, hash)
 	if err != nil {
-		return nil, sqlite.Explain(err)
+		return nil, conn.Explain(err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
@@ -158,7 +159,7 @@ func (p *Privacy) Wishes(ctx context.Context, hash string) (out []Wish, err erro
 		var sealed []byte
 		var h string
 		if err := rows.Scan(&h, &sealed); err != nil {
-			return nil, sqlite.Explain(err)
+			return nil, conn.Explain(err)
 		}
 		plain, err := p.seal.Open(sealed, wishPlace, h)
 		if err == nil {
@@ -170,7 +171,7 @@ func (p *Privacy) Wishes(ctx context.Context, hash string) (out []Wish, err erro
 		w.Hash = h
 		out = append(out, w)
 	}
-	return out, sqlite.Explain(rows.Err())
+	return out, conn.Explain(rows.Err())
 }
 
 // EraseWish forgets what a person wishes.
@@ -181,9 +182,9 @@ func (p *Privacy) EraseWish(ctx context.Context, hash string) (int, error) {
 // Rows returns rows as objects, by the names of columns. Columns that end in
 // _at or until are times. It is for what a person is shown of themselves.
 func (p *Privacy) Rows(ctx context.Context, query string, args ...string) (out []any, err error) {
-	rows, err := p.db.Reader().QueryContext(ctx, query, values(args)...)
+	rows, err := p.db.Conn().Reader.QueryContext(ctx, query, values(args)...)
 	if err != nil {
-		return nil, sqlite.Explain(err)
+		return nil, conn.Explain(err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	names, err := rows.Columns()
@@ -196,7 +197,7 @@ func (p *Privacy) Rows(ctx context.Context, query string, args ...string) (out [
 			cells[i] = new(any)
 		}
 		if err := rows.Scan(cells...); err != nil {
-			return nil, sqlite.Explain(err)
+			return nil, conn.Explain(err)
 		}
 		row := make(map[string]any, len(names))
 		for i, name := range names {
@@ -206,7 +207,7 @@ func (p *Privacy) Rows(ctx context.Context, query string, args ...string) (out [
 		}
 		out = append(out, row)
 	}
-	return out, sqlite.Explain(rows.Err())
+	return out, conn.Explain(rows.Err())
 }
 
 // shown is a cell as people read it; nil is left out.
@@ -217,7 +218,7 @@ func shown(name string, v any) any {
 		if n == 0 {
 			return nil
 		}
-		return sqlite.FromMicros(n)
+		return conn.FromMicros(n)
 	case v == "" || v == nil:
 		return nil
 	}
@@ -230,15 +231,15 @@ func shown(name string, v any) any {
 // Forget runs statements in one transaction and empties the write-ahead log, so
 // that what they removed is in no file. It returns how many rows they changed.
 func (p *Privacy) Forget(ctx context.Context, statements []string, args ...string) (n int, err error) {
-	err = p.db.InTx(ctx, func(tx *sql.Tx) error {
+	err = p.db.Conn().InTx(ctx, func(tx *sql.Tx) error {
 		for _, s := range statements {
 			res, err := tx.ExecContext(ctx, s, values(args)...)
 			if err != nil {
-				return sqlite.Explain(err)
+				return conn.Explain(err)
 			}
 			changed, err := res.RowsAffected()
 			if err != nil {
-				return sqlite.Explain(err)
+				return conn.Explain(err)
 			}
 			n += int(changed)
 		}
@@ -253,8 +254,8 @@ func (p *Privacy) Forget(ctx context.Context, statements []string, args ...strin
 // Compact writes the database anew, so that no page of the file holds anything
 // of a row that is gone.
 func (p *Privacy) Compact(ctx context.Context) error {
-	if _, err := p.db.Writer().ExecContext(ctx, "VACUUM"); err != nil {
-		return fmt.Errorf("writing the database anew: %w", sqlite.Explain(err))
+	if _, err := p.db.Conn().Writer.ExecContext(ctx, "VACUUM"); err != nil {
+		return fmt.Errorf("writing the database anew: %w", conn.Explain(err))
 	}
 	return p.db.ForgetLog(ctx)
 }
