@@ -40,6 +40,21 @@ func (v *view) Ref() string {
 	return v.Image.Name + ":" + v.Image.Tag
 }
 
+// Build is the image that the program is built in, pinned by digest where one is
+// known.
+func (v *view) Build() Base { return Base{"docker.io/library/golang:1.26.8-bookworm", ""} }
+
+// Base is an image that another is built from.
+type Base struct{ Image, Digest string }
+
+// Ref is the image by tag and digest.
+func (b Base) Ref() string {
+	if b.Digest == "" {
+		return b.Image
+	}
+	return b.Image + "@" + b.Digest
+}
+
 // funcs are the functions of templates.
 var funcs = template.FuncMap{
 	// quote writes a text as a string of JSON, which YAML reads as well.
@@ -51,6 +66,8 @@ var funcs = template.FuncMap{
 	"indent": func(n int, s string) string {
 		return strings.ReplaceAll(strings.TrimSuffix(s, "\n"), "\n", "\n"+strings.Repeat(" ", n))
 	},
+	// ident makes a name out of one with dashes.
+	"ident": func(s string) string { return strings.ReplaceAll(s, "-", "_") },
 	// label splits key=value.
 	"label": func(s string) (map[string]string, error) {
 		k, v, ok := strings.Cut(s, "=")
