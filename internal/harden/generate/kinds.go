@@ -4,6 +4,7 @@ package generate
 var kinds = [...]Kind{
 	{"dockerfile", "Container image: static, without a shell, not root", []string{"S0-49", "S0-50", "S1-3", "S3-11"}},
 	{"compose", "Docker Compose file", []string{"S1-17", "S3-12"}},
+	{"kubernetes", "Kubernetes manifests", []string{"S0-51", "S3-13", "S3-14", "S3-15", "S3-16", "S3-17", "S3-18", "S3-19", "S3-20", "S4-26", "S4-27"}},
 	{"nginx", "TLS in front of the gateway with nginx", []string{"S0-12", "S1-5"}},
 	{"caddy", "TLS in front of the gateway with Caddy", []string{"S0-12"}},
 	{"firewall", "Firewall of the host with nftables", []string{"S1-6"}},
