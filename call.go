@@ -116,6 +116,10 @@ type Target struct {
 	Name string // tool name, prompt name, resource URI or skill id
 }
 
+// AnySkill reports whether a message names no skill of its agent, and so may use
+// each of them.
+func (t Target) AnySkill() bool { return t.Kind == TargetSkill && t.Name == "*" }
+
 // String returns "tool:echo", or "" for the zero Target.
 func (t Target) String() string {
 	if t.Kind == TargetNone {

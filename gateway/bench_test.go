@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -21,10 +22,13 @@ type discard struct{}
 func (discard) Record(context.Context, *portcullis.Event) error { return nil }
 
 // sink is a ResponseWriter without a connection.
-type sink struct{ header http.Header }
+type sink struct {
+	header http.Header
+	status int
+}
 
 func (s *sink) Header() http.Header             { return s.header }
-func (s *sink) WriteHeader(int)                 {}
+func (s *sink) WriteHeader(status int)          { s.status = status }
 func (s *sink) SetReadDeadline(time.Time) error { return nil }
 func (s *sink) Write(b []byte) (int, error)     { return len(b), nil }
 
@@ -42,7 +46,33 @@ func BenchmarkPipeline(b *testing.B) {
 	for b.Loop() {
 		req := httptest.NewRequest(http.MethodPost, "http://127.0.0.1:8080/mcp", bytes.NewReader(body))
 		req.Header["Content-Type"], req.Header["X-Name"] = jsonType, []string{"ann"}
-		r.ServeHTTP(&sink{http.Header{}}, req)
+		r.ServeHTTP(&sink{header: http.Header{}}, req)
+	}
+}
+
+// BenchmarkPipelineA2A is one SendMessage through every guard of a default route
+// to an agent, likewise: to be compared with BenchmarkPipeline.
+func BenchmarkPipelineA2A(b *testing.B) {
+	body := []byte(`{"jsonrpc":"2.0","id":7,"method":"SendMessage","params":{"message":{"messageId":"m","role":"ROLE_USER","parts":[{"text":"hi"}]}}}`)
+	agents := func(name string) (portcullis.Principal, error) {
+		return portcullis.Principal{ID: name, Method: "test", Scopes: []string{"skills:*"}}, nil
+	}
+	r := configuredRig(b, strings.Replace(oneRoute, "[[route]]\n", "[[route]]\nprotocol = \"a2a\"\n", 1), agents, nil)
+	r.log = new(bytes.Buffer)
+	r.Gateway.log = slog.New(slog.DiscardHandler)
+	p := r.table.Load().routes["/mcp"].pipe
+	p.record = discard{}
+	p.forward = upstreamFunc(func(context.Context, *portcullis.Call) (*portcullis.Reply, error) {
+		return reply("application/json", `{"jsonrpc":"2.0","id":7,"result":{"message":{"messageId":"n","role":"ROLE_AGENT","parts":[{"text":"x"}]}}}`), nil
+	})
+	b.ReportAllocs()
+	for b.Loop() {
+		req := httptest.NewRequest(http.MethodPost, "http://127.0.0.1:8080/mcp", bytes.NewReader(body))
+		req.Header["Content-Type"], req.Header["X-Name"], req.Header["A2a-Version"] = jsonType, []string{"ann"}, []string{"1.0"}
+		w := &sink{header: http.Header{}}
+		if r.ServeHTTP(w, req); w.status != http.StatusOK {
+			b.Fatal(w.status)
+		}
 	}
 }
 

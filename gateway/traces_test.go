@@ -237,6 +237,6 @@ func BenchmarkPipelineTraced(b *testing.B) {
 	r.table.Load().routes["/mcp"].pipe.record = discard{}
 	b.ReportAllocs()
 	for b.Loop() {
-		r.ServeHTTP(&sink{http.Header{}}, post(toolCall, "X-Name", "ann"))
+		r.ServeHTTP(&sink{header: http.Header{}}, post(toolCall, "X-Name", "ann"))
 	}
 }

@@ -73,6 +73,10 @@ func (x *Extended) Inspect(ctx context.Context, who portcullis.Principal, m *por
 	if m.Method != a2a.GetExtendedAgentCard || m.Shape != portcullis.ShapeResult {
 		return m, nil
 	}
+	return x.rewrite(ctx, who, m)
+}
+
+func (x *Extended) rewrite(ctx context.Context, who portcullis.Principal, m *portcullis.Message) (*portcullis.Message, error) {
 	if x.Keeper == nil {
 		return nil, &portcullis.Error{Kind: portcullis.KindMalformed, Code: a2a.CodeExtendedCardNotConfigured, Reason: "unsupported", Detail: "no card is kept of the agent"}
 	}

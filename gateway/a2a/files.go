@@ -30,6 +30,9 @@ func (*Files) Name() string { return "file_uris" }
 
 // Inspect implements [portcullis.Inspector].
 func (f *Files) Inspect(ctx context.Context, _ portcullis.Principal, m *portcullis.Message) (*portcullis.Message, error) {
+	if !a2a.MayHoldFiles(m) {
+		return m, nil
+	}
 	facts, err := a2a.Look(m)
 	if err != nil {
 		return nil, err

@@ -47,7 +47,7 @@ func (o *Owner) call(ctx context.Context, who portcullis.Principal, m *portculli
 			return err
 		}
 	}
-	if a2a.Sends(m.Method) {
+	if a2a.Sends(m.Method) && a2a.MayHoldReferences(m) {
 		facts, err := a2a.Look(m)
 		if err != nil {
 			return err
@@ -63,28 +63,40 @@ func (o *Owner) call(ctx context.Context, who portcullis.Principal, m *portculli
 	}
 	if o.Claims && a2a.Sends(m.Method) && m.TaskID == "" {
 		ok, err := o.Ledger.Claim(ctx, o.key(ownership.Context, m.Session), who.ID)
-		return verdict(ok, err, "context of another")
+		return verdict(ownerOf(ok), err, "context")
 	}
 	return o.mine(ctx, who, ownership.Context, m.Session)
 }
 
 // mine refuses what the caller does not own.
 func (o *Owner) mine(ctx context.Context, who portcullis.Principal, k ownership.Kind, id string) error {
-	ok, err := o.Ledger.Owns(ctx, o.key(k, id), who.ID)
-	return verdict(ok, err, "task or context that is not the caller's")
+	whose, err := o.Ledger.Whose(ctx, o.key(k, id), who.ID)
+	return verdict(whose, err, "task or context")
 }
 
-// verdict is the same whether a thing is another's or nobody's.
-func verdict(ok bool, err error, detail string) error {
-	if err != nil {
+// ownerOf says whose a thing is that was, or was not, claimed.
+func ownerOf(claimed bool) ownership.Whose {
+	if claimed {
+		return ownership.Own
+	}
+	return ownership.Anothers
+}
+
+// verdict tells the caller the same whether a thing is another's or nobody's.
+// The log knows better: only to ask for what another has is an attempt. Ids
+// that lead nowhere are forgotten tasks more often than guesses.
+func verdict(whose ownership.Whose, err error, thing string) error {
+	switch {
+	case err != nil:
 		return &portcullis.Error{Kind: portcullis.KindUnavailable, Reason: "unavailable", Detail: "asking whose a task is", Err: err}
-	}
-	if ok {
+	case whose == ownership.Own:
 		return nil
+	case whose == ownership.Anothers:
+		e := a2a.TaskNotFound(thing + " of another")
+		e.Event = portcullis.EventUnauthorizedAccess
+		return e
 	}
-	e := a2a.TaskNotFound(detail)
-	e.Event = portcullis.EventUnauthorizedAccess
-	return e
+	return a2a.TaskNotFound(thing + " that nobody is known to own")
 }
 
 // reply notes what the agent made for the caller, and takes from a list what is
@@ -103,7 +115,7 @@ func (o *Owner) reply(ctx context.Context, who portcullis.Principal, m *portcull
 		}
 		ok, err := ask(ctx, o.key(k, id), who.ID)
 		if err != nil {
-			return nil, verdict(false, err, "")
+			return nil, verdict(ownership.Nobodys, err, "")
 		}
 		if !ok {
 			return nil, &portcullis.Error{
@@ -130,7 +142,7 @@ func (o *Owner) list(ctx context.Context, who portcullis.Principal, m *portculli
 		return ok
 	})
 	if failed != nil {
-		return nil, verdict(false, failed, "")
+		return nil, verdict(ownership.Nobodys, failed, "")
 	}
 	if changed {
 		m.Raw = raw

@@ -33,6 +33,9 @@ func (p *Push) Inspect(ctx context.Context, _ portcullis.Principal, m *portculli
 			return nil, notSupported("push notifications are off")
 		}
 	}
+	if !a2a.MayHoldPush(m) {
+		return m, nil
+	}
 	facts, err := a2a.Look(m)
 	if err != nil {
 		return nil, err

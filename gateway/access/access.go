@@ -87,9 +87,9 @@ func (a *Access) Route(rc *config.Route, inner ...portcullis.Authorizer) ([]port
 	if err != nil {
 		return nil, fmt.Errorf("access: %w", err)
 	}
-	scopes, err := scope.New(scope.Config{Tools: rc.Tools.Scopes}, a.clock)
+	scopes, err := scope.New(scope.Config{Tools: rc.Tools.Scopes, Skills: rc.Skills.Scopes}, a.clock)
 	if err != nil {
-		return nil, fmt.Errorf("tools: %w", err)
+		return nil, fmt.Errorf("scopes: %w", err)
 	}
 	if rules.Empty() {
 		scopes = scopes.With(a.roles)

@@ -271,7 +271,10 @@ func TestOlderAgent(t *testing.T) {
 	if want := []string{"https://agent.internal/.well-known/agent-card.json", "https://agent.internal/.well-known/agent.json"}; !slices.Equal(s.agent.asked, want) {
 		t.Error(s.agent.asked)
 	}
-	if w := s.get(agentcard.Path, "A2A-Version", "1.0"); w.Code != http.StatusBadRequest {
+	if w := s.get(agentcard.Path, "A2A-Version", "1.0"); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"protocolVersion":"0.3.0"`) {
+		t.Error(w.Code, w.Body)
+	}
+	if w := s.get(agentcard.Path, "A2A-Version", "2.0"); w.Code != http.StatusBadRequest {
 		t.Error(w.Code)
 	}
 }

@@ -1,6 +1,7 @@
 package agentcard
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -75,7 +76,8 @@ const versionHeader = "A2a-Version"
 
 // form says which page a request is for: that of the version it names, else
 // that which readers of either version understand; at the path of old, that of
-// 0.3 if there is one.
+// 0.3 if there is one. A version that there is, but that the agent does not
+// speak, gets the card too: to find out which it speaks is what a card is for.
 func (p *pages) form(req *http.Request) *page {
 	version := req.Header.Get(versionHeader)
 	switch {
@@ -84,9 +86,9 @@ func (p *pages) form(req *http.Request) *page {
 	case version == "":
 		return p.both
 	case version == "1.0" || strings.HasPrefix(version, "1.0."):
-		return p.newer
+		return cmp.Or(p.newer, p.both)
 	case version == "0.3" || strings.HasPrefix(version, "0.3."):
-		return p.older
+		return cmp.Or(p.older, p.both)
 	}
 	return nil
 }

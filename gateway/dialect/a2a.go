@@ -108,9 +108,11 @@ func (A2A) Owes(call *portcullis.Message) bool {
 	return call.Method != a2a.DeletePushConfig || a2a.BindingOf(call) == a2a.JSONRPC
 }
 
-// Takes implements [Dialect].
+// Takes implements [Dialect]. The Go SDK for 0.3 names no type for its JSON, of
+// which its HTTP server makes text/plain; it is read as strictly, and the caller
+// told that it is JSON.
 func (A2A) Takes(mediaType string) bool {
-	return mediaType == "application/json" || mediaType == "application/a2a+json" || mediaType == "application/problem+json"
+	return mediaType == "text/plain" || mediaType == "application/json" || mediaType == "application/a2a+json" || mediaType == "application/problem+json"
 }
 
 // HTTPMethod implements [Dialect].

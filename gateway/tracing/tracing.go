@@ -16,6 +16,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,6 +28,7 @@ import (
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 	"github.com/portcullis-dev/portcullis/internal/obs/trace"
+	"github.com/portcullis-dev/portcullis/internal/protocol/a2a"
 	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
 )
 
@@ -46,6 +48,7 @@ type Call struct {
 	phases   [maxPhases]phase
 	passed   int
 	method   string
+	agent    bool // the method is one of A2A
 	target   portcullis.Target
 	admitted bool // what it names may be told: somebody may use it
 	failed   failure
@@ -127,17 +130,54 @@ func (c *Call) Read(ctx context.Context, m *portcullis.Message) context.Context 
 // could write into it is cut to what the protocol defines.
 func (c *Call) describe(attrs []attribute.KeyValue, m *portcullis.Message) []attribute.KeyValue {
 	c.method, c.target = obs.KnownMethod(m.Method), m.Target
-	if c.method != "" {
-		attrs = append(attrs, attribute.String("mcp.method.name", c.method))
+	if slices.Contains(a2a.Methods(), m.Method) {
+		return c.describeA2A(attrs, m)
 	}
+	attrs = c.rpcAttrs(attrs)
 	if m.Version != "" {
 		attrs = append(attrs, attribute.String("mcp.protocol.version", m.Version))
 	}
 	if m.Session != "" { // the id is a credential: it is not told
-		sum := sha256.Sum256([]byte(m.Session))
-		attrs = append(attrs, attribute.String("mcp.session.id", hex.EncodeToString(sum[:8])))
+		attrs = append(attrs, attribute.String("mcp.session.id", hashed(m.Session)))
 	}
-	if id := string(m.ID); len(id) > 0 && len(id) <= 20 && strings.Trim(id, "0123456789") == "" { // a text could be anything
+	return numbered(attrs, m.ID)
+}
+
+// describeA2A does the same for messages of agents, for which the conventions
+// have no names of their own yet: those of RPC and GenAI, and "a2a.".
+func (c *Call) describeA2A(attrs []attribute.KeyValue, m *portcullis.Message) []attribute.KeyValue {
+	c.agent = true
+	attrs = append(c.rpcAttrs(attrs), attribute.String("a2a.protocol.version", m.Version), attribute.String("a2a.protocol.binding", a2a.BindingOf(m).String()))
+	if a2a.BindingOf(m) == a2a.JSONRPC {
+		attrs = append(attrs, attribute.String("rpc.system.name", "jsonrpc"))
+	}
+	if m.Session != "" { // whoever knows the id may try it
+		attrs = append(attrs, attribute.String("gen_ai.conversation.id", hashed(m.Session)))
+	}
+	return numbered(attrs, m.ID)
+}
+
+// rpcAttrs names the method.
+func (c *Call) rpcAttrs(attrs []attribute.KeyValue) []attribute.KeyValue {
+	name := "mcp.method.name"
+	if c.agent {
+		name = "rpc.method"
+	}
+	if c.method != "" {
+		attrs = append(attrs, attribute.String(name, c.method))
+	}
+	return attrs
+}
+
+// hashed stands for an id that is not told.
+func hashed(id string) string {
+	sum := sha256.Sum256([]byte(id))
+	return hex.EncodeToString(sum[:8])
+}
+
+// numbered adds the id of a request if it is a number: a text could be anything.
+func numbered(attrs []attribute.KeyValue, raw []byte) []attribute.KeyValue {
+	if id := string(raw); len(id) > 0 && len(id) <= 20 && strings.Trim(id, "0123456789") == "" {
 		attrs = append(attrs, attribute.String("jsonrpc.request.id", id))
 	}
 	return attrs
@@ -149,11 +189,14 @@ func (c *Call) name() string {
 	switch {
 	case c.method == "":
 		return "HTTP " + obs.KnownMethod(c.conn.HTTP.Method)
-	case c.admitted && (c.target.Kind == portcullis.TargetTool || c.target.Kind == portcullis.TargetPrompt):
+	case c.admitted && (c.target.Kind == portcullis.TargetTool || c.target.Kind == portcullis.TargetPrompt || c.skilled()):
 		return c.method + " " + c.target.Name
 	}
 	return c.method
 }
+
+// skilled reports whether the call names one skill of an agent.
+func (c *Call) skilled() bool { return c.target.Kind == portcullis.TargetSkill && !c.target.AnySkill() }
 
 func protocolVersion(r *http.Request) string {
 	if r.ProtoMajor == 1 {
@@ -202,9 +245,9 @@ func (c *Call) Forward(ctx context.Context, call *portcullis.Call) context.Conte
 }
 
 func (c *Call) targetAttrs() []attribute.KeyValue {
-	var attrs []attribute.KeyValue
-	if c.method != "" {
-		attrs = append(attrs, attribute.String("mcp.method.name", c.method))
+	attrs := c.rpcAttrs(nil)
+	if a2a.Sends(c.method) {
+		attrs = append(attrs, attribute.String("gen_ai.operation.name", "invoke_agent"))
 	}
 	switch {
 	case !c.admitted:
@@ -212,6 +255,8 @@ func (c *Call) targetAttrs() []attribute.KeyValue {
 		attrs = append(attrs, attribute.String("gen_ai.tool.name", c.target.Name), attribute.String("gen_ai.operation.name", "execute_tool"))
 	case c.target.Kind == portcullis.TargetPrompt:
 		attrs = append(attrs, attribute.String("gen_ai.prompt.name", c.target.Name))
+	case c.skilled():
+		attrs = append(attrs, attribute.String("a2a.skill.id", c.target.Name))
 	}
 	return attrs
 }
@@ -254,7 +299,7 @@ func (c *Call) End(ctx context.Context, m *portcullis.Message, status int, outco
 		c.server.SetStatus(codes.Error, c.failed.reason)
 	case answer == nil:
 	case answer.ErrorCode != 0:
-		text := strconv.Itoa(answer.ErrorCode)
+		text := strconv.Itoa(answer.ErrorCode) // over HTTP+JSON the one that JSON-RPC has for it
 		c.server.SetAttributes(attribute.String("error.type", text), attribute.String("rpc.response.status_code", text))
 		c.server.SetStatus(codes.Error, "JSON-RPC error "+text)
 	case c.target.Kind == portcullis.TargetTool && answer.Shape == portcullis.ShapeResult && mcp.ToolFailed(answer.Params):

@@ -39,7 +39,7 @@ func (r *Route) checkProtocol() []error {
 	for name, given := range map[string]bool{
 		"tools":   len(r.Tools.Allow)+len(r.Tools.Deny)+len(r.Tools.Scopes)+len(r.Tools.Meta) > 0,
 		"prompts": len(r.Prompts.Allow)+len(r.Prompts.Deny) > 0, "resources": len(r.Resources.Allow)+len(r.Resources.Deny) > 0,
-		"skills.scopes": len(r.Skills.Scopes) > 0, "credentials": len(r.Credentials) > 0,
+		"credentials": len(r.Credentials) > 0,
 	} {
 		if given {
 			errs = append(errs, errors.New(name+": has no effect on an agent"))

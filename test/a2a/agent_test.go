@@ -163,6 +163,7 @@ var ways = []way{
 	{"1.0 JSON-RPC", a2a.Version, a2a.TransportProtocolJSONRPC},
 	{"1.0 HTTP+JSON", a2a.Version, a2a.TransportProtocolHTTPJSON},
 	{"0.3 JSON-RPC", a2av0.Version, a2a.TransportProtocolJSONRPC},
+	{"0.3 HTTP+JSON", a2av0.Version, a2a.TransportProtocolHTTPJSON},
 }
 
 // newClient returns an official client.

@@ -67,7 +67,7 @@ func clientAttacks(key string, v victim) []attack {
 		{"read it over HTTP+JSON", missing, "TASK_NOT_FOUND", stranger, rest("GET", "/agent/tasks/"+v.task, nil)},
 		{"cancel the task of another", missing, "-32001", stranger, call("CancelTask", task)},
 		{"subscribe to the task of another", missing, "-32001", stranger, call("SubscribeToTask", task)},
-		{"guess the id of a task", missing, "-32001", stranger, call("GetTask", `{"id":"00000000-0000-0000-0000-000000000001"}`)},
+		{"guess the id of a task", missing, "-32001", "CALL_REFUSED", call("GetTask", `{"id":"00000000-0000-0000-0000-000000000001"}`)},
 		{"continue the task of another", missing, "-32001", stranger, call("SendMessage", message(fmt.Sprintf(`,"taskId":%q`, v.task)))},
 		{"speak in the context of another", missing, "-32001", stranger, call("SendMessage", message(fmt.Sprintf(`,"contextId":%q`, v.context)))},
 		{"refer to the task of another", missing, "-32001", stranger, call("SendMessage", message(fmt.Sprintf(`,"referenceTaskIds":[%q]`, v.task)))},

@@ -206,7 +206,7 @@ func startGateway(t *testing.T, route string) gw {
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Command(gatewayBin, "key", "create", "--name", "conformance", "--output", "json", "--config", conf, "--data", g.data).Output()
+	out, err := exec.Command(gatewayBin, "key", "create", "--name", "conformance", "--scopes", "tools:*,prompts:*,resources:*,skills:*", "--output", "json", "--config", conf, "--data", g.data).Output()
 	if err != nil {
 		t.Fatalf("creating a key: %v", err)
 	}

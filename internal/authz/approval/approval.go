@@ -44,7 +44,7 @@ type Request struct {
 	Route     string
 	Principal string // who wants to call
 	KeyID     string // with which credential
-	Tool      string
+	Tool      string // or "skill:NAME" of an agent
 	Sealed    []byte // the parameters, encrypted; empty of a request that is over
 	State     State
 	CreatedAt time.Time

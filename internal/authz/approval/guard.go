@@ -15,6 +15,7 @@ import (
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/authz/metatool"
 	"github.com/portcullis-dev/portcullis/internal/authz/tool"
+	"github.com/portcullis-dev/portcullis/internal/protocol/a2a"
 )
 
 // Guard holds back the calls of one route that need another person's word. It
@@ -22,20 +23,21 @@ import (
 type Guard struct {
 	service *Service
 	route   string
-	names   *tool.Authorizer
+	names   *tool.Set
 	meta    *metatool.Guard
 	cfg     Config
 }
 
 var _ portcullis.Inspector = (*Guard)(nil)
 
-// NewGuard returns the guard of a route. patterns name the tools; meta says
+// NewGuard returns the guard of a route. patterns name the tools, or the skills
+// of an agent; meta says
 // which tools call others, whose names count too.
 func NewGuard(s *Service, route string, patterns []string, meta []metatool.Tool, cfg Config) (*Guard, error) {
 	if len(patterns) == 0 {
 		return nil, errors.New("approval: no tools are named")
 	}
-	names, err := tool.New(tool.Config{Allow: patterns})
+	names, err := tool.NewSet(patterns)
 	if err != nil {
 		return nil, err
 	}
@@ -51,19 +53,20 @@ func (*Guard) Name() string { return "approval" }
 
 // call is what is approved.
 type call struct {
-	route, tool string
-	who         portcullis.Principal
-	params      []byte
-	digest      [32]byte
+	route, method string
+	target        portcullis.Target
+	who           portcullis.Principal
+	params        []byte
+	digest        [32]byte
 }
 
 // Inspect implements portcullis.Inspector.
 func (g *Guard) Inspect(ctx context.Context, who portcullis.Principal, m *portcullis.Message) (*portcullis.Message, error) {
-	if m.Direction != portcullis.ToServer || m.Target.Kind != portcullis.TargetTool {
+	if m.Direction != portcullis.ToServer || m.Target.Kind != portcullis.TargetTool && m.Target.Kind != portcullis.TargetSkill {
 		return m, nil
 	}
-	if needed, err := g.needs(ctx, who, m); err != nil || !needed {
-		return m, err
+	if !g.needs(m) {
+		return m, nil
 	}
 	c, err := g.read(who, m)
 	if err != nil {
@@ -100,30 +103,28 @@ func (g *Guard) Inspect(ctx context.Context, who portcullis.Principal, m *portcu
 	return nil, g.refuse(&r)
 }
 
-// needs reports whether a pattern names a tool of the call.
-func (g *Guard) needs(ctx context.Context, who portcullis.Principal, m *portcullis.Message) (bool, error) {
-	a := portcullis.Action{Route: g.route, Method: "tools/call", Target: m.Target, Arguments: m.Arguments}
+// needs reports whether a pattern names what a call is for: its tool, one that
+// the tool calls, or its skill.
+func (g *Guard) needs(m *portcullis.Message) bool {
+	if m.Target.Kind == portcullis.TargetSkill {
+		return g.names.Has(m.Target)
+	}
+	a := portcullis.Action{Route: g.route, Method: m.Method, Target: m.Target, Arguments: m.Arguments}
 	for _, name := range g.meta.Names(a) {
-		a.Target.Name = name
-		if d, err := g.names.Authorize(ctx, who, a); err != nil || d.Allowed() {
-			return true, err
+		if g.names.Has(portcullis.Target{Kind: portcullis.TargetTool, Name: name}) {
+			return true
 		}
 	}
-	return false, nil
+	return false
 }
 
-// read returns what an approver decides on: the parameters without _meta,
-// which holds nothing that a tool acts on and differs with each try. Members
-// are brought into one order; numbers keep their spelling, as two that differ
+// read returns what an approver decides on: the parameters. Members are brought into one order; numbers keep their spelling, as two that differ
 // in the last digit must not pass for one another.
 func (g *Guard) read(who portcullis.Principal, m *portcullis.Message) (*call, error) {
-	var params map[string]jsontext.Value
-	if err := json.Unmarshal(m.Raw, &struct {
-		Params *map[string]jsontext.Value `json:"params"`
-	}{&params}); err != nil {
+	params, err := paramsOf(m)
+	if err != nil {
 		return nil, &portcullis.Error{Kind: portcullis.KindMalformed, Reason: "input_rejected", Detail: "reading the parameters", Err: err}
 	}
-	delete(params, "_meta")
 	raw, err := json.Marshal(params, json.Deterministic(true))
 	if err != nil {
 		return nil, fmt.Errorf("approval: writing the parameters: %w", err)
@@ -138,13 +139,41 @@ func (g *Guard) read(who portcullis.Principal, m *portcullis.Message) (*call, er
 	if err := v.Format(jsontext.ReorderRawObjects(true)); err != nil {
 		return nil, fmt.Errorf("approval: ordering the parameters: %w", err)
 	}
-	c := &call{route: g.route, tool: m.Target.Name, who: who, params: v}
+	c := &call{route: g.route, method: m.Method, target: m.Target, who: who, params: v}
 	var all bytes.Buffer
-	for _, part := range [...]string{g.route, who.ID, m.Method, m.Target.Name, string(v)} {
+	for _, part := range [...]string{g.route, who.ID, m.Method, nameOf(m.Target), string(v)} {
 		fmt.Fprintf(&all, "%d:%s", len(part), part) // lengths keep the parts apart
 	}
 	c.digest = sha256.Sum256(all.Bytes())
 	return c, nil
+}
+
+// paramsOf returns the parameters of a call, without what nothing acts on and
+// differs with each try: _meta, and of a message to an agent its id.
+func paramsOf(m *portcullis.Message) (map[string]jsontext.Value, error) {
+	var params map[string]jsontext.Value
+	if a2a.BindingOf(m) == a2a.HTTPJSON { // the body is the parameters
+		if err := json.Unmarshal(m.Raw, &params); err != nil {
+			return nil, err
+		}
+	} else if err := json.Unmarshal(m.Raw, &struct {
+		Params *map[string]jsontext.Value `json:"params"`
+	}{&params}); err != nil {
+		return nil, err
+	}
+	if !a2a.Sends(m.Method) {
+		delete(params, "_meta")
+		return params, nil
+	}
+	var message map[string]jsontext.Value
+	if err := json.Unmarshal(params["message"], &message); err != nil {
+		return nil, err
+	}
+	delete(message, "messageId")
+	delete(message, "message_id")
+	raw, err := json.Marshal(message, json.Deterministic(true))
+	params["message"] = raw
+	return params, err
 }
 
 func (s *Service) take(ctx context.Context, c *call) (string, error) {

@@ -62,7 +62,7 @@ func (s *Service) ask(ctx context.Context, c *call, cfg Config) (Request, error)
 	_, _ = rand.Read(id) // never fails (crypto/rand)
 	now := s.now()
 	r := Request{
-		ID: hex.EncodeToString(id), Digest: c.digest, Route: c.route, Principal: c.who.ID, KeyID: c.who.KeyID, Tool: c.tool,
+		ID: hex.EncodeToString(id), Digest: c.digest, Route: c.route, Principal: c.who.ID, KeyID: c.who.KeyID, Tool: nameOf(c.target),
 		State: Pending, CreatedAt: now, ExpiresAt: now.Add(cfg.Expiry), Use: cfg.Use,
 	}
 	r.Sealed = s.aead.Seal(nil, nil, c.params, []byte(r.ID))
@@ -78,7 +78,7 @@ func (s *Service) ask(ctx context.Context, c *call, cfg Config) (Request, error)
 	return have, s.recorder.Record(ctx, &portcullis.Event{
 		Time: now, Type: portcullis.EventApprovalRequested, Severity: portcullis.SeverityWarn, Outcome: portcullis.OutcomePending,
 		Actor: portcullis.Actor{ID: c.who.ID, Method: c.who.Method, KeyID: c.who.KeyID}, Route: c.route,
-		Resource: "tool:" + c.tool, Action: "tools/call", Details: []slog.Attr{slog.String("approval", r.ID)},
+		Resource: c.target.String(), Action: c.method, Details: []slog.Attr{slog.String("approval", r.ID)},
 	})
 }
 

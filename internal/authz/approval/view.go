@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
@@ -16,7 +17,7 @@ type View struct {
 	State      string          `json:"state" doc:"pending, approved, denied, used or expired"`
 	Route      string          `json:"route"`
 	Principal  string          `json:"principal" doc:"Who wants to call"`
-	Tool       string          `json:"tool"`
+	Tool       string          `json:"tool" doc:"Tool, or skill:NAME for a message to an agent"`
 	CreatedAt  time.Time       `json:"created_at"`
 	ExpiresAt  time.Time       `json:"expires_at" doc:"When the request, the approval or the denial is over"`
 	DecidedBy  string          `json:"decided_by,omitempty"`
@@ -77,7 +78,28 @@ func (s *Service) note(ctx context.Context, t portcullis.EventType, o portcullis
 	}
 	return s.recorder.Record(context.WithoutCancel(ctx), &portcullis.Event{
 		Time: s.now(), Type: t, Severity: portcullis.SeverityWarn, Outcome: o, Actor: d.By, Route: r.Route,
-		Resource: "tool:" + r.Tool, Action: "approval/decide", Reason: reason,
+		Resource: resourceOf(r.Tool), Action: "approval/decide", Reason: reason,
 		Details: []slog.Attr{slog.String("approval", r.ID), slog.String("principal", r.Principal)},
 	})
+}
+
+// nameOf is how a request names what is called: a tool by its name, a skill as
+// "skill:NAME". A tool whose own name begins like that is "tool:skill:NAME".
+func nameOf(t portcullis.Target) string {
+	if t.Kind == portcullis.TargetTool && !qualified(t.Name) {
+		return t.Name
+	}
+	return t.String()
+}
+
+// resourceOf is the resource of audit events about a request of that name.
+func resourceOf(name string) string {
+	if qualified(name) {
+		return name
+	}
+	return "tool:" + name
+}
+
+func qualified(name string) bool {
+	return strings.HasPrefix(name, "tool:") || strings.HasPrefix(name, "skill:")
 }

@@ -73,17 +73,27 @@ func (l *Ledger) take(ctx context.Context, k Key, now time.Time) (*book.Entry[th
 // Owns reports whether a principal owns a thing. Nobody owns what no one is
 // known to own.
 func (l *Ledger) Owns(ctx context.Context, k Key, principal string) (bool, error) {
+	whose, err := l.Whose(ctx, k, principal)
+	return whose == Own, err
+}
+
+// Whose says what a thing is to a principal. Only the log may tell the last two
+// apart.
+func (l *Ledger) Whose(ctx context.Context, k Key, principal string) (Whose, error) {
 	now := l.now()
 	e, err := l.take(ctx, k, now)
 	if err != nil {
-		return false, err
+		return Nobodys, err
 	}
 	defer e.Release()
-	if principal == "" || e.Value.principal != principal {
-		return false, nil
+	switch {
+	case e.Value.principal == "":
+		return Nobodys, nil
+	case e.Value.principal != principal:
+		return Anothers, nil
 	}
 	l.keep(k, &e.Value, now)
-	return true, nil
+	return Own, nil
 }
 
 // Claim makes a principal the owner of a thing that nobody owns. It reports

@@ -25,6 +25,16 @@ const (
 	Context
 )
 
+// Whose is what a thing is to a principal.
+type Whose uint8
+
+// The answers; the zero one lets nobody in.
+const (
+	Nobodys Whose = iota
+	Own
+	Anothers
+)
+
 // Key names a thing: the digest of its id, so that ids of any length cost the
 // same and none is kept.
 type Key struct {

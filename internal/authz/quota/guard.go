@@ -13,6 +13,7 @@ import (
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/authz/metatool"
 	"github.com/portcullis-dev/portcullis/internal/authz/tool"
+	"github.com/portcullis-dev/portcullis/internal/protocol/a2a"
 )
 
 // Guard holds the callers of one route to its limits. It counts a call when it
@@ -90,8 +91,15 @@ func first(rules []rule, t portcullis.Target) (int64, bool) {
 	return 0, false
 }
 
-// cost is what a call costs: of a tool that calls another, the dearer one.
+// cost is what a call costs: of a tool that calls another, the dearer one; of a
+// message that may use any skill, the dearest.
 func (g *Guard) cost(m *portcullis.Message) (cost int64) {
+	if m.Target.AnySkill() {
+		for _, r := range g.costs {
+			cost = max(cost, r.n)
+		}
+		return cost
+	}
 	g.meta.Any(m, func(t portcullis.Target) bool {
 		n, _ := first(g.costs, t)
 		cost = max(cost, n)
@@ -104,7 +112,7 @@ func (g *Guard) cost(m *portcullis.Message) (cost int64) {
 func (*Guard) Name() string { return "use_limits" }
 
 // Inspect implements portcullis.Inspector. To the server it admits and counts
-// calls of tools, and refuses callers that have had their bytes; from the
+// calls of tools and messages to agents, and refuses callers that have had their bytes; from the
 // server it holds back results that are larger than their tool may give.
 func (g *Guard) Inspect(ctx context.Context, who portcullis.Principal, m *portcullis.Message) (*portcullis.Message, error) {
 	if m.Direction == portcullis.ToClient {
@@ -124,10 +132,15 @@ func (g *Guard) Counts() bool { return g.limits != (Limits{}) }
 func (g *Guard) Sizes() bool { return len(g.results) > 0 }
 
 func (g *Guard) size(m *portcullis.Message) error {
-	if m.Shape != portcullis.ShapeResult || m.Target.Kind != portcullis.TargetTool {
+	if m.Shape != portcullis.ShapeResult || m.Target.Kind != portcullis.TargetTool && m.Target.Kind != portcullis.TargetSkill {
 		return nil
 	}
 	limit, ok := first(g.results, m.Target)
+	if m.Target.AnySkill() {
+		for _, r := range g.results {
+			limit = min(limit, r.n)
+		}
+	}
 	if !ok || int64(len(m.Raw)) <= limit {
 		return nil
 	}
@@ -143,7 +156,8 @@ func (g *Guard) admit(ctx context.Context, who portcullis.Principal, m *portcull
 		return nil
 	}
 	k, lim, cost := g.key(who), g.limits, int64(0)
-	if m.Method == "tools/call" {
+	switch {
+	case m.Method == "tools/call":
 		if m.Session != "" && lim.Calls > 0 {
 			sum := sha256.Sum256([]byte(m.Session))
 			k.Session = hex.EncodeToString(sum[:16])
@@ -151,7 +165,11 @@ func (g *Guard) admit(ctx context.Context, who portcullis.Principal, m *portcull
 		if lim.Budget > 0 {
 			cost = g.cost(m)
 		}
-	} else {
+	case a2a.Sends(m.Method): // contexts are no sessions: callers begin as many as they like
+		if lim.Budget > 0 {
+			cost = g.cost(m)
+		}
+	default:
 		lim.Calls, lim.Budget, dry = 0, 0, true // only the bytes
 	}
 	if lim == (Limits{}) {

@@ -16,6 +16,9 @@ type Config struct {
 	// Tools maps a tool's name, or a name that ends in *, to scopes that a
 	// caller needs besides tools:NAME: all of them, of every entry that fits.
 	Tools map[string][]string `toml:"scopes"`
+	// Skills is the same for the skills of an agent, besides skills:NAME. A
+	// message that may use any skill needs the scopes of all.
+	Skills map[string][]string `toml:"skills"`
 	// Methods maps a method the protocol does not define to the scopes it
 	// needs, all of them. Without an entry such a method is denied.
 	Methods map[string][]string `toml:"methods"`
@@ -26,12 +29,14 @@ func Default() Config { return Config{} }
 
 // Validate checks patterns and scopes.
 func (c Config) Validate() error {
-	for _, pattern := range slices.Sorted(maps.Keys(c.Tools)) {
-		if pattern == "" || strings.Contains(strings.TrimSuffix(pattern, "*"), "*") {
-			return fmt.Errorf("scopes: %q: want a tool's name, with * only at the end", pattern)
-		}
-		if err := validateNeeds(c.Tools[pattern]); err != nil {
-			return fmt.Errorf("scopes.%q: %w", pattern, err)
+	for _, by := range [...]map[string][]string{c.Tools, c.Skills} {
+		for _, pattern := range slices.Sorted(maps.Keys(by)) {
+			if pattern == "" || strings.Contains(strings.TrimSuffix(pattern, "*"), "*") {
+				return fmt.Errorf("scopes: %q: want a name, with * only at the end", pattern)
+			}
+			if err := validateNeeds(by[pattern]); err != nil {
+				return fmt.Errorf("scopes.%q: %w", pattern, err)
+			}
 		}
 	}
 	for _, method := range slices.Sorted(maps.Keys(c.Methods)) {
@@ -104,11 +109,11 @@ func Open(method string) bool {
 
 // Authorizer is the guard "scope". It is immutable and safe for concurrent use.
 type Authorizer struct {
-	exact    map[string][]string
-	prefixes []prefixNeed
-	methods  map[string][]string
-	clock    func() time.Time
-	roles    Roles
+	tools   needs
+	skills  needs
+	methods map[string][]string
+	clock   func() time.Time
+	roles   Roles
 }
 
 // Roles is what the roles of a principal add to its own scopes. It is pure.
@@ -134,9 +139,37 @@ func (a *Authorizer) With(r Roles) *Authorizer {
 	return &out
 }
 
-type prefixNeed struct {
-	stem  string
-	needs []string
+// needs are the scopes that names take besides their own.
+type needs []need
+
+type need struct {
+	stem   string
+	all    bool // all names that begin with stem
+	scopes []string
+}
+
+func newNeeds(by map[string][]string) needs {
+	var out needs
+	for _, pattern := range slices.Sorted(maps.Keys(by)) {
+		stem, all := strings.CutSuffix(pattern, "*")
+		out = append(out, need{stem, all, slices.Clone(by[pattern])})
+	}
+	return out
+}
+
+func (n *need) means(t portcullis.Target) bool {
+	return t.Name == n.stem || n.all && strings.HasPrefix(t.Name, n.stem) || t.AnySkill()
+}
+
+// of returns the needs of the names of a kind.
+func (a *Authorizer) of(k portcullis.TargetKind) needs {
+	switch k {
+	case portcullis.TargetTool:
+		return a.tools
+	case portcullis.TargetSkill:
+		return a.skills
+	}
+	return nil
 }
 
 // New validates the configuration. clock tells whether a principal has
@@ -145,17 +178,9 @@ func New(c Config, clock func() time.Time) (*Authorizer, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	a := &Authorizer{exact: map[string][]string{}, methods: map[string][]string{}, clock: clock, roles: noRoles{}}
+	a := &Authorizer{tools: newNeeds(c.Tools), skills: newNeeds(c.Skills), methods: map[string][]string{}, clock: clock, roles: noRoles{}}
 	if clock == nil {
 		a.clock = time.Now
-	}
-	for _, pattern := range slices.Sorted(maps.Keys(c.Tools)) {
-		needs := slices.Clone(c.Tools[pattern])
-		if stem, ok := strings.CutSuffix(pattern, "*"); ok {
-			a.prefixes = append(a.prefixes, prefixNeed{stem: stem, needs: needs})
-		} else {
-			a.exact[pattern] = needs
-		}
 	}
 	for method, needs := range c.Methods {
 		a.methods[method] = slices.Clone(needs)
@@ -225,22 +250,15 @@ func (a *Authorizer) authorizeTarget(p portcullis.Principal, act portcullis.Acti
 }
 
 // extras reports whether the principal holds what the route asks beyond the
-// tool's own scope.
+// own scope of the thing.
 func (a *Authorizer) extras(p portcullis.Principal, t portcullis.Target) bool {
-	if t.Kind != portcullis.TargetTool {
-		return true
-	}
-	for _, need := range a.exact[t.Name] {
-		if !a.holds(p, need) {
-			return false
-		}
-	}
-	for i := range a.prefixes {
-		if !strings.HasPrefix(t.Name, a.prefixes[i].stem) {
+	extra := a.of(t.Kind)
+	for i := range extra {
+		if !extra[i].means(t) {
 			continue
 		}
-		for _, need := range a.prefixes[i].needs {
-			if !a.holds(p, need) {
+		for _, s := range extra[i].scopes {
+			if !a.holds(p, s) {
 				return false
 			}
 		}
@@ -266,13 +284,10 @@ func (a *Authorizer) needs(prefix string, t portcullis.Target) []string {
 	if own := prefix + t.Name; Validate(own) == nil {
 		out = append(out, own)
 	}
-	if t.Kind != portcullis.TargetTool {
-		return out
-	}
-	out = append(out, a.exact[t.Name]...)
-	for i := range a.prefixes {
-		if strings.HasPrefix(t.Name, a.prefixes[i].stem) {
-			out = append(out, a.prefixes[i].needs...)
+	extra := a.of(t.Kind)
+	for i := range extra {
+		if extra[i].means(t) {
+			out = append(out, extra[i].scopes...)
 		}
 	}
 	slices.Sort(out)

@@ -77,7 +77,7 @@ func (g *Guard) Inspect(ctx context.Context, who portcullis.Principal, m *portcu
 	case g.cfg.Action == Alert:
 		m.Notes = append(m.Notes, portcullis.Note{Type: portcullis.EventContentFlagged, Severity: portcullis.SeverityWarn, Reason: reason, Details: g.facts(borne)})
 		return m, nil
-	case g.cfg.Action == Approve && m.Target.Kind == portcullis.TargetTool:
+	case g.cfg.Action == Approve && (m.Target.Kind == portcullis.TargetTool || m.Target.Kind == portcullis.TargetSkill):
 		return g.approver.Inspect(ctx, who, m)
 	}
 	return nil, &portcullis.Error{

@@ -20,10 +20,14 @@ func NewSet(list []string) (*Set, error) {
 
 // Has reports whether a pattern means the thing. A resource is looked for in
 // its normalized spelling too; one that has several readings is in every set
-// that is not empty, as a set names what wants care.
+// that is not empty, as a set names what wants care. So is a message to an agent
+// that may use any of its skills.
 func (s *Set) Has(t portcullis.Target) bool {
 	if t.Kind == portcullis.TargetNone || s.list.Empty() {
 		return false
+	}
+	if t.AnySkill() {
+		return true
 	}
 	if t.Kind == portcullis.TargetResource {
 		plain, ok := pattern.Plain(t.Name)

@@ -50,7 +50,7 @@ func (t Taint) Validate() error {
 
 // Use is [route.use].
 type Use struct {
-	CallsPerSession int                        `toml:"calls_per_session" doc:"Tool calls of one MCP session, or of one caller and day where there are no sessions. 0 is no limit."`
+	CallsPerSession int                        `toml:"calls_per_session" doc:"Tool calls of one MCP session, or tool calls and messages to agents of one caller and day where there are no sessions. 0 is no limit."`
 	BytesPerDay     tomlstrict.Size            `toml:"bytes_per_day" doc:"Bytes of replies for one caller and day (UTC). 0 is no limit."`
 	BudgetPerDay    float64                    `toml:"budget_per_day" doc:"What the tool calls of one caller and day (UTC) may cost, in any unit. 0 is no limit."`
 	Costs           map[string]float64         `toml:"costs" example:"{ \"gpt_*\" = 0.02, search = 0.001 }" doc:"What one call of a tool costs, by name; * stands for any text, and the longest pattern counts. Others cost nothing."`

@@ -108,7 +108,7 @@ func (d *Decoder) decodeRPC(version string, wrong error, body []byte) (*portcull
 	default:
 		return m, refuse(portcullis.CodeInvalidParams, "params is no object")
 	}
-	return m, d.read(m, known, known.params, "")
+	return m, d.read(m, known, form{object: known.params}, "")
 }
 
 // decodeHTTP reads an HTTP+JSON request.
@@ -157,9 +157,9 @@ func (d *Decoder) decodeHTTP(r *http.Request, rest, version string, wrong error,
 
 // read holds params to the schema and the rules, and takes from them what the
 // message is about. A task or tenant that the path names is the same in params.
-func (d *Decoder) read(m *portcullis.Message, known method, object shape.Object, tenant string) error {
+func (d *Decoder) read(m *portcullis.Message, known method, f form, tenant string) error {
 	j := judge{rules: &d.config.Rules}
-	if failure := shape.Check(object, m.Params, &j); failure != nil {
+	if failure := f.check(m.Params, &j); failure != nil {
 		return invalid(failure)
 	}
 	switch {
@@ -170,7 +170,7 @@ func (d *Decoder) read(m *portcullis.Message, known method, object shape.Object,
 		return invalid(&shape.Failure{Path: "tenant", Rule: shape.RuleForbidden})
 	}
 	if Sends(known.name) {
-		return d.readMessage(m, &j)
+		return d.readMessage(m, &j, f.snake)
 	}
 	if known.name == ListTasks {
 		m.Session = member(m.Params, "contextId").Text(m.Params)
@@ -191,7 +191,7 @@ func (d *Decoder) read(m *portcullis.Message, known method, object shape.Object,
 }
 
 // readMessage takes from a message what it is about.
-func (d *Decoder) readMessage(m *portcullis.Message, j *judge) error {
+func (d *Decoder) readMessage(m *portcullis.Message, j *judge, snake bool) error {
 	m.Arguments, m.TaskID, m.Session = j.message, j.task, j.context
 	if err := d.checkContext(m.Session, "message.contextId"); err != nil {
 		return err
@@ -200,11 +200,11 @@ func (d *Decoder) readMessage(m *portcullis.Message, j *judge) error {
 	if j.role != "ROLE_USER" && j.role != "user" {
 		return invalid(&shape.Failure{Path: "message.role", Rule: "not the role of a caller"})
 	}
-	inner, err := readMetadata(j.metadata, "message.metadata")
+	inner, err := readMetadata(j.metadata, "message.metadata", snake)
 	if err != nil {
 		return err
 	}
-	outer, err := readMetadata(j.around, "metadata")
+	outer, err := readMetadata(j.around, "metadata", snake)
 	if err != nil {
 		return err
 	}
@@ -230,14 +230,20 @@ func (d *Decoder) checkContext(id, path string) error {
 }
 
 // metadataMembers are what callers say beside the protocol (S0-15). The
-// spellings with an underscore are refused: some servers read them as the same.
+// spellings with an underscore are refused, as some servers read them as the
+// same; in a message that has such names they are the right ones, and the others
+// refused.
 var metadataMembers = jsonrpc.NewMembers(
 	jsonrpc.Member{Name: "skillId"}, jsonrpc.Member{Name: "sessionId"},
 	jsonrpc.Member{Name: "skill_id"}, jsonrpc.Member{Name: "session_id"},
 )
 
 // readMetadata returns the skill that metadata name, "" if none.
-func readMetadata(raw []byte, path string) (skill string, err error) {
+func readMetadata(raw []byte, path string, snake bool) (skill string, err error) {
+	right, wrong := [...]string{"skillId", "sessionId"}, [...]string{"skill_id", "session_id"}
+	if snake {
+		right, wrong = wrong, right
+	}
 	it := jsonrpc.Walk(raw)
 	for it.Next() {
 		name := raw[it.Name.Start+1 : it.Name.End-1]
@@ -246,15 +252,15 @@ func readMetadata(raw []byte, path string) (skill string, err error) {
 		}
 		rule := ""
 		switch string(name) {
-		case "skillId":
+		case right[0]:
 			if skill = it.Value.Text(raw); !shape.ValidID(skill) {
 				rule = shape.RuleID
 			}
-		case "sessionId":
+		case right[1]:
 			if !isUUID(it.Value.Text(raw)) {
 				rule = ruleUUID
 			}
-		case "skill_id", "session_id":
+		case wrong[0], wrong[1]:
 			return "", invalid(&shape.Failure{Path: path, Rule: shape.RuleSpelling})
 		default:
 			if metadataMembers.Variant(name) {

@@ -38,8 +38,9 @@ func rpc(method, params string) string {
 }
 
 const (
-	message1  = `{"messageId":"m","role":"ROLE_USER","parts":[{"text":"hi"}],"taskId":"t","contextId":"c","metadata":{"skillId":"plan"}}`
-	message03 = `{"kind":"message","messageId":"m","role":"user","parts":[{"kind":"text","text":"hi"}],"taskId":"t","contextId":"c","metadata":{"skillId":"plan"}}`
+	message1     = `{"messageId":"m","role":"ROLE_USER","parts":[{"text":"hi"}],"taskId":"t","contextId":"c","metadata":{"skillId":"plan"}}`
+	messageSnake = `{"kind":"message","message_id":"m","role":"user","parts":[{"kind":"text","text":"hi"}],"task_id":"t","context_id":"c","metadata":{"skill_id":"plan"}}`
+	message03    = `{"kind":"message","messageId":"m","role":"user","parts":[{"kind":"text","text":"hi"}],"taskId":"t","contextId":"c","metadata":{"skillId":"plan"}}`
 )
 
 // messageP03 has the form of the Protocol Buffers of version 0.3.
@@ -259,7 +260,13 @@ func TestRefusedHTTP(t *testing.T) {
 		{post, "/message:send", "1.0", "", request, "no body"},
 		{post, "/v1/message:send", "", `{"message":` + strings.Replace(messageP03, `"content"`, `"parts":[],"content"`, 1) + `}`, params, "message.parts: must not be here"},
 		{post, "/v1/message:send", "", `{"message":` + strings.Replace(message03, `"parts"`, `"Content":[],"parts"`, 1) + `}`, params, "message: other spelling"},
-		{post, "/v1/message:send", "", `{"message":{"message_id":"SECRET","content":[]}}`, params, "message: other spelling"},
+		{post, "/v1/message:send", "", `{"message":` + strings.Replace(message03, `"taskId"`, `"task_id"`, 1) + `}`, params, "message: other spelling"},
+		{post, "/v1/message:send", "", `{"message":` + strings.Replace(message03, `"messageId"`, `"message_id"`, 1) + `}`, params, "message: other spelling"},
+		{post, "/v1/message:send", "", `{"message":` + strings.Replace(messageSnake, `"task_id"`, `"taskId":"t2","task_id"`, 1) + `}`, params, "message: other spelling"},
+		{post, "/v1/message:send", "", `{"message":` + strings.Replace(messageSnake, `skill_id`, `skillId`, 1) + `}`, params, "message.metadata: other spelling"},
+		{post, "/v1/message:send", "", `{"message":` + strings.Replace(messageSnake, `"message_id"`, `"message_id":"m2","messageId"`, 1) + `}`, params, "message: other spelling"},
+		{post, "/v1/message:send", "", `{"message":` + messageSnake + `,"configuration":{"historyLength":1}}`, params, "configuration: other spelling"},
+		{post, "/message:send", "1.0", `{"message":{"message_id":"SECRET","role":"ROLE_USER","parts":[{"text":"x"}]}}`, params, "message: other spelling"},
 		{post, "/message:send", "1.0", `{"message":` + messageP03 + `}`, params, "message.parts: missing"},
 		{post, "/message:send", "1.0", "[]", request, "no object"},
 		{post, "/message:send", "1.0", `{"message":{},"message":{}}`, request, "duplicate"},
@@ -273,6 +280,24 @@ func TestRefusedHTTP(t *testing.T) {
 		if m == nil || a2a.BindingOf(m) != a2a.HTTPJSON {
 			t.Errorf("%s %s: %+v is no message to answer with", c.http, c.path, m)
 		}
+	}
+}
+
+// TestUnderscores: a message of 0.3 over HTTP+JSON may be spelled with
+// underscores throughout, and means the same.
+func TestUnderscores(t *testing.T) {
+	for _, body := range []string{messageSnake, strings.NewReplacer(`"parts":[{"kind":"text",`, `"content":[{`, `"kind":"message",`, "", `"user"`, `"ROLE_USER"`).Replace(messageSnake)} {
+		m, err := decode(config(), http.MethodPost, route+"/v1/message:send", "", `{"message":`+body+`,"configuration":{"history_length":1,"accepted_output_modes":["text/plain"]}}`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		facts, err := a2a.Look(m)
+		if err != nil || m.TaskID != "t" || m.Session != "c" || m.Target.Name != "plan" || facts.Texts != 2 || len(facts.OutputModes) != 1 {
+			t.Errorf("%+v, %+v, %v", m, facts, err)
+		}
+	}
+	if _, err := decode(config(), http.MethodPost, route, "", rpc("message/send", `{"message":`+messageSnake+`}`)); err == nil {
+		t.Error("JSON-RPC takes underscores")
 	}
 }
 

@@ -164,7 +164,8 @@ func AppendRefusal(dst []byte, call *portcullis.Message, e *portcullis.Error, re
 // and over HTTP+JSON the same details in a google.rpc.Status; version 0.3 over
 // JSON-RPC has data {"reason":"rate_limited","requestId":"…","retryAfter":3},
 // and none with the codes of A2A itself, as no form of it suits all clients,
-// and over HTTP+JSON a problem document. A version that is "" is 1.0.
+// and over HTTP+JSON a problem document with the code and the message, which the
+// JavaScript SDK reads. A version that is "" is 1.0.
 //
 // The code is e.Code if it is defined, else -32000 (X-8), for the gateway's own
 // reasons belong to no code of the specification. The message is e.Public or
@@ -172,9 +173,6 @@ func AppendRefusal(dst []byte, call *portcullis.Message, e *portcullis.Error, re
 // of e.Data follow in the order of their names; those called path and rule
 // become a google.rpc.BadRequest in version 1.0.
 func AppendError(dst []byte, b Binding, version string, id []byte, e *portcullis.Error, requestID string) []byte {
-	if b == HTTPJSON && version == V03 {
-		return problem.Append(dst, e, requestID)
-	}
 	f := fault{
 		code: e.Code, status: e.Kind.Status(), text: e.Public, reason: e.Reason, domain: domainOurs,
 		requestID: requestID, data: e.Data, retryAfter: int64((e.RetryAfter + time.Second - 1) / time.Second),
@@ -195,6 +193,11 @@ func AppendError(dst []byte, b Binding, version string, id []byte, e *portcullis
 	}
 	if f.reason == "" {
 		f.reason = "internal"
+	}
+	if b == HTTPJSON && version == V03 {
+		dst = problem.Append(dst, e, requestID)
+		dst = strconv.AppendInt(append(dst[:len(dst)-1], `,"code":`...), int64(f.code), 10)
+		return append(jsonrpc.AppendText(append(dst, `,"message":`...), f.text), '}')
 	}
 	return f.append(dst, b, version, id)
 }

@@ -23,14 +23,14 @@ func FilterTasks(r *Reply, allow func(task, context string) bool) ([]byte, bool)
 		base = member(r.Raw, "result").Start
 	}
 	result := r.Raw[base : int(base)+len(r.Params)]
-	list, total := member(result, "tasks"), member(result, "totalSize")
+	list, total := member(result, "tasks"), spelled(result, "totalSize", "total_size")
 	kept, text := 0, []byte{'['}
 	cut := false
 	array := list.Raw(result)
 	if list.Kind == jsonrpc.Array {
 		for it := jsonrpc.Walk(array); it.Next(); {
 			task := it.Value.Raw(array)
-			if !allow(member(task, "id").Text(task), member(task, "contextId").Text(task)) {
+			if !allow(member(task, "id").Text(task), spelled(task, "contextId", "context_id").Text(task)) {
 				cut = true
 				continue
 			}

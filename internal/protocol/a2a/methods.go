@@ -130,14 +130,63 @@ func methodsOf(version string) map[string]method {
 	return methods1
 }
 
-// bodyOf returns the schema of the body of an HTTP+JSON request. In version 0.3
+// form is a schema and how the names of members are spelled.
+type form struct {
+	object shape.Object
+	snake  bool
+}
+
+func (f form) check(raw []byte, see shape.Visitor) *shape.Failure {
+	if f.snake {
+		return shape.CheckSnake(f.object, raw, see)
+	}
+	return shape.Check(f.object, raw, see)
+}
+
+// bodyOf returns the form of the body of an HTTP+JSON request. In version 0.3
 // a message has the form of its Protocol Buffers if it has content, which has
-// no place in the other form, and that of the JSON Schema if it has parts.
-func bodyOf(m method, raw []byte) shape.Object {
-	if m.body == shape.V03SendMessage {
-		if message := member(raw, "message"); message.Kind == jsonrpc.Object && member(message.Raw(raw), "content").Kind != jsonrpc.Absent {
-			return shape.P03SendMessage
+// no place in the other form, and that of the JSON Schema if it has parts. If
+// its id is called message_id, all its members are spelled like that, as the Go
+// SDK does.
+func bodyOf(m method, raw []byte) form {
+	f := form{object: m.body}
+	if m.body != shape.V03SendMessage {
+		return f
+	}
+	if message := member(raw, "message"); message.Kind == jsonrpc.Object {
+		inner := message.Raw(raw)
+		f.snake = member(inner, "message_id").Kind != jsonrpc.Absent
+		if member(inner, "content").Kind != jsonrpc.Absent {
+			f.object = shape.P03SendMessage
 		}
 	}
-	return m.body
+	return f
+}
+
+// underscored reports whether an answer of version 0.3 over HTTP+JSON spells its
+// members with underscores. One that spells only some like that is refused.
+func underscored(raw []byte) bool {
+	for it := jsonrpc.Walk(raw); it.Next(); {
+		if list := it.Value.Raw(raw); it.Value.Kind == jsonrpc.Array && it.Name.Is(raw, "tasks") {
+			for task := jsonrpc.Walk(list); task.Next(); {
+				return task.Value.Kind == jsonrpc.Object && underscored(task.Value.Raw(list))
+			}
+		}
+		for _, name := range [...]string{"message_id", "context_id", "task_id", "next_page_token", "page_size", "total_size"} {
+			if it.Name.Is(raw, name) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// spelled returns a member of an object that was checked, in the one spelling
+// that the object has: the usual one or, in version 0.3, the one in snake.
+func spelled(raw []byte, name, snake string) jsonrpc.Value {
+	v := member(raw, name)
+	if v.Kind == jsonrpc.Absent {
+		v = member(raw, snake)
+	}
+	return v
 }

@@ -113,6 +113,13 @@ func (r *Reply) readHTTP(raw []byte, in Answering) error {
 		return r.readResult(raw)
 	}
 	r.Shape, r.ErrorCode = portcullis.ShapeError, codeOfStatus(in.Status)
+	if status.Kind == jsonrpc.Absent && r.Version == V03 { // the JavaScript SDK writes the error of JSON-RPC there
+		r.errorText = member(raw, "message").Text(raw)
+		if code, err := strconv.Atoi(string(member(raw, "code").Raw(raw))); err == nil && code < 0 {
+			r.ErrorCode = code
+		}
+		return nil
+	}
 	r.readStatus(status.Raw(raw))
 	return nil
 }
@@ -169,7 +176,7 @@ func (r *Reply) readResult(raw []byte) error {
 		r.Kind = KindTasks
 	case resultPush:
 		r.Kind = KindPushConfig
-		r.TaskID = member(raw, "taskId").Text(raw)
+		r.TaskID = spelled(raw, "taskId", "task_id").Text(raw)
 	case resultPushes:
 		r.Kind = KindPushConfigs
 	case resultNothing:
@@ -183,16 +190,18 @@ func (r *Reply) readResult(raw []byte) error {
 // checkResult holds a result to the schema of its method.
 func checkResult(kind result, version string, b Binding, raw []byte, see shape.Visitor) *shape.Failure {
 	raw = bytes.TrimSpace(raw)
+	snake := false
 	if version == V03 && b == HTTPJSON {
+		snake = underscored(raw)
 		if o, ok := httpForm(kind, raw); ok {
-			return shape.Check(o, raw, see)
+			return form{o, snake}.check(raw, see)
 		}
 	}
 	pick := func(one, old shape.Object) *shape.Failure {
 		if version == V03 {
 			one = old
 		}
-		return shape.Check(one, raw, see)
+		return form{one, snake}.check(raw, see)
 	}
 	switch kind {
 	case resultSend:
@@ -313,12 +322,12 @@ func wrapped(raw []byte, name jsonrpc.Value) Kind {
 // task takes from an event whose it is and how the task stands.
 func (r *Reply) task(kind Kind, raw []byte) Kind {
 	r.Kind = kind
-	id := "taskId"
+	id, snake := "taskId", "task_id"
 	if kind == KindTask {
-		id = "id"
+		id, snake = "id", "id"
 	}
-	r.TaskID = member(raw, id).Text(raw)
-	r.Session = member(raw, "contextId").Text(raw)
+	r.TaskID = spelled(raw, id, snake).Text(raw)
+	r.Session = spelled(raw, "contextId", "context_id").Text(raw)
 	if kind == KindTask || kind == KindStatusUpdate {
 		status := member(raw, "status").Raw(raw)
 		r.State = shape.StateName(member(status, "state").Text(status))
@@ -359,7 +368,7 @@ func MaskError(r *Reply, status int, requestID string) ([]byte, bool) {
 		}
 	}
 	if BindingOf(&r.Message) == HTTPJSON && r.Version == V03 {
-		e := portcullis.Error{Kind: kindOf(f.status), Public: f.text, Reason: f.reason}
+		e := portcullis.Error{Kind: kindOf(f.status), Code: f.code, Public: f.text, Reason: f.reason}
 		return AppendError(nil, HTTPJSON, V03, nil, &e, requestID), true
 	}
 	return f.append(make([]byte, 0, 256), BindingOf(&r.Message), r.Version, r.ID), true

@@ -39,6 +39,41 @@ const (
 	update1 = `{"statusUpdate":{"taskId":"t","contextId":"c","status":{"state":"TASK_STATE_WORKING"}}}`
 )
 
+// TestUnderscoredReplies are of agents that spell like that.
+func TestUnderscoredReplies(t *testing.T) {
+	task := `{"kind":"task","id":"t","context_id":"c","status":{"state":"completed"},"artifacts":[{"artifact_id":"a","parts":[]}]}`
+	for raw, method := range map[string]string{
+		task: a2a.GetTask,
+		`{"kind":"status-update","task_id":"t","context_id":"c","final":true,"status":{"state":"completed"}}`: a2a.SendStreamingMessage,
+	} {
+		r, err := read(asked(method, "0.3", true), 200, raw)
+		if err != nil || r.TaskID != "t" || r.Session != "c" || !r.Terminal {
+			t.Errorf("%s: %+v, %v", raw, r, err)
+		}
+	}
+	r, err := read(asked(a2a.ListTasks, "0.3", true), 200, `{"tasks":[`+task+`,`+task+`],"total_size":2}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	raw, _ := a2a.FilterTasks(&r, func(id, context string) bool { n++; return id == "t" && context == "c" && n == 1 })
+	if want := `{"tasks":[` + task + `],"total_size":1}`; string(raw) != want {
+		t.Errorf("got %s, want %s", raw, want)
+	}
+	for _, raw := range []string{
+		strings.Replace(task, `"context_id"`, `"contextId":"x","context_id"`, 1),
+		strings.Replace(task, `"artifact_id"`, `"artifactId"`, 1),
+		strings.Replace(task, `"context_id"`, `"Context_Id"`, 1),
+	} {
+		if _, err := read(asked(a2a.GetTask, "0.3", true), 200, raw); err == nil {
+			t.Errorf("%s passed", raw)
+		}
+		if _, err := read(asked(a2a.GetTask, "0.3", false), 200, result(raw)); err == nil {
+			t.Errorf("%s passed over JSON-RPC", raw)
+		}
+	}
+}
+
 func TestReplies(t *testing.T) {
 	for _, c := range []struct {
 		method, version string
@@ -172,7 +207,7 @@ func TestMaskedErrors(t *testing.T) {
 		{"1.0", true, 500, info("SECRET"), `{"error":{"code":500,"status":"INTERNAL","message":"Internal error","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"INTERNAL_ERROR","domain":"a2a-protocol.org","metadata":{"requestId":"rid"}}]}}`},
 		{"1.0", true, 502, `<html>SECRET`, `{"error":{"code":502,"status":"INTERNAL","message":"Internal error","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"INTERNAL_ERROR","domain":"a2a-protocol.org","metadata":{"requestId":"rid"}}]}}`},
 		{"1.0", true, 404, ``, `{"error":{"code":404,"status":"NOT_FOUND","message":"Task not found","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"TASK_NOT_FOUND","domain":"a2a-protocol.org","metadata":{"requestId":"rid"}}]}}`},
-		{"0.3", true, 404, `{"message":"SECRET"}`, `{"type":"about:blank","title":"Not Found","status":404,"detail":"Task not found","reason":"upstream_error","requestId":"rid"}`},
+		{"0.3", true, 404, `{"message":"SECRET"}`, `{"type":"about:blank","title":"Not Found","status":404,"detail":"Task not found","reason":"upstream_error","requestId":"rid","code":-32001,"message":"Task not found"}`},
 	} {
 		r, err := read(asked(a2a.GetTask, c.version, c.http), c.status, c.raw)
 		if err != nil {
@@ -199,7 +234,7 @@ func TestAppendError(t *testing.T) {
 		{a2a.JSONRPC, "1.0", limited, `{"jsonrpc":"2.0","id":7,"error":{"code":-32000,"message":"Too many requests","data":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"RATE_LIMITED","domain":"portcullis","metadata":{"requestId":"rid","retryAfter":"3"}}]}}`},
 		{a2a.JSONRPC, "0.3", limited, `{"jsonrpc":"2.0","id":7,"error":{"code":-32000,"message":"Too many requests","data":{"reason":"rate_limited","requestId":"rid","retryAfter":3}}}`},
 		{a2a.HTTPJSON, "1.0", limited, `{"error":{"code":429,"status":"RESOURCE_EXHAUSTED","message":"Too many requests","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"RATE_LIMITED","domain":"portcullis","metadata":{"requestId":"rid","retryAfter":"3"}}]}}`},
-		{a2a.HTTPJSON, "0.3", limited, `{"type":"about:blank","title":"Too Many Requests","status":429,"detail":"Too Many Requests","reason":"rate_limited","requestId":"rid","retryAfter":3}`},
+		{a2a.HTTPJSON, "0.3", limited, `{"type":"about:blank","title":"Too Many Requests","status":429,"detail":"Too Many Requests","reason":"rate_limited","requestId":"rid","retryAfter":3,"code":-32000,"message":"Too many requests"}`},
 		{a2a.JSONRPC, "1.0", wrong, `{"jsonrpc":"2.0","id":7,"error":{"code":-32602,"message":"Invalid parameters","data":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"INVALID_PARAMS","domain":"a2a-protocol.org","metadata":{"requestId":"rid","n":"1"}},{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"field":"message.parts","description":"empty list"}]}]}}`},
 		{a2a.JSONRPC, "0.3", wrong, `{"jsonrpc":"2.0","id":7,"error":{"code":-32602,"message":"Invalid parameters","data":{"reason":"input_rejected","requestId":"rid","n":1,"path":"message.parts","rule":"empty list"}}}`},
 		{a2a.JSONRPC, "1.0", a2a.TaskNotFound("SECRET"), `{"jsonrpc":"2.0","id":7,"error":{"code":-32001,"message":"Task not found","data":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"TASK_NOT_FOUND","domain":"a2a-protocol.org","metadata":{"requestId":"rid"}}]}}`},

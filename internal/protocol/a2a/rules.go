@@ -84,15 +84,15 @@ func Look(m *portcullis.Message) (Facts, error) {
 		return v.Facts, nil
 	}
 	binding, raw := BindingOf(m), m.Raw
-	object := known.params
+	f := form{object: known.params}
 	if binding == HTTPJSON {
-		object = bodyOf(known, raw)
+		f = bodyOf(known, raw)
 	} else if raw = envelope(raw, m.Shape); raw == nil {
 		return v.Facts, nil
 	}
 	switch m.Shape {
 	case portcullis.ShapeRequest:
-		if failure := shape.Check(object, raw, &v); failure != nil {
+		if failure := f.check(raw, &v); failure != nil {
 			return Facts{}, invalid(failure)
 		}
 	case portcullis.ShapeResult:
@@ -102,6 +102,35 @@ func Look(m *portcullis.Message) (Facts, error) {
 	default:
 	}
 	return v.Facts, nil
+}
+
+// The beginnings of members that lead to what [Look] finds, by what they hold.
+const (
+	aboutFiles      = `"url" "uri" "fileWithUri" "file_with_uri"`
+	aboutPush       = `"url"`
+	aboutReferences = `"referenceTaskIds" "reference_task_ids"`
+)
+
+// MayHoldFiles, MayHoldPush and MayHoldReferences report whether a message that
+// was accepted can have file URIs, push targets or references to tasks. That
+// spares most messages another reading: members have one spelling each, so one
+// that the text does not show is not there.
+func MayHoldFiles(m *portcullis.Message) bool { return shows(m.Raw, aboutFiles) }
+
+// MayHoldPush is like [MayHoldFiles].
+func MayHoldPush(m *portcullis.Message) bool { return shows(m.Raw, aboutPush) }
+
+// MayHoldReferences is like [MayHoldFiles].
+func MayHoldReferences(m *portcullis.Message) bool { return shows(m.Raw, aboutReferences) }
+
+// shows reports whether a text holds one of the words of a list.
+func shows(raw []byte, list string) bool {
+	for word := range strings.SplitSeq(list, " ") {
+		if bytes.Contains(raw, []byte(word)) {
+			return true
+		}
+	}
+	return false
 }
 
 // envelope returns params or result of a JSON-RPC message.

@@ -2,7 +2,10 @@ package card_test
 
 import (
 	"bytes"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -307,10 +310,28 @@ func TestSpecificationExamples(t *testing.T) {
 	if err != nil || len(c.Skills) != 2 || len(c.Signatures) != 1 || c.Requirements[0]["google"][0] != "openid" {
 		t.Fatal(err)
 	}
-	for _, n := range []string{"01", "04", "05", "06", "07", "08"} { // parts of cards, and what is none
+	for _, n := range []string{"01", "03", "04", "05", "06", "07", "08", "09", "21", "26", "27"} { // parts of cards, and what is none
 		if _, err := card.Parse(read(n), card.Options{}); err == nil {
 			t.Errorf("example %s was taken for a card", n)
 		}
+	}
+	// The header of the signature in 08 is 09.
+	var signature, header, want map[string]any
+	if err := json.Unmarshal(read("08"), &signature); err != nil {
+		t.Fatal(err)
+	}
+	protected, _ := signature["protected"].(string)
+	text, err := base64.RawURLEncoding.DecodeString(protected)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if json.Unmarshal(text, &header) != nil || json.Unmarshal(read("09"), &want) != nil || !maps.Equal(header, want) {
+		t.Errorf("header %v, want %v", header, want)
+	}
+	// Those that are no cards and no signatures are read in the tests of messages.
+	files, err := filepath.Glob(filepath.Join(dir, "a2a", "spec-example-*.json"))
+	if err != nil || len(files) != 24 {
+		t.Errorf("%d examples, of which 24 have a test", len(files))
 	}
 	// What the specification says the canonical form of its example is.
 	forms, err := card.Forms(read("06"))

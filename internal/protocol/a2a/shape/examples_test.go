@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -85,6 +86,49 @@ func TestExamplesKeepTheirSchemas(t *testing.T) {
 	}
 }
 
+// TestUnderscoresDecideTheSame compares the verdicts on examples of 0.3, and on
+// what differs from them in one place, with those on the same text in the other
+// spelling. Where a name has two spellings, only one of them passes.
+func TestUnderscoresDecideTheSame(t *testing.T) {
+	for _, e := range examples03 {
+		for _, m := range append(mutants(t, e), mutant{e.text, "nothing"}) {
+			var v any
+			if err := json.Unmarshal([]byte(m.text), &v); err != nil {
+				t.Fatal(err)
+			}
+			other, err := json.Marshal(respell(v))
+			if err != nil {
+				t.Fatal(err)
+			}
+			usual, snake := Check(e.object, []byte(m.text), nil), CheckSnake(e.object, other, nil)
+			if (usual == nil) != (snake == nil) {
+				t.Errorf("%s: %v, with underscores %v", m.what, usual, snake)
+			}
+			if m.text == e.text && m.what == "nothing" && strings.Contains(string(other), "_") && CheckSnake(e.object, []byte(m.text), nil) == nil {
+				t.Errorf("passes in both spellings: %s", m.text)
+			}
+		}
+	}
+}
+
+func respell(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		out := map[string]any{}
+		for name, value := range v {
+			out[Snake(name)] = respell(value)
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = respell(v[i])
+		}
+		return out
+	}
+	return v
+}
+
 // samples returns the folder of the official samples, "" if it is not here.
 func samples(t *testing.T) string {
 	t.Helper()
@@ -124,6 +168,27 @@ func TestExamplesOfTheSpecification(t *testing.T) {
 		}
 		if got != c.want {
 			t.Errorf("example %s: %q, want %q", c.file, got, c.want)
+		}
+	}
+}
+
+// Example 03 shows points in time.
+func TestTimesOfTheSpecification(t *testing.T) {
+	raw, err := os.ReadFile(filepath.Join(samples(t), "spec-example-03.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var times map[string]string
+	if err := json.Unmarshal(raw, &times); err != nil || len(times) != 3 {
+		t.Fatalf("%v, %v", times, err)
+	}
+	for name, at := range times {
+		status := `{"state":"TASK_STATE_WORKING","timestamp":"` + at + `"}`
+		if f := Check(V1Status, []byte(status), nil); f != nil {
+			t.Errorf("%s: %v", name, f)
+		}
+		if f := Check(V1Status, []byte(strings.Replace(status, "T", "", 2)), nil); f == nil {
+			t.Errorf("%s passes without its T", name)
 		}
 	}
 }

@@ -1,6 +1,10 @@
 package shape
 
-import "github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
+import (
+	"slices"
+
+	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
+)
 
 // Object names an object of the protocol.
 type Object uint8
@@ -109,7 +113,38 @@ const (
 	page   = 100 // "The maximum value is 100."
 )
 
-var tables = build()
+var (
+	tables = build()
+	snakes = snake(tables)
+)
+
+// snake returns the objects with underscores in the names of their members.
+// What is refused as another spelling is the same, the usual one included.
+func snake(usual [objects]spec) [objects]spec {
+	for o := range usual {
+		usual[o].fields = slices.Clone(usual[o].fields)
+		for i := range usual[o].fields {
+			f := &usual[o].fields[i]
+			if name := Snake(f.name); name != f.name {
+				usual[o].twins, f.name = append(usual[o].twins, f.name), name
+			}
+		}
+	}
+	return usual
+}
+
+// Snake writes the name of a member with underscores.
+func Snake(name string) string {
+	var out []byte
+	for _, c := range []byte(name) {
+		if 'A' <= c && c <= 'Z' {
+			out = append(out, '_')
+			c += 'a' - 'A'
+		}
+		out = append(out, c)
+	}
+	return string(out)
+}
 
 func build() [objects]spec {
 	var t [objects]spec

@@ -2,6 +2,7 @@ package shape
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
@@ -133,6 +134,7 @@ type spec struct {
 	nulls  bool // null stands for an absent member (Protocol Buffers)
 	full   bool // lists that must be there are not empty
 	names  *jsonrpc.Members
+	twins  []string // usual spellings of members that have another here
 }
 
 // variant is one of the objects that a union may be.
@@ -143,19 +145,32 @@ type variant struct {
 
 // Check checks raw, the text of a value that package jsonrpc accepted. It
 // shows what has a tag to see, which may be nil.
-func Check(o Object, raw []byte, see Visitor) *Failure {
+func Check(o Object, raw []byte, see Visitor) *Failure { return check(false, o, raw, see) }
+
+// CheckSnake is [Check] for an object whose members are all written with
+// underscores: message_id for messageId. Members in the usual spelling are
+// refused then, as are those with underscores by Check.
+func CheckSnake(o Object, raw []byte, see Visitor) *Failure { return check(true, o, raw, see) }
+
+func check(snake bool, o Object, raw []byte, see Visitor) *Failure {
 	raw = bytes.TrimLeft(raw, " \t\r\n")
 	if len(raw) == 0 || raw[0] != '{' {
 		return broken(RuleObject)
 	}
-	c := checker{see: see}
+	c := checker{snake: snake, see: see}
 	return c.object(o, raw)
 }
 
-type checker struct{ see Visitor }
+type checker struct {
+	snake bool // names have underscores
+	see   Visitor
+}
 
 func (c *checker) object(o Object, raw []byte) *Failure {
 	s := tables[o]
+	if c.snake {
+		s = snakes[o]
+	}
 	if s.union != nil {
 		return c.union(s, raw)
 	}
@@ -216,7 +231,7 @@ func (s *spec) find(raw []byte, v jsonrpc.Value) (int, *Failure) {
 		}
 		return i, nil
 	}
-	if s.names.Variant(name) || s.names.Variant(joined(name)) {
+	if slices.Contains(s.twins, string(name)) || s.names.Variant(name) || s.names.Variant(joined(name)) {
 		return 0, broken(RuleSpelling)
 	}
 	return -1, nil
