@@ -8,19 +8,17 @@
 package generate
 
 import (
-	"bytes"
 	"embed"
 	"fmt"
 	"io/fs"
 	"path"
 	"slices"
 	"strings"
-	"text/template"
 
 	"github.com/portcullis-dev/portcullis/internal/harden/generate/answers"
 )
 
-//go:embed all:files
+//go:embed all:files all:partials
 var files embed.FS
 
 // suffix is what a template has behind the name of its file.
@@ -79,30 +77,28 @@ func Render(a answers.Answers, names ...string) ([]File, error) {
 }
 
 func renderKind(kind string, v *view) ([]File, error) {
+	out, err := renderFolder(kind, v)
+	if err != nil || kind != "helm" {
+		return out, err
+	}
+	templates, err := chart()
+	return append(out, templates...), err
+}
+
+func renderFolder(kind string, v *view) ([]File, error) {
 	var out []File
 	root := path.Join("files", kind)
 	err := fs.WalkDir(files, root, func(p string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		text, err := files.ReadFile(p)
-		if err != nil {
+		name := target(strings.TrimPrefix(p, root+"/"))
+		text, err := execute(name, p, v)
+		if err != nil || text == "" { // empty: a file that these answers do not need
 			return err
 		}
-		name, _ := strings.CutSuffix(strings.TrimPrefix(p, root+"/"), suffix)
-		t, err := template.New(name).Funcs(funcs).Option("missingkey=error").Parse(string(text))
-		if err != nil {
-			return fmt.Errorf("template of %s: %w", name, err)
-		}
-		var b bytes.Buffer
-		if err := t.Execute(&b, v); err != nil {
-			return fmt.Errorf("writing %s: %w", name, err)
-		}
-		if len(bytes.TrimSpace(b.Bytes())) == 0 { // a file that these answers do not need
-			return nil
-		}
-		f := File{Kind: kind, Path: name, Mode: 0o644, Data: append(bytes.TrimSpace(b.Bytes()), '\n')}
-		if strings.HasPrefix(string(f.Data), "#!") {
+		f := File{Kind: kind, Path: name, Mode: 0o644, Data: []byte(text + "\n")}
+		if strings.HasPrefix(text, "#!") {
 			f.Mode = 0o755
 		}
 		out = append(out, f)
@@ -112,4 +108,16 @@ func renderKind(kind string, v *view) ([]File, error) {
 		return nil, fmt.Errorf("kind %q: %w", kind, err)
 	}
 	return out, nil
+}
+
+// target is where the file of a template goes. "dot-" stands for the dot of names
+// that tools would take for their own.
+func target(name string) string {
+	parts := strings.Split(strings.TrimSuffix(name, suffix), "/")
+	for i, p := range parts {
+		if rest, ok := strings.CutPrefix(p, "dot-"); ok {
+			parts[i] = "." + rest
+		}
+	}
+	return path.Join(parts...)
 }

@@ -3,7 +3,6 @@ package answers
 import (
 	"strings"
 	"testing"
-	"time"
 )
 
 func none(string) (string, bool) { return "", false }
@@ -14,7 +13,7 @@ func TestCommentedReadsBack(t *testing.T) {
 		t.Errorf("%+v, %v", a, err)
 	}
 	changed := New()
-	changed.Domain, changed.Kubernetes.Replicas, changed.Kubernetes.RotateEvery = "a.example.org", 3, 90*24*time.Hour
+	changed.Domain, changed.Server.Port, changed.Rotate = "a.example.org", 8443, "daily"
 	if a, err = Parse("answers.toml", []byte(changed.Commented()), none); err != nil || a != changed {
 		t.Errorf("%+v, %v", a, err)
 	}
@@ -38,7 +37,12 @@ func TestForms(t *testing.T) {
 		{"[upstream]\nurl = \"http://x/$(id)\"", "answers.toml:2: upstream.url: "},
 		{"[upstream]\npath = \"/a;b\"", "answers.toml:2: upstream.path: "},
 		{"[kubernetes]\nstorage = \"10 Gi\"", "answers.toml:2: kubernetes.storage: "},
-		{"[kubernetes]\nrotate_every = \"1h\"", "answers.toml:2: kubernetes.rotate_every: "},
+		{"rotate = \"hourly\"", "answers.toml:1: rotate: "},
+		{"[kubernetes]\nproxies = \"0.0.0.0/0\"", "answers.toml:2: kubernetes.proxies: "},
+		{"[kubernetes]\nproxies = \"10.1.0.0/8\"", "answers.toml:2: kubernetes.proxies: "},
+		{"[kubernetes]\nsecret_store = \"a b\"", "answers.toml:2: kubernetes.secret_store: "},
+		{"[image]\nsource = \"https://github.com/a/b\"", "answers.toml:2: image.source: "},
+		{"[image]\nbuild = \"docker.io/library/golang:1.26\"", "answers.toml:2: image.build: "},
 		{"[contacts]\non_call = \"a|b\"", "answers.toml:2: contacts.on_call: "},
 		{"profile = \"lax\"", "answers.toml:1: profile: "},
 		{"nmae = \"x\"", "unknown key"},

@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"time"
 	"unicode"
 )
 
@@ -19,11 +18,13 @@ var (
 	mailbox  = regexp.MustCompile(`^[A-Za-z0-9._+-]{1,64}@([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$`)  // a plain one of RFC 5321
 	word     = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)                                           //
 	image    = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]*(:[0-9]{1,5})?(/[a-z0-9]+((\.|_{1,2}|-+)[a-z0-9]+)*)+$`)  // OCI distribution: with a registry
-	tag      = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)                                         // OCI distribution
-	digest   = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)                                                       // OCI image
-	quantity = regexp.MustCompile(`^[1-9][0-9]{0,5}(Mi|Gi|Ti)$`)                                                 // Kubernetes, whole binary units
-	selector = regexp.MustCompile(`^[a-z0-9A-Z./_-]{1,128}=[a-z0-9A-Z._-]{1,63}$`)                               // one label
-	path     = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)                                                      // of a route
+	built    = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]*(:[0-9]{1,5})?(/[a-z0-9._-]+)+:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}@sha256:[0-9a-f]{64}$`)
+	source   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$`) // owner and name on GitHub
+	tag      = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)                               // OCI distribution
+	digest   = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)                                             // OCI image
+	quantity = regexp.MustCompile(`^[1-9][0-9]{0,5}(Mi|Gi|Ti)$`)                                       // Kubernetes, whole binary units
+	selector = regexp.MustCompile(`^[a-z0-9A-Z./_-]{1,128}=[a-z0-9A-Z._-]{1,63}$`)                     // one label
+	path     = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)                                            // of a route
 )
 
 // Validate checks the form of every answer. Each mistake names its key.
@@ -61,7 +62,8 @@ func (a Answers) Validate() error {
 	errs = append(errs, a.Upstream.validate())
 	k := a.Kubernetes
 	form("kubernetes.namespace", k.Namespace, label, aLabel)
-	number("kubernetes.replicas", k.Replicas, 1, 100)
+	optional("image.build", a.Image.Build, built, `an image by tag and digest, such as "docker.io/library/golang:1.26-bookworm@sha256:…"`)
+	form("image.source", a.Image.Source, source, `owner and name of a repository, such as "you/portcullis"`)
 	optional("kubernetes.storage_class", k.StorageClass, domain, "the name of a storage class")
 	form("kubernetes.storage", k.Storage, quantity, `a size such as "10Gi"`)
 	form("kubernetes.ingress_namespace", k.IngressNamespace, label, aLabel)
@@ -69,8 +71,9 @@ func (a Answers) Validate() error {
 	form("kubernetes.issuer", k.Issuer, domain, "the name of a ClusterIssuer")
 	form("kubernetes.monitor_namespace", k.MonitorNamespace, label, aLabel)
 	optional("kubernetes.upstream_selector", k.UpstreamSelector, selector, `one label such as "app=mcp-server"`)
-	if k.RotateEvery < 24*time.Hour || k.RotateEvery > 366*24*time.Hour {
-		errs = append(errs, errors.New("kubernetes.rotate_every: want between 1d and 1y"))
+	optional("kubernetes.secret_store", k.SecretStore, domain, "the name of a ClusterSecretStore")
+	if p, err := netip.ParsePrefix(k.Proxies); err != nil || p != p.Masked() || p.Bits() == 0 {
+		errs = append(errs, fmt.Errorf(`kubernetes.proxies: %q: want a range of addresses such as "10.0.0.0/8"`, k.Proxies))
 	}
 	for key, value := range map[string]string{
 		"contacts.security_lead": a.Contacts.SecurityLead, "contacts.on_call": a.Contacts.OnCall, "contacts.incident_commander": a.Contacts.IncidentCommander,
