@@ -9,9 +9,10 @@ import (
 // SpeaksA2A reports whether an agent is behind the route.
 func (r *Route) SpeaksA2A() bool { return r.Protocol == "a2a" }
 
-// SignsCards reports whether there are agent cards that the gateway signs.
-func (c *Config) SignsCards() bool {
-	return slices.ContainsFunc(c.Routes, func(r Route) bool { return r.SpeaksA2A() && r.A2A.Card.Sign })
+// SignsDocuments reports whether there are agent cards or notifications that the
+// gateway signs.
+func (c *Config) SignsDocuments() bool {
+	return slices.ContainsFunc(c.Routes, func(r Route) bool { return r.SpeaksA2A() && (r.A2A.Card.Sign || r.A2A.Push.ThroughGateway()) })
 }
 
 // checkProtocol refuses settings that have no effect on the route's protocol:
@@ -37,7 +38,7 @@ func (r *Route) checkProtocol() []error {
 		errs = append(errs, errors.New("upstream: an agent's URL has no query"))
 	}
 	for name, given := range map[string]bool{
-		"tools":   len(r.Tools.Allow)+len(r.Tools.Deny)+len(r.Tools.Scopes)+len(r.Tools.Meta) > 0,
+		"tools":   len(r.Tools.Allow)+len(r.Tools.Deny)+len(r.Tools.Scopes)+len(r.Tools.Meta)+len(r.Tools.PHI)+len(r.Tools.Consent) > 0,
 		"prompts": len(r.Prompts.Allow)+len(r.Prompts.Deny) > 0, "resources": len(r.Resources.Allow)+len(r.Resources.Deny) > 0,
 		"credentials": len(r.Credentials) > 0,
 	} {

@@ -35,7 +35,7 @@ func marks() (answers.Answers, *strings.Replacer) {
 	value := func(name string) string { return "{{ .Values." + name + " }}" }
 	return a, strings.NewReplacer(
 		"  storageClassName: zz-class-zz\n", "{{- with .Values.storage.class }}\n  storageClassName: {{ . }}\n{{- end }}\n",
-		"        - podSelector:\n            matchLabels:\n              zz-key: \"zz-value\"\n",
+		"        - podSelector:\n            matchLabels:\n              \"zz-key\": \"zz-value\"\n",
 		"        - podSelector:{{- if .Values.upstream.podLabels }}\n            matchLabels: {{- toYaml .Values.upstream.podLabels | nindent 14 }}\n{{- else }} {}\n{{- end }}\n",
 		a.Upstream.URL, value("upstream.url"), markTarget, value("upstream.port"), "/zz-path-zz", value("upstream.path"), "zz-protocol-zz", value("upstream.protocol"),
 		`"zz-image-zz:zz"`, `{{ include "gateway.image" . | quote }}`,

@@ -42,10 +42,11 @@ func (v *view) Ref() string {
 
 // Images of others, by tag for people and by digest for machines.
 const (
-	buildImage = "docker.io/library/golang:1.26.8-bookworm@sha256:dc9ad6c05acc7a88e5b71bde60a5fe3bd4b9f0db209011711b464107438a8107"
-	frontend   = "docker.io/docker/dockerfile:1.7@sha256:a57df69d0ea827fb7266491f2813635de6f17269be881f696fbfdf2d83dda33e"
-	grype      = "docker.io/anchore/grype:v0.120.1@sha256:e4a44ef45d285b829ce6efe2642980329661bd2d18eab5fc539138d4adaebbbe"
-	buildkit   = "docker.io/moby/buildkit:v0.23.2-rootless@sha256:cab936745de5d673465948f1e93ff4d6e372bbe33f218afd3314eba45a6f85a9"
+	buildImage   = "docker.io/library/golang:1.26.8-bookworm@sha256:dc9ad6c05acc7a88e5b71bde60a5fe3bd4b9f0db209011711b464107438a8107"
+	frontend     = "docker.io/docker/dockerfile:1.7@sha256:a57df69d0ea827fb7266491f2813635de6f17269be881f696fbfdf2d83dda33e"
+	grype        = "docker.io/anchore/grype:v0.120.1@sha256:e4a44ef45d285b829ce6efe2642980329661bd2d18eab5fc539138d4adaebbbe"
+	buildkitRoot = "docker.io/moby/buildkit:v0.23.2@sha256:ddd1ca44b21eda906e81ab14a3d467fa6c39cd73b9a39df1196210edcb8db59e"
+	buildkit     = "docker.io/moby/buildkit:v0.23.2-rootless@sha256:cab936745de5d673465948f1e93ff4d6e372bbe33f218afd3314eba45a6f85a9"
 )
 
 // BuildImage is the image that the program is built in.
@@ -64,6 +65,9 @@ func (*view) Frontend() string { return frontend }
 
 // Grype is the scanner of images.
 func (*view) Grype() string { return grype }
+
+// BuildkitRoot builds images inside of Docker.
+func (*view) BuildkitRoot() string { return buildkitRoot }
 
 // Buildkit builds images where there is no Docker.
 func (*view) Buildkit() string { return buildkit }

@@ -44,6 +44,10 @@ func TestForms(t *testing.T) {
 		{"[image]\nsource = \"https://github.com/a/b\"", "answers.toml:2: image.source: "},
 		{"[image]\nbuild = \"docker.io/library/golang:1.26\"", "answers.toml:2: image.build: "},
 		{"[contacts]\non_call = \"a|b\"", "answers.toml:2: contacts.on_call: "},
+		{"name = \"on\"", "answers.toml:1: name: "},
+		{"name = \"0x1\"", "answers.toml:1: name: "},
+		{"[kubernetes]\nnamespace = \"null\"", "answers.toml:2: kubernetes.namespace: "},
+		{"[kubernetes]\nstorage_class = \"1e3\"", "answers.toml:2: kubernetes.storage_class: "},
 		{"profile = \"lax\"", "answers.toml:1: profile: "},
 		{"nmae = \"x\"", "unknown key"},
 	} {

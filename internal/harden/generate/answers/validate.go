@@ -8,11 +8,14 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
+
+	"go.yaml.in/yaml/v4"
 )
 
 // The forms of answers. Nothing that any of the written formats gives a meaning
 // gets through: no quote, no space, no line break.
 var (
+	name     = regexp.MustCompile(`^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$`)                                           // RFC 1035, with room for what is put behind it
 	label    = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)                                        // RFC 1123
 	domain   = regexp.MustCompile(`^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`) // RFC 1123
 	mailbox  = regexp.MustCompile(`^[A-Za-z0-9._+-]{1,64}@([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$`)  // a plain one of RFC 5321
@@ -31,8 +34,11 @@ var (
 func (a Answers) Validate() error {
 	var errs []error
 	form := func(key, value string, re *regexp.Regexp, want string) {
-		if !re.MatchString(value) || len(value) > 253 {
+		switch {
+		case !re.MatchString(value) || len(value) > 253:
 			errs = append(errs, fmt.Errorf("%s: %q: want %s", key, value, want))
+		case key != "image.tag" && key != "environment" && notText(value): // those two stand in quotes everywhere
+			errs = append(errs, fmt.Errorf("%s: %q: YAML takes this for something other than a text: want another", key, value))
 		}
 	}
 	optional := func(key, value string, re *regexp.Regexp, want string) {
@@ -46,7 +52,7 @@ func (a Answers) Validate() error {
 		}
 	}
 	const aLabel = "small letters, digits and dashes, at most 63"
-	form("name", a.Name, label, aLabel)
+	form("name", a.Name, name, "a small letter first, then letters, digits and dashes, at most 40")
 	form("domain", a.Domain, domain, `a host name such as "mcp.example.com"`)
 	form("email", a.Email, mailbox, `an address such as "ops@example.com"`)
 	form("environment", a.Environment, word, "letters, digits, dots, dashes or underscores, at most 64")
@@ -83,6 +89,21 @@ func (a Answers) Validate() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// notText reports whether a reader of YAML, old or new, takes a bare word for a
+// number, a date, a truth value or nothing.
+func notText(s string) bool {
+	switch strings.ToLower(s) {
+	case "y", "n", "yes", "no", "on", "off":
+		return true
+	}
+	var v any
+	if err := yaml.Unmarshal([]byte(s), &v); err != nil {
+		return true
+	}
+	text, ok := v.(string)
+	return !ok || text != s || strings.Trim(s, "0123456789_.-+:eExXoO") == ""
 }
 
 func (u Upstream) validate() error {
