@@ -37,7 +37,10 @@ that "portcullis generate answers" writes. "portcullis check" finds nothing in t
 
 Files that are there as they were written before are replaced; those that
 somebody edited are left alone unless --force is given. --diff shows what would
-change and writes nothing.`
+change and writes nothing.
+
+On a terminal, and if nothing was answered, three questions are asked. Nothing is
+asked without one.`
 	cmd.Example = `  portcullis generate answers > answers.toml
   portcullis generate all --answers answers.toml --out deploy
   portcullis generate kubernetes --domain mcp.example.com --diff
@@ -72,6 +75,9 @@ func (c *verbs) kind(name, title string, kinds []string) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			a, err := c.answers(cmd.Flags())
 			if err != nil {
+				return err
+			}
+			if a, err = c.ask(a, cmd.Flags()); err != nil {
 				return err
 			}
 			made, err := generate.Render(a, kinds...)
@@ -120,7 +126,20 @@ func (c *verbs) answers(f *pflag.FlagSet) (answers.Answers, error) {
 			return a, frame.UsageError{Err: err}
 		}
 	}
-	for name, set := range map[string]func(){
+	for name, set := range c.flags(&a) {
+		if f.Changed(name) {
+			set()
+		}
+	}
+	if err := a.Validate(); err != nil {
+		return a, frame.UsageError{Err: err}
+	}
+	return a, nil
+}
+
+// flags are the flags that answer something, and how each is put into answers.
+func (c *verbs) flags(a *answers.Answers) map[string]func() {
+	return map[string]func(){
 		"name":      func() { a.Name = c.given.Name },
 		"profile":   func() { a.Profile = c.given.Profile },
 		"domain":    func() { a.Domain = c.given.Domain },
@@ -131,15 +150,7 @@ func (c *verbs) answers(f *pflag.FlagSet) (answers.Answers, error) {
 		"upstream":  func() { a.Upstream.URL = c.given.Upstream.URL },
 		"protocol":  func() { a.Upstream.Protocol = c.given.Upstream.Protocol },
 		"namespace": func() { a.Kubernetes.Namespace = c.given.Kubernetes.Namespace },
-	} {
-		if f.Changed(name) {
-			set()
-		}
 	}
-	if err := a.Validate(); err != nil {
-		return a, frame.UsageError{Err: err}
-	}
-	return a, nil
 }
 
 // result is what --output json prints of a file.
