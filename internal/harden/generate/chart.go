@@ -20,6 +20,19 @@ const (
 	markHost   = "zz-upstream-zz"
 )
 
+// upstreamPeer is who the gateway may call in the network policy: an address, pods
+// with a label, or pods of the namespace.
+const upstreamPeer = `{{- if .Values.upstream.cidr }}
+        - ipBlock:
+            cidr: {{ .Values.upstream.cidr }}
+{{- else if .Values.upstream.podLabels }}
+        - podSelector:
+            matchLabels: {{- toYaml .Values.upstream.podLabels | nindent 14 }}
+{{- else }}
+        - podSelector: {}
+{{- end }}
+`
+
 // marks are the answers of the chart, and what they become.
 func marks() (answers.Answers, *strings.Replacer) {
 	a := answers.New()
@@ -35,8 +48,8 @@ func marks() (answers.Answers, *strings.Replacer) {
 	value := func(name string) string { return "{{ .Values." + name + " }}" }
 	return a, strings.NewReplacer(
 		"  storageClassName: zz-class-zz\n", "{{- with .Values.storage.class }}\n  storageClassName: {{ . }}\n{{- end }}\n",
-		"        - podSelector:\n            matchLabels:\n              \"zz-key\": \"zz-value\"\n",
-		"        - podSelector:{{- if .Values.upstream.podLabels }}\n            matchLabels: {{- toYaml .Values.upstream.podLabels | nindent 14 }}\n{{- else }} {}\n{{- end }}\n",
+		"\n        - podSelector:\n            matchLabels:\n              \"zz-key\": \"zz-value\"\n",
+		"\n"+upstreamPeer,
 		a.Upstream.URL, value("upstream.url"), markTarget, value("upstream.port"), "/zz-path-zz", value("upstream.path"), "zz-protocol-zz", value("upstream.protocol"),
 		`"zz-image-zz:zz"`, `{{ include "gateway.image" . | quote }}`,
 		"cpu: 250m", "cpu: "+value("resources.requests.cpu"), "memory: 256Mi", "memory: "+value("resources.requests.memory"),
