@@ -33,7 +33,7 @@ func Command(f *frame.Frame) *cobra.Command {
 	c := &verbs{Frame: f, given: answers.New()}
 	cmd := frame.Group("generate", "Write hardened deployment files")
 	cmd.Long = `Write the files of a hardened deployment from one set of answers: flags, or a file
-that "portcullis generate answers" writes. "portcullis check" finds nothing in them.
+that "portcullis generate answers" prints. They pass "portcullis check".
 
 Files that are there as they were written before are replaced; those that
 somebody edited are left alone unless --force is given. --diff shows what would
