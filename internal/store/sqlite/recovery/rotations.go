@@ -1,4 +1,4 @@
-package sqlite
+package recovery
 
 import (
 	"context"
@@ -10,35 +10,32 @@ import (
 )
 
 // Rotations implements rotateall.Store.
-type Rotations struct{ db *DB }
+type Rotations struct{ DB }
 
 var _ rotateall.Store = (*Rotations)(nil)
-
-// Rotations returns the store of rotations of everything.
-func (db *DB) Rotations() *Rotations { return &Rotations{db: db} }
 
 // keepRotations is how long a run is remembered: its history is in the audit log.
 const keepRotations = 365 * 24 * time.Hour
 
 // AddRun implements rotateall.Store.
 func (s *Rotations) AddRun(ctx context.Context, r rotateall.Run) error {
-	err := s.db.inTx(ctx, func(tx *sql.Tx) error {
+	err := s.InTx(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, "DELETE FROM rotation_runs WHERE ended_at > 0 AND ended_at < ?", micros(r.Created.Add(-keepRotations))); err != nil {
-			return explain(err)
+			return s.Explain(err)
 		}
 		if _, err := tx.ExecContext(ctx, "INSERT INTO rotation_runs (id, plan, state, overlap, made_by, reason, incident, created_at, ended_at) VALUES (?,?,?,?,?,?,?,?,?)",
 			r.ID, r.Plan, string(r.State), r.Overlap.Microseconds(), r.By, r.Reason, r.Incident, micros(r.Created), micros(r.Ended)); err != nil {
-			return explain(err)
+			return s.Explain(err)
 		}
 		for n, i := range r.Items {
 			if _, err := tx.ExecContext(ctx, "INSERT INTO rotation_items (run, n, kind, name, base, state, result, detail) VALUES (?,?,?,?,?,?,?,?)",
 				r.ID, n, i.Kind, i.Name, i.Base, string(i.State), i.Result, i.Detail); err != nil {
-				return explain(err)
+				return s.Explain(err)
 			}
 		}
 		return nil
 	})
-	if taken(err) {
+	if s.Taken(err) {
 		return rotateall.ErrBusy
 	}
 	return err
@@ -52,16 +49,16 @@ func (s *Rotations) SaveItem(ctx context.Context, run string, n int, i rotateall
 // SaveRun implements rotateall.Store.
 func (s *Rotations) SaveRun(ctx context.Context, r rotateall.Run) error {
 	err := s.update(ctx, "UPDATE rotation_runs SET state = ?, ended_at = ? WHERE id = ?", string(r.State), micros(r.Ended), r.ID)
-	if taken(err) {
+	if s.Taken(err) {
 		return rotateall.ErrBusy
 	}
 	return err
 }
 
 func (s *Rotations) update(ctx context.Context, query string, args ...any) error {
-	res, err := s.db.writer.ExecContext(ctx, query, args...)
+	res, err := s.Writer.ExecContext(ctx, query, args...)
 	if err != nil {
-		return explain(err)
+		return s.Explain(err)
 	}
 	if n, err := res.RowsAffected(); err != nil || n == 0 {
 		return errors.Join(rotateall.ErrNotFound, err)
@@ -85,28 +82,28 @@ func (s *Rotations) RunningRun(ctx context.Context) (rotateall.Run, error) {
 func (s *Rotations) one(ctx context.Context, which string, args ...any) (r rotateall.Run, err error) {
 	var overlap, created, ended int64
 	var state string
-	err = s.db.reader.QueryRowContext(ctx, "SELECT id, plan, state, overlap, made_by, reason, incident, created_at, ended_at FROM rotation_runs "+which, args...). //nolint:gosec // which is one of the texts above
+	err = s.Reader.QueryRowContext(ctx, "SELECT id, plan, state, overlap, made_by, reason, incident, created_at, ended_at FROM rotation_runs "+which, args...). //nolint:gosec // which is one of the texts above
 																					Scan(&r.ID, &r.Plan, &state, &overlap, &r.By, &r.Reason, &r.Incident, &created, &ended)
 	if errors.Is(err, sql.ErrNoRows) {
 		return r, rotateall.ErrNotFound
 	}
 	if err != nil {
-		return r, explain(err)
+		return r, s.Explain(err)
 	}
 	r.State, r.Overlap, r.Created, r.Ended = rotateall.State(state), time.Duration(overlap)*time.Microsecond, fromMicros(created), fromMicros(ended)
-	rows, err := s.db.reader.QueryContext(ctx, "SELECT kind, name, base, state, result, detail FROM rotation_items WHERE run = ? ORDER BY n", r.ID)
+	rows, err := s.Reader.QueryContext(ctx, "SELECT kind, name, base, state, result, detail FROM rotation_items WHERE run = ? ORDER BY n", r.ID)
 	if err != nil {
-		return r, explain(err)
+		return r, s.Explain(err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	r.Items = []rotateall.Item{}
 	for rows.Next() {
 		var i rotateall.Item
 		if err := rows.Scan(&i.Kind, &i.Name, &i.Base, &state, &i.Result, &i.Detail); err != nil {
-			return r, explain(err)
+			return r, s.Explain(err)
 		}
 		i.State = rotateall.State(state)
 		r.Items = append(r.Items, i)
 	}
-	return r, explain(rows.Err())
+	return r, s.Explain(rows.Err())
 }

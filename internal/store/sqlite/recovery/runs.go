@@ -1,4 +1,4 @@
-package sqlite
+package recovery
 
 import (
 	"context"
@@ -11,12 +11,9 @@ import (
 )
 
 // Runs implements playbook.Store.
-type Runs struct{ db *DB }
+type Runs struct{ DB }
 
 var _ playbook.Store = (*Runs)(nil)
-
-// Runs returns the store of runs of playbooks. None is ever removed.
-func (db *DB) Runs() *Runs { return &Runs{db: db} }
 
 const runColumns = "id, incident, playbook, state, force, auto, started_by, started_at, ended_at, steps"
 
@@ -26,9 +23,9 @@ func (s *Runs) SaveRun(ctx context.Context, r playbook.Run) error {
 	if err != nil {
 		return fmt.Errorf("writing the steps of a run: %w", err)
 	}
-	_, err = s.db.writer.ExecContext(ctx, "INSERT OR REPLACE INTO playbook_runs ("+runColumns+") VALUES (?,?,?,?,?,?,?,?,?,?)",
+	_, err = s.Writer.ExecContext(ctx, "INSERT OR REPLACE INTO playbook_runs ("+runColumns+") VALUES (?,?,?,?,?,?,?,?,?,?)",
 		r.ID, r.Incident, r.Playbook, string(r.State), r.Force, r.Auto, r.By, micros(r.StartedAt), micros(r.EndedAt), string(steps))
-	return explain(err)
+	return s.Explain(err)
 }
 
 // Run implements playbook.Store.
@@ -58,14 +55,14 @@ func (s *Runs) RunningRuns(ctx context.Context) ([]playbook.Run, error) {
 
 // AutoRuns implements playbook.Store.
 func (s *Runs) AutoRuns(ctx context.Context, since time.Time) (n int, err error) {
-	err = s.db.reader.QueryRowContext(ctx, "SELECT count(*) FROM playbook_runs WHERE auto = 1 AND started_at > ?", micros(since)).Scan(&n)
-	return n, explain(err)
+	err = s.Reader.QueryRowContext(ctx, "SELECT count(*) FROM playbook_runs WHERE auto = 1 AND started_at > ?", micros(since)).Scan(&n)
+	return n, s.Explain(err)
 }
 
 func (s *Runs) list(ctx context.Context, query string, args ...any) (out []playbook.Run, err error) {
-	rows, err := s.db.reader.QueryContext(ctx, query, args...)
+	rows, err := s.Reader.QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, explain(err)
+		return nil, s.Explain(err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
@@ -73,7 +70,7 @@ func (s *Runs) list(ctx context.Context, query string, args ...any) (out []playb
 		var started, ended int64
 		var state, steps string
 		if err := rows.Scan(&r.ID, &r.Incident, &r.Playbook, &state, &r.Force, &r.Auto, &r.By, &started, &ended, &steps); err != nil {
-			return nil, explain(err)
+			return nil, s.Explain(err)
 		}
 		if err := json.Unmarshal([]byte(steps), &r.Steps); err != nil {
 			return nil, fmt.Errorf("reading the steps of run %q: %w", r.ID, err)
@@ -81,5 +78,5 @@ func (s *Runs) list(ctx context.Context, query string, args ...any) (out []playb
 		r.State, r.StartedAt, r.EndedAt = playbook.State(state), fromMicros(started), fromMicros(ended)
 		out = append(out, r)
 	}
-	return out, explain(rows.Err())
+	return out, s.Explain(rows.Err())
 }
