@@ -19,6 +19,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/app/incidents"
 	"github.com/portcullis-dev/portcullis/internal/app/keyrotation"
 	"github.com/portcullis-dev/portcullis/internal/app/part"
+	"github.com/portcullis-dev/portcullis/internal/app/push"
 	"github.com/portcullis-dev/portcullis/internal/app/respond"
 	"github.com/portcullis-dev/portcullis/internal/app/retention"
 	"github.com/portcullis-dev/portcullis/internal/app/revoke"
@@ -27,6 +28,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/app/telemetry"
 	"github.com/portcullis-dev/portcullis/internal/app/transparency"
 	"github.com/portcullis-dev/portcullis/internal/config"
+	delivery "github.com/portcullis-dev/portcullis/internal/upstream/push"
 )
 
 // constructors make the parts, in the order in which they hear of a
@@ -43,6 +45,7 @@ func constructors() []func(part.Env) (part.Part, error) {
 		telemetry.New,
 		keyrotation.New,
 		alerts.New,
+		push.New,
 		consents.New,
 		compliance.New,
 		evidence.New,
@@ -77,6 +80,16 @@ func (ps parts) risk() func(principal string, addr netip.Addr) int {
 	for _, p := range ps {
 		if k, ok := p.(part.Knowledge); ok {
 			return k.Risk
+		}
+	}
+	return nil
+}
+
+// notifications is where callers register for notifications.
+func (ps parts) notifications() *delivery.Book {
+	for _, p := range ps {
+		if n, ok := p.(part.Notifying); ok {
+			return n.Notifications()
 		}
 	}
 	return nil

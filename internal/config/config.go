@@ -105,6 +105,9 @@ func (c *Config) Masked() string { return c.view().TOML() }
 // MaskedJSON returns what Masked returns, as JSON.
 func (c *Config) MaskedJSON() ([]byte, error) { return c.view().JSON() }
 
+// PlainSecrets returns the settings whose secret stands in the file itself.
+func (c *Config) PlainSecrets() []string { return c.view().PlainSecrets() }
+
 const intro = `Portcullis configuration.
 
 Every key stands below with its default. Remove the # in front of a key to change it; there is no space between them. An unknown key is an error. ${NAME} in a text is replaced by an environment variable, ${NAME:-fallback} gives a value for when it is unset or empty, and $${ is a plain ${. Durations are "30s", "5m", "12h", "90d" or "1y"; sizes are numbers of bytes, "64KiB" or "1MiB".`

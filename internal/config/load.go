@@ -32,6 +32,9 @@ type Source struct {
 // table around it.
 func (s *Source) Line(path string) int { return s.origin.Line(path) }
 
+// Has reports whether a setting stands in the file.
+func (s *Source) Has(path string) bool { return s.origin.Has(path) }
+
 // Errors is every mistake of a file, one line each.
 type Errors = tomlstrict.Errors
 
@@ -140,7 +143,7 @@ func Parse(name string, data []byte, getenv func(string) (string, bool)) (*Confi
 	cfg.templates = origin.Templates()
 	source := &Source{Path: name, origin: origin, digest: sha256.Sum256(data)}
 	source.Warnings = cfg.warnings(name, origin)
-	for _, path := range cfg.view().PlainSecrets() {
+	for _, path := range cfg.PlainSecrets() {
 		source.Warnings = append(source.Warnings,
 			fmt.Sprintf("%s:%d: %s: a secret stands in the file: name an environment variable, as in \"${NAME}\"", name, origin.Line(path), path))
 	}

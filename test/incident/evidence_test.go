@@ -110,10 +110,10 @@ func TestEvidenceForSomebody(t *testing.T) {
 	if err := os.WriteFile(file("id"), []byte(id.String()+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	vkey := strings.TrimSpace(verb(t, g, 0, "audit", "checkpoint", "--show-key"))
 	verb(t, g, 2, "incident", "evidence", "--age-recipient", "age1nobody", "--out", file("none"))
 	verb(t, g, 0, "incident", "evidence", "--out", file("sealed"), "--age-recipient", id.Recipient().String())
 	verb(t, g, 0, "incident", "evidence", "--out", file("open"), "--open-personal", "--age-recipient", id.Recipient().String())
+	vkey := strings.TrimSpace(verb(t, g, 0, "audit", "checkpoint", "--show-key"))
 	if _, err := os.Stat(file("none")); err == nil {
 		t.Error("an archive for a recipient that is none")
 	}

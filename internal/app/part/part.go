@@ -37,6 +37,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/store/datadir"
 	"github.com/portcullis-dev/portcullis/internal/store/sqlite"
 	"github.com/portcullis-dev/portcullis/internal/upstream/inject"
+	"github.com/portcullis-dev/portcullis/internal/upstream/push"
 )
 
 // Env is what parts are made of.
@@ -57,7 +58,8 @@ type Env struct {
 	Pins      *toolpin.Book
 	Known     Knowledge // of callers
 	Services  Services
-	Process   admin.Process // answers from the first Next on
+	Process   admin.Process    // answers from the first Next on
+	Gateway   *gateway.Gateway // of the public listener; refuses until a table is in force
 	Response  *Response
 }
 
@@ -147,6 +149,9 @@ type Publishing interface {
 	// Endpoints are those under a configuration that Next has made ready.
 	Endpoints(cfg *config.Config) []gateway.Endpoint
 }
+
+// Notifying is a part that keeps what callers registered for notifications.
+type Notifying interface{ Notifications() *push.Book }
 
 // Guarding is a part that guards of personal data read.
 type Guarding interface {

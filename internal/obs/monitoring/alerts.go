@@ -61,6 +61,8 @@ var alerts = [...]Alert{
 		"Channel {{ $labels.channel }} of {{ $labels.instance }} does not take alerts", "People are not woken by it: `portcullis alert channels` has the last error, `portcullis alert test` tries it."},
 	{"PortcullisSinkRefused", "warning", "0m", `sum by (job, instance, sink) (increase(portcullis_sink_dead_total[15m])) > 0`,
 		"The server of sink {{ $labels.sink }} refuses events", "They are in its dead letters, with the reason: `portcullis audit sinks`."},
+	{"PortcullisPushDead", "warning", "0m", `sum by (job, instance) (increase(portcullis_push_dead_total[15m])) > 0`,
+		"{{ $value | humanize }} notifications of agents could not be delivered at {{ $labels.instance }}", "Their targets refuse, are away or may not be sent to: 'portcullis push dead' says which and why, 'portcullis push replay' sends them again."},
 	{"PortcullisCheckpointBehind", "warning", "10m", `max by (job, instance) (portcullis_audit_log_lag_seconds) > 300`,
 		"No checkpoint covers the last {{ $value | humanizeDuration }} of the audit log of {{ $labels.instance }}", "Until one does, the newest records could be cut off without a trace."},
 	{"PortcullisRetentionFails", "warning", "15m", `sum by (job, instance, operation) (increase(portcullis_audit_retention_errors_total[1h])) > 0`,

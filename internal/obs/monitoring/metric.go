@@ -81,6 +81,10 @@ var metrics = [...]Metric{
 	{upstreams, "portcullis_bridge_children", Gauge, "", "Child processes of the stdio bridge that run now.", []Label{route}},
 	{upstreams, "portcullis_bridge_starts_total", Counter, "", "Child processes that the stdio bridge started.", []Label{route}},
 	{upstreams, "portcullis_bridge_exits_total", Counter, "", "Child processes that ended, by result: ok, error.", []Label{route, {"result", "`ok`, `error`"}}},
+	{upstreams, "portcullis_push_delivered_total", Counter, "", "Notifications of agents that were delivered.", nil},
+	{upstreams, "portcullis_push_retried_total", Counter, "", "Failed attempts to deliver a notification that is tried again.", nil},
+	{upstreams, "portcullis_push_dead_total", Counter, "", "Notifications that became dead letters.", nil},
+	{upstreams, "portcullis_push_delivery_seconds", Histogram, "seconds", "Duration of successful deliveries of notifications.", nil},
 
 	{audit, "portcullis_journal_records_total", Counter, "", "Audit records written.", nil},
 	{audit, "portcullis_journal_bytes_total", Counter, "bytes", "Bytes of audit records written.", nil},

@@ -63,6 +63,12 @@ var rows = [...]row{
 			{"{{route}} children", `sum by (route) (portcullis_bridge_children{` + byRoute + `})`},
 			{"{{route}} crashes", `sum by (route) (increase(portcullis_bridge_exits_total{result="error", ` + byRoute + `}[$__rate_interval]))`},
 			{"{{route}} starts", `sum by (route) (increase(portcullis_bridge_starts_total{` + byRoute + `}[$__rate_interval]))`}}},
+		{"Notifications of agents", "Delivered, tried again, given up.", "timeseries", "cps", 8, []query{
+			{"delivered", `sum(rate(portcullis_push_delivered_total{` + byJob + `}[$__rate_interval]))`},
+			{"tried again", `sum(rate(portcullis_push_retried_total{` + byJob + `}[$__rate_interval]))`},
+			{"dead", `sum(rate(portcullis_push_dead_total{` + byJob + `}[$__rate_interval]))`}}},
+		{"Time of a delivery, 95 of 100", "", "timeseries", "s", 8, []query{
+			{"", `histogram_quantile(0.95, sum by (le) (rate(portcullis_push_delivery_seconds_bucket{` + byJob + `}[$__rate_interval])))`}}},
 	}},
 	{"Audit", []panel{
 		{"Audit records", "", "timeseries", "cps", 8, []query{{"records", `sum(rate(portcullis_journal_records_total{` + byJob + `}[$__rate_interval]))`}}},

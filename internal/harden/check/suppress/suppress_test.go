@@ -1,0 +1,117 @@
+package suppress
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/ruletest"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/tree"
+)
+
+func now() time.Time { return time.Date(2026, 6, 30, 12, 0, 0, 0, time.UTC) }
+
+// load begins a run in which one rule of one file was found.
+func load(_ context.Context, t *tree.Tree, p string) (*State, error) {
+	data, err := t.Read(p)
+	if err != nil {
+		return nil, err
+	}
+	f, err := Parse(p, data, now())
+	if err != nil {
+		return nil, err
+	}
+	s := f.Begin(now())
+	s.Decide("config-sinks-missing", "deploy/portcullis.toml")
+	return s, nil
+}
+
+func TestRules(t *testing.T) {
+	ruletest.Run(t, ruletest.Family[*State]{Kind: rule.Suppressions, Rules: Rules(), Load: load})
+}
+
+const good = "[[suppress]]\nrule = \"config-*\"\npath = \"deploy/**\"\nreason = \"events are shipped by the host\"\nowner = \"ops\"\nexpires = \"2026-06-30\"\n"
+
+func TestDecide(t *testing.T) {
+	f, err := Parse("f", []byte(good), now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		id, place string
+		at        time.Time
+		want      bool
+	}{
+		{"config-auth-none", "deploy/a/portcullis.toml", now(), true},
+		{"config-auth-none", "deploy/portcullis.toml", now().Add(11 * time.Hour), true},
+		{"config-auth-none", "deploy/portcullis.toml", now().Add(12 * time.Hour), false},
+		{"config-auth-none", "portcullis.toml", now(), false},
+		{"host-root", "deploy/portcullis.toml", now(), false},
+	} {
+		if got := f.Begin(c.at).Decide(c.id, c.place) != nil; got != c.want {
+			t.Errorf("%s %s at %s: %v", c.id, c.place, c.at, got)
+		}
+	}
+}
+
+func TestPatterns(t *testing.T) {
+	for _, c := range []struct {
+		pattern, path string
+		want          bool
+	}{
+		{"a/b.toml", "a/b.toml", true},
+		{"a/*.toml", "a/b.toml", true},
+		{"a/*.toml", "a/c/b.toml", false},
+		{"**/testdata/**", "a/b/testdata/x/y", true},
+		{"**/testdata", "testdata/x", true},
+		{"./a", "a/b", true},
+		{"a", "ab", false},
+		{"a/**", "a", true},
+		{"*", "a", true},
+	} {
+		if got := matches(c.pattern, c.path); got != c.want {
+			t.Errorf("%s %s: %v", c.pattern, c.path, got)
+		}
+	}
+}
+
+func TestMistakes(t *testing.T) {
+	for text, want := range map[string]string{
+		strings.Replace(good, "reason = \"events are shipped by the host\"\n", "", 1): "f:1: suppress[0]",
+		strings.Replace(good, "events are shipped by the host", "because", 1):         "f:4: suppress[0].reason: say why",
+		strings.Replace(good, "2026-06-30", "soon", 1):                                "f:6: suppress[0].expires: \"soon\": want a day",
+		strings.Replace(good, "2026-06-30", "2028-01-01", 1):                          "want a day within a year",
+		strings.Replace(good, "config-*", "*", 1):                                     "want the id of a rule",
+		strings.Replace(good, "deploy/**", "[", 1):                                    "is no pattern",
+		strings.Replace(good, "owner", "woner", 1):                                    "woner",
+		"[[exclude]]\npath = \"a\"\n":                                                 "f:1: exclude[0]",
+		"[[exclude]]\npath = \"a\"\nreason = \"no\"\n":                                "say why",
+	} {
+		f, err := Parse("f", []byte(text), now())
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %+v, %v, want %q", text, f, err, want)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(good), "deploy/portcullis.toml")
+	f.Add([]byte("[[exclude]]\npath = \"**/x/**\"\nreason = \"samples that are wrong\"\n"), "a/x/b")
+	f.Fuzz(func(t *testing.T, data []byte, place string) {
+		decisions, err := Parse("f", data, now())
+		if err != nil {
+			return
+		}
+		for _, d := range decisions.Suppress {
+			if strings.TrimSpace(d.Reason) == "" || d.Expires == "" {
+				t.Errorf("a decision without reason or end is taken: %+v", d)
+			}
+		}
+		// One whose end has long passed hides nothing, whatever its pattern.
+		if d := decisions.Begin(now().AddDate(3, 0, 0)).Decide("config-auth-none", place); d != nil {
+			t.Errorf("%+v still holds", d)
+		}
+	})
+}
