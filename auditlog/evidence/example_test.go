@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"go/parser"
 	"go/token"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -42,25 +43,27 @@ func ExampleVerify() {
 func TestImports(t *testing.T) {
 	const module = "github.com/portcullis-dev/portcullis/"
 	for _, dir := range []string{".", "../bundle", ".."} {
-		pkgs, err := parser.ParseDir(token.NewFileSet(), dir, nil, parser.ImportsOnly) //nolint:staticcheck // no build tags here
+		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		seen := 0
-		for _, p := range pkgs {
-			for name, f := range p.Files {
-				if strings.HasSuffix(name, "_test.go") && !strings.HasSuffix(name, "example_test.go") {
-					continue
+		for _, name := range files {
+			if strings.HasSuffix(name, "_test.go") && !strings.HasSuffix(name, "example_test.go") {
+				continue
+			}
+			seen++
+			f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, i := range f.Imports {
+				path, err := strconv.Unquote(i.Path.Value)
+				if err != nil {
+					t.Fatal(err)
 				}
-				seen++
-				for _, i := range f.Imports {
-					path, err := strconv.Unquote(i.Path.Value)
-					if err != nil {
-						t.Fatal(err)
-					}
-					if rest, ours := strings.CutPrefix(path, module); ours && rest != "auditlog" && !strings.HasPrefix(rest, "auditlog/") {
-						t.Errorf("%s imports %s", name, path)
-					}
+				if rest, ours := strings.CutPrefix(path, module); ours && rest != "auditlog" && !strings.HasPrefix(rest, "auditlog/") {
+					t.Errorf("%s imports %s", name, path)
 				}
 			}
 		}
