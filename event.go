@@ -112,6 +112,10 @@ const (
 	EventBackupCreated  EventType = "BACKUP_CREATED"  // pending: the root key is about to be copied
 	EventBackupVerified EventType = "BACKUP_VERIFIED" // a drill restored a backup into a scratch folder
 	EventBackupRestored EventType = "BACKUP_RESTORED" // what was written after the backup is lost
+	EventDutyDue        EventType = "DUTY_DUE"        // people have something to do that comes back
+	EventDutyOverdue    EventType = "DUTY_OVERDUE"    // they have not done it
+	EventDutySigned     EventType = "DUTY_SIGNED"     // somebody says that it is done
+
 	EventGatewayStarted EventType = "GATEWAY_STARTED"
 	EventGatewayStopped EventType = "GATEWAY_STOPPED"
 )

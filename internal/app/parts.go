@@ -14,6 +14,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/app/compliance"
 	"github.com/portcullis-dev/portcullis/internal/app/consents"
 	"github.com/portcullis-dev/portcullis/internal/app/detection"
+	"github.com/portcullis-dev/portcullis/internal/app/duties"
 	"github.com/portcullis-dev/portcullis/internal/app/evidence"
 	"github.com/portcullis-dev/portcullis/internal/app/incidents"
 	"github.com/portcullis-dev/portcullis/internal/app/keyrotation"
@@ -53,6 +54,7 @@ func constructors() []func(part.Env) (part.Part, error) {
 		rotateall.New,
 		backup.New,
 		rights.New, // last: it asks the others what they hold about persons
+		duties.New,
 	}
 }
 
@@ -130,6 +132,16 @@ func (ps parts) failing(ctx context.Context) []string {
 	for _, p := range ps {
 		if r, ok := p.(part.Readiness); ok {
 			out = append(out, r.Failing(ctx)...)
+		}
+	}
+	return out
+}
+
+func (ps parts) overdue() []string {
+	var out []string
+	for _, p := range ps {
+		if r, ok := p.(part.Reminding); ok {
+			out = append(out, r.Overdue()...)
 		}
 	}
 	return out

@@ -47,7 +47,7 @@ func Default() *Config {
 
 // prototypes are the defaults of sections that a file may repeat.
 func prototypes() []any {
-	return []any{DefaultRoute(), DefaultPattern(), DefaultContentRule(), DefaultSchemaFile(), identity.DefaultMTLSRule(), secrets.DefaultCredential(), secrets.DefaultToolCredential(), secrets.DefaultRotationEntry(), audit.DefaultSink(), incident.DefaultResponse(), privacy.DefaultPurpose(), privacy.DefaultErasureHook(), incident.DefaultContact(), incident.DefaultHook(), detect.DefaultAlertChannel(), detect.DefaultAlertRoute()}
+	return []any{DefaultRoute(), DefaultPattern(), DefaultContentRule(), DefaultSchemaFile(), identity.DefaultMTLSRule(), secrets.DefaultCredential(), secrets.DefaultToolCredential(), secrets.DefaultRotationEntry(), audit.DefaultSink(), incident.DefaultResponse(), privacy.DefaultPurpose(), privacy.DefaultErasureHook(), incident.DefaultContact(), incident.DefaultHook(), incident.DefaultDuty(), detect.DefaultAlertChannel(), detect.DefaultAlertRoute()}
 }
 
 // reserved are keys that the contract names and this version does not honour.

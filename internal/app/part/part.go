@@ -136,6 +136,13 @@ type Readiness interface {
 	Failing(ctx context.Context) []string
 }
 
+// Reminding is a part that knows what people have left undone. It does not keep
+// the gateway from being ready, unless the part fails as well.
+type Reminding interface {
+	// Overdue names what is, for everybody who may ask whether the gateway is ready.
+	Overdue() []string
+}
+
 // Finishing is a part that has something left to do behind the last record of
 // the process.
 type Finishing interface {

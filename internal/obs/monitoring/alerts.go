@@ -77,6 +77,8 @@ var alerts = [...]Alert{
 		"{{ $value }} callers read health information in an emergency at {{ $labels.instance }}", "`portcullis privacy break-glass list` shows who, until when and why; `portcullis privacy break-glass revoke` ends it."},
 	{"PortcullisGraveIncident", "critical", "0m", `max by (job, instance, severity) (portcullis_incidents_open_by_severity{severity=~"P1|P2"}) > 0`,
 		"{{ $value }} incidents of severity {{ $labels.severity }} are open at {{ $labels.instance }}", "`portcullis incident list` shows them; the runbook is docs/incidents.md."},
+	{"PortcullisDutyOverdue", "warning", "1h", `max by (job, instance, duty) (portcullis_duty_overdue) > 0`,
+		"Duty {{ $labels.duty }} of {{ $labels.instance }} is overdue", "Nobody has done it, or signed it off: `portcullis incident duty show {{ $labels.duty }}`."},
 	{"PortcullisContainments", "info", "0m", `max by (job, instance) (portcullis_containments_active) > 0`,
 		"{{ $value }} callers or tools are held back at {{ $labels.instance }}", "`portcullis incident status` shows whom, until when and why; `portcullis incident release` lets go."},
 	{"PortcullisManyContainments", "critical", "0m", `max by (job, instance) (delta(portcullis_containments_active[10m])) > 10`,

@@ -124,6 +124,8 @@ var metrics = [...]Metric{
 	{detection, "portcullis_risk_subjects", Gauge, "", "Callers and addresses of which something is kept that counts.", nil},
 	{detection, "portcullis_incidents_open", Gauge, "", "Incidents that nobody has closed.", nil},
 	{detection, "portcullis_incidents_open_by_severity", Gauge, "", "Incidents that nobody has closed, by how bad they are.", []Label{{"severity", "`P1`, `P2`, `P3`, `P4`"}}},
+	{detection, "portcullis_duty_due_seconds", Gauge, "seconds", "Time until a duty is due; below zero it is, for so long.", []Label{{"duty", "names of `[[incident.duty]]`"}}},
+	{detection, "portcullis_duty_overdue", Gauge, "", "Whether a duty is overdue by more than its grace: 1 or 0.", []Label{{"duty", "names of `[[incident.duty]]`"}}},
 	{detection, "portcullis_containments_active", Gauge, "", "Containments in force.", nil},
 	{detection, "portcullis_break_glass", Gauge, "", "Break-glass grants in force.", nil},
 	{detection, "portcullis_consents", Gauge, "", "Consents in force.", nil},

@@ -124,6 +124,9 @@ var rows = [...]row{
 		{"Incidents", "Told by anomaly detection, by what was odd first.", "timeseries", "short", 8, []query{
 			{"{{metric}} {{severity}}", `sum by (metric, severity) (increase(portcullis_anomalies_total{` + byJob + `}[$__rate_interval]))`},
 			{"open", `sum(portcullis_detect_open_incidents{` + byJob + `})`}}},
+		{"Duties", "Time until each is due; below zero it is.", "timeseries", "s", 8, []query{
+			{"{{duty}}", `min by (duty) (portcullis_duty_due_seconds{` + byJob + `})`},
+			{"{{duty}} overdue", `max by (duty) (portcullis_duty_overdue{` + byJob + `})`}}},
 		{"Watched", "With a baseline, and forgotten for want of room.", "timeseries", "short", 8, []query{
 			{"{{kind}}", `sum by (kind) (portcullis_detect_subjects{` + byJob + `})`},
 			{"forgotten", `sum(portcullis_detect_evicted_subjects{` + byJob + `})`}}},

@@ -154,5 +154,8 @@ func (db *DB) Runs() *casework.Runs { return casework.NewRuns(db.conn) }
 // Rotations returns the store of rotations of everything.
 func (db *DB) Rotations() *casework.Rotations { return casework.NewRotations(db.conn) }
 
+// Duties returns the store of duties.
+func (db *DB) Duties() *casework.Duties { return casework.NewDuties(db.conn) }
+
 // Containments returns the store of containments.
 func (db *DB) Containments() *casework.Containments { return casework.NewContainments(db.conn) }
