@@ -11,6 +11,7 @@ import (
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/protocol/a2a"
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
+	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
 )
 
 // PurposeHeader and PurposeMeta are where callers say what they read for: a
@@ -253,7 +254,7 @@ func (g *Guard) Inspect(_ context.Context, who portcullis.Principal, m *portcull
 	}
 	answer := m.Shape == portcullis.ShapeResult
 	unknown := !answer || m.Method == "" || task(m.Method) || a2a.Sends(m.Method) && goesOn(m.Request)
-	a := portcullis.Action{Method: m.Method, Target: m.Target, Arguments: argumentsOf(m.Request)}
+	a := portcullis.Action{Method: m.Method, Target: m.Target, Arguments: mcp.ArgumentsOf(m.Request)}
 	v := g.judge(who, a, unknown)
 	if v.refused && answer { // a role that ended meanwhile, or the answer to what is not known
 		return nil, denied("the answer is about what the caller has no role for")
@@ -323,22 +324,6 @@ func rpc(raw []byte) bool {
 		}
 	}
 	return false
-}
-
-// argumentsOf returns params.arguments of a request, nil if there is none.
-func argumentsOf(request []byte) []byte {
-	for it := jsonrpc.Walk(request); it.Next(); {
-		if !it.Name.Is(request, "params") {
-			continue
-		}
-		params := it.Value.Raw(request)
-		for in := jsonrpc.Walk(params); in.Next(); {
-			if in.Name.Is(params, "arguments") {
-				return in.Value.Raw(params)
-			}
-		}
-	}
-	return nil
 }
 
 // goesOn reports whether a message to an agent is about tasks that are there
