@@ -246,15 +246,26 @@ var lists = [...]string{
 	"tools/list", "prompts/list", "resources/list", "resources/templates/list",
 }
 
+type unasked struct{}
+
+// Unasked marks what is sent outside of any call. Nobody names a purpose for it
+// and nothing records a read: no emergency lets it pass.
+func Unasked(ctx context.Context) context.Context {
+	return context.WithValue(ctx, unasked{}, true)
+}
+
 // Inspect implements [portcullis.Inspector]: it takes out of a message to the
 // caller what the caller's roles do not have.
-func (g *Guard) Inspect(_ context.Context, who portcullis.Principal, m *portcullis.Message) (*portcullis.Message, error) {
+func (g *Guard) Inspect(ctx context.Context, who portcullis.Principal, m *portcullis.Message) (*portcullis.Message, error) {
 	if m.Direction != portcullis.ToClient || len(m.Raw) == 0 || slices.Contains(lists[:], m.Method) {
 		return m, nil
 	}
 	answer := m.Shape == portcullis.ShapeResult
 	unknown := !answer || m.Method == "" || task(m.Method) || a2a.Sends(m.Method) && goesOn(m.Request)
 	a := portcullis.Action{Method: m.Method, Target: m.Target, Arguments: mcp.ArgumentsOf(m.Request)}
+	if ctx.Value(unasked{}) != nil {
+		g = &Guard{cfg: g.cfg, marks: g.marks} // without the glass
+	}
 	v := g.judge(who, a, unknown)
 	if v.refused && answer { // a role that ended meanwhile, or the answer to what is not known
 		return nil, denied("the answer is about what the caller has no role for")

@@ -120,3 +120,24 @@ func TestStill(t *testing.T) {
 		t.Errorf("nothing is asked for: %v", err)
 	}
 }
+
+// TestUnasked: what is sent outside of any call is not for an emergency: nothing
+// would record the read.
+func TestUnasked(t *testing.T) {
+	glass, _ := newGlass(t)
+	g := newGuard(t)
+	g.glass = glass
+	if _, err := glass.Grant(t.Context(), viewer.ID, "x", time.Hour, root); err != nil {
+		t.Fatal(err)
+	}
+	m := portcullis.Message{
+		Direction: portcullis.ToClient, Shape: portcullis.ShapeResult, Method: "tools/call",
+		Target: portcullis.Target{Kind: portcullis.TargetTool, Name: "some"}, Raw: []byte(`{"ssn":1}`),
+	}
+	if out, err := g.Inspect(t.Context(), viewer, &m); err != nil || string(out.Raw) != `{"ssn":1}` {
+		t.Errorf("an answer: %v, %v", out, err)
+	}
+	if out, err := g.Inspect(Unasked(t.Context()), viewer, &m); err != nil || string(out.Raw) != `{}` {
+		t.Errorf("a notification: %v, %v", out, err)
+	}
+}
