@@ -92,6 +92,13 @@ const (
 	EventIncidentClosed EventType = "INCIDENT_CLOSED"
 	EventCallContained  EventType = "CONTAINED_CALL_REFUSED" // a caller that is contained called
 
+	EventConsentGranted    EventType = "CONSENT_GRANTED"
+	EventConsentWithdrawn  EventType = "CONSENT_WITHDRAWN"
+	EventDataAccessed      EventType = "DATA_ACCESSED"       // marked data is about to be read
+	EventBreakGlassGranted EventType = "BREAK_GLASS_GRANTED" // somebody may read protected health information in an emergency
+	EventBreakGlassEnded   EventType = "BREAK_GLASS_ENDED"
+	EventReportMade        EventType = "REPORT_MADE" // a report for auditors was collected
+
 	EventGatewayStarted EventType = "GATEWAY_STARTED"
 	EventGatewayStopped EventType = "GATEWAY_STOPPED"
 )

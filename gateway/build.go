@@ -22,6 +22,7 @@ import (
 	"github.com/portcullis-dev/portcullis/gateway/entrance"
 	"github.com/portcullis-dev/portcullis/gateway/headers"
 	"github.com/portcullis-dev/portcullis/gateway/pins"
+	"github.com/portcullis-dev/portcullis/gateway/privacy"
 	"github.com/portcullis-dev/portcullis/gateway/schemas"
 	"github.com/portcullis-dev/portcullis/gateway/tokens"
 	"github.com/portcullis-dev/portcullis/gateway/use"
@@ -67,6 +68,7 @@ type Deps struct {
 	Use      use.Ledgers
 	Agents   a2a.Deps // of routes to agents
 	Contain  contain.Guards
+	Privacy  privacy.Deps
 	Risk     func(principal string, client netip.Addr) int // for policies; nil = nobody is risky
 	Own      []Endpoint                                    // paths that this process answers itself
 	Listen   []string                                      // addresses the listener really has
@@ -209,6 +211,9 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 		edge: guards, authn: b.callers.Of(rc, resource), contain: b.Contain, record: b.Recorder,
 	}
 	rt.pipe.says = callers.Says(rt.pipe.authn, resource)
+	if rt.pipe.privacy, err = privacy.New(b.cfg, rc, b.Privacy); err != nil {
+		return nil, err
+	}
 	speak := b.mcp
 	if rc.SpeaksA2A() {
 		speak = b.a2a
@@ -219,12 +224,13 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	if rt.pipe.use, err = use.New(rc, b.Use, b.Approval); err != nil {
 		return nil, err
 	}
-	rt.pipe.inspect = append(rt.pipe.inspect, rt.pipe.use.Inspect()...) // behind all that rewrites: what is approved is what is sent
-	rt.pipe.review = append(rt.pipe.review, rt.pipe.use.Review()...)
+	rt.pipe.inspect = append(rt.pipe.inspect, rt.pipe.use.Inspect()...)                            // behind all that rewrites: what is approved is what is sent
+	rt.pipe.review = slices.Concat(rt.pipe.review, rt.pipe.privacy.Review(), rt.pipe.use.Review()) // what is left is what is delivered
 	rt.pipe.admit = b.Contain.Throttles()
 	if g := rate.Caller(); g != nil {
 		rt.pipe.admit = append(rt.pipe.admit, g)
 	}
+	rt.pipe.admit = append(rt.pipe.admit, rt.pipe.privacy.Admit()...)
 	if b.Upstream != nil {
 		rt.pipe.forward = b.Upstream(rc.Name)
 	}
@@ -241,7 +247,7 @@ func (b *builder) mcp(rt *route, rc *config.Route, rules *inspect.Engine, _ *Tab
 	if err != nil {
 		return err
 	}
-	authz = append(authz, pinned) // behind the others: only who may use a tool asks about it
+	authz = append(append(authz, pinned), rt.pipe.privacy.Authz()...) // behind the others: only who may use a tool asks about it
 	params := mcp.NewParamHeaders(maxTools, maxParamHeaders)
 	handles := handle.New(b.Handles, rc.Name)
 	rt.speaks, rt.params = dialect.MCP{}, params

@@ -40,7 +40,7 @@ func (p *pipeline) describe() []Phase {
 		{"authn", names(p.authn), "400 401 503"},
 		{"contain", names(p.contain), "401 403 503"},
 		{"decode", []string{p.decode.Name()}, "400 404 405 408 413"},
-		{"admit", names(p.admit), "429"},
+		{"admit", names(p.admit), p.privacy.Refuses("429")},
 		{"authz", names(p.authz), "403"},
 		{"inspect", names(p.inspect), p.use.Refuses("400 403")},
 		{"record", []string{"journal"}, "503"},

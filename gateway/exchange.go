@@ -30,9 +30,10 @@ type exchange struct {
 	action portcullis.Action
 	call   portcullis.Call
 	reply  *portcullis.Reply
-	asked  dialect.Call    // what the dialect knows of the call
-	answer dialect.Reading // the upstream's message under review
-	lease  replies.Lease   // what x.out holds of the budget for large replies
+	asked  dialect.Call      // what the dialect knows of the call
+	notes  []portcullis.Note // of those who admitted the call, written with its intent
+	answer dialect.Reading   // the upstream's message under review
+	lease  replies.Lease     // what x.out holds of the budget for large replies
 
 	body   []byte             // pooled: the caller's bytes, read once
 	out    []byte             // pooled: the reply's bytes

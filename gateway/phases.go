@@ -9,6 +9,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway/access"
+	"github.com/portcullis-dev/portcullis/gateway/privacy"
 	"github.com/portcullis-dev/portcullis/gateway/refusal"
 )
 
@@ -111,10 +112,11 @@ func (p *pipeline) authorize(ctx context.Context, m readMessage) (permittedCall,
 	x.enter("admit")
 	for _, g := range p.admit {
 		x.guard = g.Name()
-		if err := g.CheckCaller(ctx, &x.conn, x.who, x.action); err != nil {
+		if err := privacy.Check(ctx, g, &x.conn, x.who, x.msg, x.action); err != nil {
 			return permittedCall{}, err
 		}
 	}
+	x.notes, x.msg.Notes = x.msg.Notes, nil
 	if err := p.permit(ctx, x, x.action); err != nil {
 		return permittedCall{}, err
 	}
@@ -169,6 +171,10 @@ func (p *pipeline) recordIntent(ctx context.Context, c inspectedCall) (intendedC
 	x := c.exchange
 	x.enter("record")
 	x.guard = "journal"
+	x.msg.Notes = append(x.msg.Notes, x.notes...)
+	if err := x.recordNotes(ctx, x.msg); err != nil {
+		return intendedCall{}, unrecorded(err)
+	}
 	if err := x.recordStart(ctx); err != nil {
 		return intendedCall{}, unrecorded(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/privacy"
 	"github.com/portcullis-dev/portcullis/gateway/refusal"
 	"github.com/portcullis-dev/portcullis/gateway/use"
 )
@@ -22,6 +23,7 @@ type pipeline struct {
 	forward portcullis.Upstream        // the caller's credentials are gone by now
 	review  []portcullis.Inspector     // what the reply carries out, message by message
 	use     *use.Guards                // told of what is sent before it is: what a caller has read, and how much
+	privacy *privacy.Guards            // whether a stream may go on, and what records call what is protected
 	record  portcullis.Recorder        // not recorded, not done
 	own     bool                       // the reply is this process's own: its status is for the caller
 

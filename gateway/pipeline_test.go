@@ -57,6 +57,9 @@ policy_files = "testdata/*.cedar"
 [[access.rules]]
 tools = ["*"]
 needs = "read"
+[[privacy.purpose]]
+name = "research"
+policy_version = "1"
 [[route]]
 name = "full"
 path = "/full"
@@ -68,6 +71,8 @@ allow = ["read_*"]
 deny = ["delete_*"]
 scopes = { "write_*" = ["write"] }
 meta = [{ tool = "read_tool", name = "/name" }]
+phi = ["read_patient"]
+consent = { "read_*" = "research" }
 [route.prompts]
 deny = ["hidden"]
 [route.resources]

@@ -25,7 +25,7 @@ func (x *exchange) describe(t portcullis.EventType, sev portcullis.Severity, out
 			ID: x.who.ID, Method: x.who.Method, KeyID: x.who.KeyID, IP: x.conn.Client, UserAgent: ua,
 		},
 		Route: x.conn.Route, Action: x.action.Method, RequestID: x.conn.RequestID, TraceID: x.trace.ID(),
-		Resource: x.action.Target.String(),
+		Resource: x.pipe.privacy.Named(x.action.Target),
 		Details:  x.event.Details[:0],
 	}
 	return &x.event

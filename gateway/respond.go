@@ -74,7 +74,7 @@ func (g *Gateway) logRefusal(ctx context.Context, x *exchange, e *portcullis.Err
 		slog.Int("status", e.Kind.Status()), slog.String("reason", e.Reason),
 		slog.String("phase", x.phase), slog.String("guard", x.guard),
 		slog.String("route", x.conn.Route), slog.String("principal", x.who.ID),
-		slog.String("action", x.action.Method), slog.String("resource", x.action.Target.String()),
+		slog.String("action", x.action.Method), slog.String("resource", x.pipe.privacy.Named(x.action.Target)),
 		slog.String("ip", x.conn.Client.String()), slog.String("detail", e.Error()))
 }
 

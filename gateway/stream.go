@@ -10,6 +10,7 @@ import (
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway/contain"
 	"github.com/portcullis-dev/portcullis/gateway/dialect"
+	"github.com/portcullis-dev/portcullis/gateway/privacy"
 	"github.com/portcullis-dev/portcullis/gateway/refusal"
 	"github.com/portcullis-dev/portcullis/internal/authn/mtls"
 	"github.com/portcullis-dev/portcullis/internal/protocol/sse"
@@ -31,6 +32,7 @@ func (p *pipeline) deliverStream(ctx context.Context, x *exchange) error {
 		return err
 	}
 	watch := contain.Guards(p.contain).Watch(&x.conn, x.who, x.reply.Body)
+	watch.With(x.reply.Body, p.privacy.Watch(x.who, x.action))
 	defer watch.Stop()
 	events := sse.NewReader(x.reply.Body, int(x.route.replyLimits.MaxBytes))
 	for n := 0; ; n++ {
@@ -40,7 +42,7 @@ func (p *pipeline) deliverStream(ctx context.Context, x *exchange) error {
 		ev, err := events.Next()
 		if err != nil && watch.Ended() {
 			if err := p.stillWelcome(ctx, x); err != nil {
-				return err
+				return p.farewell(ctx, x, rc, err)
 			}
 		}
 		if err == io.EOF || err != nil && x.listenedOut(ctx) {
@@ -51,7 +53,7 @@ func (p *pipeline) deliverStream(ctx context.Context, x *exchange) error {
 		}
 		out, err := p.reviewEvent(ctx, x, ev)
 		if err != nil {
-			return err
+			return p.farewell(ctx, x, rc, err)
 		}
 		if err := p.flush(x, rc, out); err != nil {
 			return err
@@ -166,7 +168,35 @@ func (p *pipeline) stillWelcome(ctx context.Context, x *exchange) error {
 			return err
 		}
 	}
-	return nil
+	guard, err := p.privacy.Still(x.who, x.action)
+	if err != nil {
+		x.guard = guard
+	}
+	return err
+}
+
+// farewell ends a stream whose caller took a consent back: the call is
+// answered with an error that says so, and the stream ends as streams do. Any
+// other error breaks it off.
+func (p *pipeline) farewell(ctx context.Context, x *exchange, rc *http.ResponseController, err error) error {
+	e := refusal.From(err)
+	if !privacy.Parts(e.Reason) {
+		return err
+	}
+	if err := x.recordForbidden(ctx, e); err != nil {
+		return unrecorded(err)
+	}
+	x.trace.Refuse(x.phase, x.guard, e.Reason)
+	x.route.refused(x.phase, x.guard, e.Reason)
+	x.out = x.out[:0]
+	if x.msg.Shape == portcullis.ShapeRequest && !x.recorded {
+		x.out = sse.AppendEvent(x.out, &sse.Event{Data: x.route.speaks.AppendRefusal(nil, x.msg, e, x.conn.RequestID)})
+	}
+	x.due = len(x.out)
+	if err := x.recordFinish(ctx, x.status, portcullis.OutcomeFailure, e.Reason); err != nil {
+		return unrecorded(err)
+	}
+	return p.flush(x, rc, x.out)
 }
 
 // flush sends b at once, within the route's write timeout: a caller that does

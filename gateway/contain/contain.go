@@ -81,6 +81,17 @@ func (g Guards) Watch(c *portcullis.Conn, who portcullis.Principal, body io.Clos
 	return w
 }
 
+// With adds what ends the stream too; start may be nil.
+func (w *Watch) With(body io.Closer, start func(end func()) (stop func())) {
+	if start == nil {
+		return
+	}
+	w.stop = append(w.stop, start(func() {
+		w.ended.Store(true)
+		_ = body.Close() // that it ends is all that is wanted
+	}))
+}
+
 // Ended reports whether the watch closed the body.
 func (w *Watch) Ended() bool { return w.ended.Load() }
 

@@ -256,7 +256,7 @@ func (a *App) deps(cfg *config.Config, ups servers.Set, issuers tokens.Issuers, 
 	d := gateway.Deps{
 		Log: a.log, Metrics: a.core.metrics, Traces: &a.core.traces, Recorder: a.core.journal, APIKeys: a.core.keys.Authenticator(), Users: a.core.users.Authenticator(), Tokens: issuers,
 		Sealer: a.core.sealer, Swaps: a.core.swaps, Handles: a.core.handles, Switch: &a.core.sw, Budget: a.core.budget, Probes: a.probes(), Own: a.own(cfg, issuers), Approval: a.core.approvals, Pins: a.core.pins, Use: a.core.use, Agents: a2a.Deps{Owners: a.core.owners, Ring: a.core.ring, Recorder: a.core.journal, Log: a.log, Transport: agents.Documents(ups)},
-		KeySet: a.keySet(cfg, issuers), Contain: a.parts.containers(), Risk: a.parts.risk(),
+		KeySet: a.keySet(cfg, issuers), Contain: a.parts.containers(), Privacy: a.parts.privacy(), Risk: a.parts.risk(),
 		Upstream: func(route string) portcullis.Upstream { return ups[route] },
 	}
 	if addr != nil {

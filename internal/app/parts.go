@@ -6,9 +6,12 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway"
+	"github.com/portcullis-dev/portcullis/gateway/privacy"
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/app/alerts"
 	"github.com/portcullis-dev/portcullis/internal/app/auditindex"
+	"github.com/portcullis-dev/portcullis/internal/app/compliance"
+	"github.com/portcullis-dev/portcullis/internal/app/consents"
 	"github.com/portcullis-dev/portcullis/internal/app/detection"
 	"github.com/portcullis-dev/portcullis/internal/app/keyrotation"
 	"github.com/portcullis-dev/portcullis/internal/app/part"
@@ -33,6 +36,8 @@ func constructors() []func(part.Env) (part.Part, error) {
 		telemetry.New,
 		keyrotation.New,
 		alerts.New,
+		consents.New,
+		compliance.New,
 	}
 }
 
@@ -109,6 +114,16 @@ func (ps parts) endpoints(cfg *config.Config) []gateway.Endpoint {
 		}
 	}
 	return out
+}
+
+// privacy is what guards of personal data read.
+func (ps parts) privacy() privacy.Deps {
+	for _, p := range ps {
+		if g, ok := p.(part.Guarding); ok {
+			return g.Privacy()
+		}
+	}
+	return privacy.Deps{}
 }
 
 func (ps parts) finish(ctx context.Context) {

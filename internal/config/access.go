@@ -3,12 +3,15 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 
 	"github.com/portcullis-dev/portcullis/internal/authz/metatool"
 	"github.com/portcullis-dev/portcullis/internal/authz/pattern"
 	"github.com/portcullis-dev/portcullis/internal/authz/rbac"
 	"github.com/portcullis-dev/portcullis/internal/authz/tool"
+	"github.com/portcullis-dev/portcullis/internal/config/privacy"
 )
 
 // Access is [access].
@@ -70,11 +73,43 @@ func (r AccessRule) Validate() error { return r.Rule().Validate() }
 // ToolRules is [route.tools].
 type ToolRules struct {
 	Rules
-	Meta []MetaTool `toml:"meta" doc:"Tools that call other tools: the one they name in their arguments must be allowed as well."`
+	Meta    []MetaTool        `toml:"meta" doc:"Tools that call other tools: the one they name in their arguments must be allowed as well."`
+	PHI     []string          `toml:"phi" list:"text" example:"[\"get_patient\"]" doc:"Tools whose calls are protected health information: only the role of [privacy.phi] calls them."`
+	Consent map[string]string `toml:"consent" example:"{ \"send_*\" = \"marketing\" }" doc:"Purpose, of those in [[privacy.purpose]], that callers of a tool must have agreed to, by name of the tool; * stands for any text. All that fit count."`
 }
 
 // Validate checks the lists.
-func (r ToolRules) Validate() error { return r.Rules.Validate() }
+func (r ToolRules) Validate() error {
+	errs := []error{r.Rules.Validate(), pattern.Validate("phi", r.PHI)}
+	for name := range r.Consent {
+		errs = append(errs, pattern.Validate("consent", []string{name}))
+	}
+	return errors.Join(errs...)
+}
+
+// checkConsent refuses a purpose that nobody declared: nobody could agree to it.
+func (c *Config) checkConsent(i int) error {
+	declared := func(name string) bool {
+		return slices.ContainsFunc(c.Privacy.Purpose, func(p privacy.Purpose) bool { return p.Name == name })
+	}
+	const mend = "declare it in [[privacy.purpose]]"
+	r := c.Routes[i]
+	var errs []error
+	if r.Consent != "" && !declared(r.Consent) {
+		errs = append(errs, fmt.Errorf("consent: %q: is no purpose: %s", r.Consent, mend))
+	}
+	for _, pattern := range slices.Sorted(maps.Keys(r.Tools.Consent)) {
+		if name := r.Tools.Consent[pattern]; !declared(name) {
+			errs = append(errs, fmt.Errorf("tools.consent: %q: is no purpose: %s", name, mend))
+		}
+	}
+	for j, p := range r.PHI {
+		if err := pattern.Validate("tools", p.Tools); err != nil {
+			errs = append(errs, fmt.Errorf("phi[%d].%w", j, err))
+		}
+	}
+	return errors.Join(errs...)
+}
 
 // MetaTool is one entry of route.tools.meta.
 type MetaTool struct {

@@ -37,7 +37,7 @@ func (r *Route) checkProtocol() []error {
 		errs = append(errs, errors.New("upstream: an agent's URL has no query"))
 	}
 	for name, given := range map[string]bool{
-		"tools":   len(r.Tools.Allow)+len(r.Tools.Deny)+len(r.Tools.Scopes)+len(r.Tools.Meta) > 0,
+		"tools":   len(r.Tools.Allow)+len(r.Tools.Deny)+len(r.Tools.Scopes)+len(r.Tools.Meta)+len(r.Tools.PHI)+len(r.Tools.Consent) > 0,
 		"prompts": len(r.Prompts.Allow)+len(r.Prompts.Deny) > 0, "resources": len(r.Resources.Allow)+len(r.Resources.Deny) > 0,
 		"credentials": len(r.Credentials) > 0,
 	} {

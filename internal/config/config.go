@@ -10,6 +10,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/config/identity"
 	"github.com/portcullis-dev/portcullis/internal/config/incident"
 	"github.com/portcullis-dev/portcullis/internal/config/outline"
+	"github.com/portcullis-dev/portcullis/internal/config/privacy"
 	"github.com/portcullis-dev/portcullis/internal/config/secrets"
 	"github.com/portcullis-dev/portcullis/internal/config/server"
 	"github.com/portcullis-dev/portcullis/internal/config/telemetry"
@@ -30,6 +31,7 @@ type Config struct {
 	Audit     audit.Audit         `toml:"audit" doc:"How the audit journal is written."`
 	Detect    detect.Detect       `toml:"detect" doc:"What is found out about callers from what they did."`
 	Incident  incident.Incident   `toml:"incident" doc:"What the gateway does by itself about callers who are too risky."`
+	Privacy   privacy.Privacy     `toml:"privacy" doc:"What people agree to, and who reads what is protected."`
 	Telemetry telemetry.Telemetry `toml:"telemetry" doc:"What the gateway shows of itself: metrics and traces."`
 
 	templates map[string]string // values that name an environment variable, as written
@@ -39,21 +41,20 @@ type Config struct {
 func Default() *Config {
 	return &Config{
 		Server: server.Default(), Identity: identity.Default(), Access: DefaultAccess(), Security: DefaultSecurity(), Inspect: DefaultInspect(), Secrets: secrets.Default(),
-		Store: DefaultStore(), Audit: audit.Default(), Detect: detect.Default(), Incident: incident.Default(), Telemetry: telemetry.Default(),
+		Store: DefaultStore(), Audit: audit.Default(), Detect: detect.Default(), Incident: incident.Default(), Privacy: privacy.Default(), Telemetry: telemetry.Default(),
 	}
 }
 
 // prototypes are the defaults of sections that a file may repeat.
 func prototypes() []any {
-	return []any{DefaultRoute(), DefaultPattern(), DefaultContentRule(), DefaultSchemaFile(), identity.DefaultMTLSRule(), secrets.DefaultCredential(), secrets.DefaultToolCredential(), secrets.DefaultRotationEntry(), audit.DefaultSink(), incident.DefaultResponse(), detect.DefaultAlertChannel(), detect.DefaultAlertRoute()}
+	return []any{DefaultRoute(), DefaultPattern(), DefaultContentRule(), DefaultSchemaFile(), identity.DefaultMTLSRule(), secrets.DefaultCredential(), secrets.DefaultToolCredential(), secrets.DefaultRotationEntry(), audit.DefaultSink(), incident.DefaultResponse(), privacy.DefaultPurpose(), detect.DefaultAlertChannel(), detect.DefaultAlertRoute()}
 }
 
 // reserved are keys that the contract names and this version does not honour.
 // To ignore one would leave a protection off that the operator wrote down.
 var reserved = [...]string{
-	"route[].tools.phi", "route[].tools.consent",
 	"access", "store.redis",
-	"privacy", "chronicle",
+	"chronicle",
 }
 
 const unsupported = "not supported by this version"

@@ -209,7 +209,7 @@ func TestSchema(t *testing.T) {
 		"servre = {}", "[server]\nlisten = 1", "[server]\nshutdown_grace = 30", "[server]\nshutdown_grace = '30 s'",
 		"[[route]]\nname = 'x'", "[server.log]\nlevel = 'loud'", "route = {}", "[audit]\ndurability = 'none'",
 		"[server.limits]\nmax_connections = 'many'", "[server.limits]\nheader_bytes = -1", "[[route]]\nname='x'\npath='/x'\ncommand='x y'",
-		"[[route]]\nname='x'\npath='/x'\nenv = ['a']", "[privacy]", "[server]\nzz = 1",
+		"[[route]]\nname='x'\npath='/x'\nenv = ['a']", "[chronicle]", "[server]\nzz = 1",
 	} {
 		if schema.Validate(asJSON(t, bad)) == nil {
 			t.Errorf("the schema accepts %q", bad)

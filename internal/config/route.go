@@ -14,6 +14,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/config/a2a"
 	"github.com/portcullis-dev/portcullis/internal/config/field"
 	"github.com/portcullis-dev/portcullis/internal/config/guardrails"
+	"github.com/portcullis-dev/portcullis/internal/config/privacy"
 	"github.com/portcullis-dev/portcullis/internal/config/secrets"
 	"github.com/portcullis-dev/portcullis/internal/edge"
 	"github.com/portcullis-dev/portcullis/internal/inspect/toolpin"
@@ -54,6 +55,8 @@ type Route struct {
 	Approval       guardrails.Approval      `toml:"approval" doc:"Tools whose calls need the word of another person."`
 	Pins           toolpin.Config           `toml:"pins" doc:"What happens when the server shows other tools than before."`
 	Taint          guardrails.Taint         `toml:"taint" doc:"What callers have read, and what they may not use after it."`
+	Consent        string                   `toml:"consent" example:"\"research\"" doc:"Purpose, of those in [[privacy.purpose]], that callers of the route must have agreed to."`
+	PHI            []privacy.RoutePHI       `toml:"phi" doc:"What of the route is protected health information. Repeat the table for each part."`
 	Use            guardrails.Use           `toml:"use" doc:"How much a caller may use in a session and a day."`
 	CORS           CORS                     `toml:"cors" doc:"Calls from web pages of other origins. None are allowed by default."`
 	Headers        Headers                  `toml:"headers" doc:"Security headers of every reply."`

@@ -20,8 +20,8 @@ type loadResult struct {
 // load sends n requests over conns connections and times each. The client
 // writes a prepared request and reads to the end of the reply, so that it
 // costs little beside the servers.
-func load(addr, path, key string, n, conns int) (loadResult, error) {
-	req := fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\nMCP-Protocol-Version: 2025-11-25\r\nX-API-Key: %s\r\nContent-Length: %d\r\n\r\n%s", path, addr, key, len(call), call)
+func load(t *target, n, conns int) (loadResult, error) {
+	req := fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n%s\r\nX-API-Key: %s\r\nContent-Length: %d\r\n\r\n%s", t.path, t.addr, t.version, t.key, len(t.body), t.body)
 	var left atomic.Int64
 	left.Store(int64(n))
 	times := make([][]time.Duration, conns)
@@ -30,7 +30,7 @@ func load(addr, path, key string, n, conns int) (loadResult, error) {
 	start := time.Now()
 	for i := range conns {
 		wg.Go(func() {
-			if err := drive(addr, req, &left, &times[i]); err != nil {
+			if err := drive(t.addr, req, &left, &times[i]); err != nil {
 				errs <- err
 			}
 		})

@@ -15,6 +15,14 @@ const call = `{"jsonrpc":"2.0","id":4711,"method":"tools/call","params":{"name":
 
 const answer = `{"jsonrpc":"2.0","id":4711,"result":{"content":[{"type":"text","text":"Found 3 documents about network incidents in the first half of the year: the March outage of the west region, the May certificate expiry and the June routing leak. Each has a review with owner, timeline and follow-up work."},{"type":"text","text":"1. west region outage\n2. certificate expiry\n3. routing leak"}],"isError":false}}`
 
+// send is the same said to an agent: a SendMessage of A2A 1.0 of about 350 bytes.
+const send = `{"jsonrpc":"2.0","id":4711,"method":"SendMessage","params":{"message":{"messageId":"0af76519-16cd-43dd-8448-eb211c80319c","role":"ROLE_USER","parts":[{"text":"Search the documents for the quarterly report on network incidents of the team platform, from 2026-01-01 to 2026-06-30, and give me the title, author, date and summary of the first twenty."}]},"configuration":{"acceptedOutputModes":["text/plain"]}}}`
+
+const sent = `{"jsonrpc":"2.0","id":4711,"result":{"message":{"messageId":"b7ad6b71-6920-4333-9be1-c0ffee004711","role":"ROLE_AGENT","parts":[{"text":"Found 3 documents about network incidents in the first half of the year: the March outage of the west region, the May certificate expiry and the June routing leak. Each has a review with owner, timeline and follow-up work."},{"text":"1. west region outage\n2. certificate expiry\n3. routing leak"}]}}}`
+
+// card is what the agent says of itself.
+const card = `{"name":"Librarian","description":"Finds documents.","version":"1.0.0","supportedInterfaces":[{"url":"http://%s/a2a","protocolBinding":"JSONRPC","protocolVersion":"1.0"}],"capabilities":{"streaming":false},"defaultInputModes":["text/plain"],"defaultOutputModes":["text/plain"],"skills":[{"id":"search","name":"Search","description":"Finds documents.","tags":["search"]}]}`
+
 // serveRole runs one of the helper servers in a process of its own, so that
 // its CPU time can be told from the others'.
 func serveRole(role string, args []string) error {
@@ -44,8 +52,15 @@ func serveUpstream(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "body", http.StatusBadRequest)
 		return
 	}
+	text := answer
+	switch r.URL.Path {
+	case "/a2a":
+		text = sent
+	case "/.well-known/agent-card.json":
+		text = fmt.Sprintf(card, r.Host)
+	}
 	w.Header().Set("Content-Type", "application/json")
-	if _, err := io.WriteString(w, answer); err != nil {
+	if _, err := io.WriteString(w, text); err != nil {
 		return // the client left; nobody to tell
 	}
 }

@@ -17,9 +17,13 @@ import (
 // target is one server under measurement.
 type target struct {
 	name, addr, path, key string
+	version, body         string // the header that says the version of the protocol, and what is asked
 	cmd                   *exec.Cmd
+	shared                bool          // cmd is that of another target, too
 	rows                  map[int][]row // by number of connections
 }
+
+const mcpVersion = "MCP-Protocol-Version: 2025-11-25"
 
 type row struct {
 	loadResult
@@ -38,7 +42,7 @@ func run(o options) (err error) {
 	targets, up, cold, err := startAll(o, dir)
 	defer func() {
 		for _, t := range append(targets, up) {
-			if t != nil && t.cmd != nil {
+			if t != nil && t.cmd != nil && !t.shared {
 				t.stop()
 			}
 		}
@@ -68,7 +72,7 @@ func run(o options) (err error) {
 	}
 	fmt.Printf("\nGateway: cold start to first answer %s; memory %.1f MiB now, %.1f MiB peak.\n", cold.Round(100*time.Microsecond), float64(now)/1024, float64(peak)/1024)
 	if o.soak > 0 {
-		r, err := load(gw.addr, gw.path, gw.key, o.soak, 64)
+		r, err := load(gw, o.soak, 64)
 		if err != nil {
 			return err
 		}
@@ -82,14 +86,14 @@ func run(o options) (err error) {
 }
 
 func (t *target) measure(n, conns int) error {
-	if _, err := load(t.addr, t.path, t.key, n/20+conns, conns); err != nil { // warm up
+	if _, err := load(t, n/20+conns, conns); err != nil { // warm up
 		return err
 	}
 	before, err := cpuTime(t.cmd.Process.Pid)
 	if err != nil {
 		return err
 	}
-	r, err := load(t.addr, t.path, t.key, n, conns)
+	r, err := load(t, n, conns)
 	if err != nil {
 		return err
 	}
@@ -154,7 +158,8 @@ func startAll(o options, dir string) (targets []*target, up *target, cold time.D
 	if err != nil {
 		return targets, up, 0, err
 	}
-	targets = append(targets, gw)
+	agent := &target{name: "portcullis, to an agent (A2A)", addr: gw.addr, path: "/a2a", key: gw.key, version: "A2A-Version: 1.0", body: send, cmd: gw.cmd, shared: true, rows: map[int][]row{}}
+	targets = append(targets, gw, agent)
 	if ng, err := startNginx(dir, up.addr); err != nil {
 		fmt.Fprintln(os.Stderr, "without nginx:", err)
 	} else {
@@ -177,7 +182,7 @@ func startServer(name string, command func(addr string) *exec.Cmd) (*target, err
 	if err != nil {
 		return nil, err
 	}
-	t := &target{name: name, addr: addr, path: "/mcp", cmd: command(addr), rows: map[int][]row{}}
+	t := &target{name: name, addr: addr, path: "/mcp", version: mcpVersion, body: call, cmd: command(addr), rows: map[int][]row{}}
 	t.cmd.Stderr = os.Stderr
 	if err := t.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", name, err)
@@ -217,12 +222,12 @@ func startGateway(o options, dir, upstream string) (*target, time.Duration, erro
 		return nil, 0, err
 	}
 	conf := filepath.Join(dir, "portcullis.toml")
-	text := fmt.Sprintf("[server]\nlisten = %q\nadmin_listen = %q\n\n[[route]]\nname = \"mcp\"\npath = \"/mcp\"\nupstream = \"http://%s/mcp\"\nrate = [\"1000000/1s per address\", \"1000000/1s per key\", \"1000000/1s per tool\"]\n\n[route.tools]\nallow = [\"search_*\"]\ndeny = [\"delete_*\"]\n", addr, admin, upstream)
+	text := fmt.Sprintf("[server]\nlisten = %q\nadmin_listen = %q\n\n[[route]]\nname = \"mcp\"\npath = \"/mcp\"\nupstream = \"http://%s/mcp\"\nrate = [\"1000000/1s per address\", \"1000000/1s per key\", \"1000000/1s per tool\"]\n\n[route.tools]\nallow = [\"search_*\"]\ndeny = [\"delete_*\"]\n\n[[route]]\nname = \"agent\"\npath = \"/a2a\"\nprotocol = \"a2a\"\nupstream = \"http://%s/a2a\"\nrate = [\"1000000/1s per address\", \"1000000/1s per key\"]\n", addr, admin, upstream, upstream)
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		return nil, 0, fmt.Errorf("writing the configuration: %w", err)
 	}
 	data := filepath.Join(dir, "data")
-	create := exec.Command(o.bin, "key", "create", "--name", "bench", "--output", "json", "--config", conf, "--data", data)
+	create := exec.Command(o.bin, "key", "create", "--name", "bench", "--scopes", "tools:*,skills:*", "--output", "json", "--config", conf, "--data", data)
 	create.Stderr = os.Stderr
 	out, err := create.Output()
 	if err != nil {
@@ -232,7 +237,7 @@ func startGateway(o options, dir, upstream string) (*target, time.Duration, erro
 	if err := json.Unmarshal(out, &made); err != nil {
 		return nil, 0, fmt.Errorf("reading the key: %w", err)
 	}
-	t := &target{name: "portcullis (all defaults on)", addr: addr, path: "/mcp", key: made.Key, rows: map[int][]row{}}
+	t := &target{name: "portcullis (all defaults on)", addr: addr, path: "/mcp", version: mcpVersion, body: call, key: made.Key, rows: map[int][]row{}}
 	t.cmd = exec.Command(o.bin, "serve", "--config", conf, "--data", data)
 	logs, err := os.Create(filepath.Join(dir, "gateway.log"))
 	if err != nil {
@@ -249,7 +254,7 @@ func startGateway(o options, dir, upstream string) (*target, time.Duration, erro
 
 func firstAnswer(t *target, begin time.Time) (time.Duration, error) {
 	for time.Since(begin) < 15*time.Second {
-		if _, err := load(t.addr, t.path, t.key, 1, 1); err == nil {
+		if _, err := load(t, 1, 1); err == nil {
 			return time.Since(begin), nil
 		} else if !errors.Is(err, syscall.ECONNREFUSED) {
 			return 0, err

@@ -11,6 +11,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway"
+	"github.com/portcullis-dev/portcullis/gateway/privacy"
 	"github.com/portcullis-dev/portcullis/gateway/use"
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/audit/feed"
@@ -118,6 +119,12 @@ type Finishing interface {
 type Publishing interface {
 	// Endpoints are those under a configuration that Next has made ready.
 	Endpoints(cfg *config.Config) []gateway.Endpoint
+}
+
+// Guarding is a part that guards of personal data read.
+type Guarding interface {
+	// Privacy is what they read.
+	Privacy() privacy.Deps
 }
 
 // Containing is a part that holds callers back.

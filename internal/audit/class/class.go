@@ -73,7 +73,9 @@ func lookup(t portcullis.EventType) (Class, bool) {
 		portcullis.EventTaintLifted, portcullis.EventGatewayStarted, portcullis.EventGatewayStopped,
 		portcullis.EventAuditSegmentRemoved, portcullis.EventAuditHoldSet, portcullis.EventAuditHoldLifted,
 		"ALERT_ACKNOWLEDGED", "ALERT_SILENCED", "ALERT_SILENCE_REMOVED", "AUDIT_LOG_DAMAGED", "SECRET_ROTATION_DUE", "SECRET_ROTATION_FAILED", "SECRET_VERIFIED", "SINK_TEST",
-		"CONSENT_GRANTED", "CONSENT_WITHDRAWN", "DATA_ACCESSED", "DATA_EXPORTED", "DATA_ERASED",
+		portcullis.EventConsentGranted, portcullis.EventConsentWithdrawn, portcullis.EventDataAccessed,
+		portcullis.EventBreakGlassGranted, portcullis.EventBreakGlassEnded, portcullis.EventReportMade,
+		"DATA_EXPORTED", "DATA_ERASED",
 		"INCIDENT_OPENED", "INCIDENT_ACTION", "INCIDENT_CLOSED":
 		return Audit, true
 	}

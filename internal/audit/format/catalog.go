@@ -160,6 +160,9 @@ var meanings = []Meaning{
 	{"CONSENT_GRANTED", "Consent granted", entityManagement, actCreate, "Create", ecsIAM, isCreation},
 	{"CONSENT_WITHDRAWN", "Consent withdrawn", entityManagement, actDelete, "Delete", ecsIAM, isDeletion},
 	{"DATA_ACCESSED", "Personal data accessed", apiActivity, actRead, "Read", ecsAPI, isAccess},
+	{"BREAK_GLASS_GRANTED", "Emergency access to health information granted", entityManagement, actCreate, "Create", ecsIAM, isCreation},
+	{"BREAK_GLASS_ENDED", "Emergency access to health information ended", entityManagement, actDelete, "Delete", ecsIAM, isDeletion},
+	{"REPORT_MADE", "Report for auditors made", apiActivity, actRead, "Read", ecsAPI, isAccess},
 	{"DATA_EXPORTED", "Personal data exported", apiActivity, actRead, "Read", ecsAPI, isAccess},
 	{"DATA_ERASED", "Personal data erased", apiActivity, actDelete, "Delete", ecsAPI, isDeletion},
 

@@ -37,6 +37,7 @@ func Defaults() []portcullis.EventType {
 		portcullis.EventAnomalyDetected, portcullis.EventIncidentOpened, portcullis.EventIncidentAction,
 		portcullis.EventSecretRotationFailed, portcullis.EventSecretRotationDue, eventLogDamaged,
 		portcullis.EventSinkFailing, portcullis.EventSinkRefused, portcullis.EventSinkMissed, portcullis.EventToolChanged,
+		portcullis.EventBreakGlassGranted,
 	}
 }
 
@@ -62,6 +63,8 @@ func title(t portcullis.EventType) string {
 		return "A sink refuses audit events"
 	case portcullis.EventSinkMissed:
 		return "A sink missed audit events"
+	case portcullis.EventBreakGlassGranted:
+		return "Emergency access to health information was granted"
 	case portcullis.EventToolChanged:
 		return "A tool is not the approved one"
 	}
@@ -130,6 +133,8 @@ func ended(e *portcullis.Event) (began portcullis.EventType, key string) {
 		return portcullis.EventSinkFailing, plainKey(portcullis.EventSinkFailing, e.Route, e.Resource)
 	case portcullis.EventSecretRotated: // both: failed, and due
 		return portcullis.EventSecretRotationFailed, plainKey(portcullis.EventSecretRotationFailed, e.Route, e.Resource)
+	case portcullis.EventBreakGlassEnded:
+		return portcullis.EventBreakGlassGranted, plainKey(portcullis.EventBreakGlassGranted, e.Route, e.Resource)
 	case portcullis.EventToolApproved:
 		return portcullis.EventToolChanged, plainKey(portcullis.EventToolChanged, e.Route, e.Resource)
 	}

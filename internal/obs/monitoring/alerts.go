@@ -69,6 +69,8 @@ var alerts = [...]Alert{
 		"{{ $labels.metric }} of somebody is not what is usual", "The event ANOMALY_DETECTED says whose, and what was expected: `portcullis detect anomalies`."},
 	{"PortcullisIncident", "warning", "0m", `max by (job, instance) (portcullis_incidents_open) > 0`,
 		"{{ $value }} incidents are open at {{ $labels.instance }}", "`portcullis incident status` shows them; `portcullis incident close` ends one."},
+	{"PortcullisBreakGlass", "critical", "0m", `max by (job, instance) (portcullis_break_glass) > 0`,
+		"{{ $value }} callers read health information in an emergency at {{ $labels.instance }}", "`portcullis privacy break-glass list` shows who, until when and why; `portcullis privacy break-glass revoke` ends it."},
 	{"PortcullisContainments", "info", "0m", `max by (job, instance) (portcullis_containments_active) > 0`,
 		"{{ $value }} callers or tools are held back at {{ $labels.instance }}", "`portcullis incident status` shows whom, until when and why; `portcullis incident release` lets go."},
 	{"PortcullisManyContainments", "critical", "0m", `max by (job, instance) (delta(portcullis_containments_active[10m])) > 10`,

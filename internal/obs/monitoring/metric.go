@@ -117,6 +117,8 @@ var metrics = [...]Metric{
 	{detection, "portcullis_risk_subjects", Gauge, "", "Callers and addresses of which something is kept that counts.", nil},
 	{detection, "portcullis_incidents_open", Gauge, "", "Incidents that nobody has closed.", nil},
 	{detection, "portcullis_containments_active", Gauge, "", "Containments in force.", nil},
+	{detection, "portcullis_break_glass", Gauge, "", "Break-glass grants in force.", nil},
+	{detection, "portcullis_consents", Gauge, "", "Consents in force.", nil},
 	{detection, "portcullis_anomalies_total", Counter, "", "Incidents that were told, by what was odd first and how bad it was.",
 		[]Label{{"metric", "`call_rate`, `error_rate`, `denial_rate`, `latency`, `bytes_out`, `new_tool`, `new_country`, `off_hours`, `rapid_requests`, `scanning`"}, {"severity", "`WARN`, `CRITICAL`"}}},
 	{detection, "portcullis_detect_subjects", Gauge, "", "Callers, keys, tools, routes and addresses with a baseline, by kind.",

@@ -105,6 +105,9 @@ var rows = [...]row{
 			{"containments", `sum(portcullis_containments_active{` + byJob + `})`},
 			{"watched", `sum(portcullis_risk_subjects{` + byJob + `})`},
 			{"score, 95 %", `histogram_quantile(0.95, sum by (le) (rate(portcullis_risk_score_bucket{` + byJob + `}[$__rate_interval])))`}}},
+		{"Consents and emergencies", "Consents in force, and who reads health information in an emergency.", "timeseries", "short", 8, []query{
+			{"consents", `sum(portcullis_consents{` + byJob + `})`},
+			{"break-glass", `sum(portcullis_break_glass{` + byJob + `})`}}},
 		{"Incidents", "Told by anomaly detection, by what was odd first.", "timeseries", "short", 8, []query{
 			{"{{metric}} {{severity}}", `sum by (metric, severity) (increase(portcullis_anomalies_total{` + byJob + `}[$__rate_interval]))`},
 			{"open", `sum(portcullis_detect_open_incidents{` + byJob + `})`}}},
