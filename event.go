@@ -67,6 +67,13 @@ const (
 	EventCardChanged     EventType = "CARD_CHANGED"     // an agent shows a card that is not the approved one
 	EventCardRefused     EventType = "CARD_REFUSED"     // an agent's card cannot be used: the last good one stays
 
+	EventPushRegistered EventType = "PUSH_REGISTERED" // a caller is to be notified of a task
+	EventPushRemoved    EventType = "PUSH_REMOVED"    // and is not any more
+	EventPushRefused    EventType = "PUSH_REFUSED"    // a target of notifications is none that may be sent to
+	EventPushDelayed    EventType = "PUSH_DELAYED"    // a notification was not delivered at first; it is tried again
+	EventPushDead       EventType = "PUSH_DEAD"       // a notification cannot be delivered: it is a dead letter
+	EventPushReplayed   EventType = "PUSH_REPLAYED"   // an operator sends dead letters again
+
 	EventMaintenanceOn  EventType = "MAINTENANCE_ON"
 	EventMaintenanceOff EventType = "MAINTENANCE_OFF"
 	EventCallRefused    EventType = "CALL_REFUSED" // refusals that no other type names
@@ -99,6 +106,9 @@ const (
 	EventBreakGlassEnded   EventType = "BREAK_GLASS_ENDED"
 	EventReportMade        EventType = "REPORT_MADE" // a report for auditors was collected
 
+	EventBackupCreated  EventType = "BACKUP_CREATED"  // pending: the root key is about to be copied
+	EventBackupVerified EventType = "BACKUP_VERIFIED" // a drill restored a backup into a scratch folder
+	EventBackupRestored EventType = "BACKUP_RESTORED" // what was written after the backup is lost
 	EventGatewayStarted EventType = "GATEWAY_STARTED"
 	EventGatewayStopped EventType = "GATEWAY_STOPPED"
 )

@@ -226,6 +226,9 @@ func (b *builder) route(rc *config.Route, prev *Table) (*route, error) {
 	}
 	rt.pipe.inspect = append(rt.pipe.inspect, rt.pipe.use.Inspect()...)                            // behind all that rewrites: what is approved is what is sent
 	rt.pipe.review = slices.Concat(rt.pipe.review, rt.pipe.privacy.Review(), rt.pipe.use.Review()) // what is left is what is delivered
+	if rc.SpeaksA2A() {
+		rt.pipe.inspect = append(rt.pipe.inspect, b.Agents.Registrar(b.cfg, rc, b.listen)...) // last: the others judge what the caller wrote
+	}
 	rt.pipe.admit = b.Contain.Throttles()
 	if g := rate.Caller(); g != nil {
 		rt.pipe.admit = append(rt.pipe.admit, g)
@@ -275,6 +278,7 @@ func (b *builder) a2a(rt *route, rc *config.Route, rules *inspect.Engine, prev *
 	}
 	rt.speaks, rt.maxEvents, rt.maxTime = dialect.A2A{Path: rc.Path}, rc.A2A.StreamEvents, rc.A2A.StreamTime
 	g := a2a.New(rc, b.Agents, rt.limits, rt.replyLimits)
+	g.Review = slices.Insert(g.Review, 1, b.Agents.Registrar(b.cfg, rc, b.listen)...) // behind whose things are
 	p.decode = g.Decode
 	p.inspect = rt.schemas.Behind(append(g.Inspect, a2a.Checked(content.Inspectors(rules, portcullis.ToServer))...)...) // whose things are first: nothing else may tell that they exist
 	g.Review = append(g.Review, &a2a.Extended{Route: rc.Name, Keeper: rt.card, Authz: p.authz})

@@ -18,6 +18,7 @@ type Endpoint struct {
 	Name    string // in logs, metrics and events
 	Path    string
 	Below   bool // also all paths below Path
+	Hidden  bool // what lies below Path is a secret: the log knows Path only
 	Methods []string
 	Rate    string // per address, as in the configuration
 	MaxBody int64  // bytes
@@ -55,7 +56,16 @@ func (b *builder) endpoint(e Endpoint, prev *Table) (*route, error) {
 	}
 	rt.pipe = &pipeline{
 		edge: guards, authn: auth, says: says, contain: b.Contain.Login(), authz: []portcullis.Authorizer{access.AnyCaller{}}, record: b.Recorder,
-		decode: plainDecoder{}, forward: Handler(e.Handler), bodyKey: e.BodyKey, own: true,
+		decode: plainDecoder{e.logged()}, forward: Handler(e.Handler), bodyKey: e.BodyKey, own: true,
 	}
 	return rt, nil
+}
+
+// logged is what the log calls all paths of an endpoint, "" if each by its own
+// name.
+func (e *Endpoint) logged() string {
+	if e.Hidden {
+		return e.Path
+	}
+	return ""
 }

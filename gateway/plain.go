@@ -11,13 +11,18 @@ import (
 )
 
 // plainDecoder reads a plain HTTP request as one message: its action is the
-// method and the path. The body stays opaque.
-type plainDecoder struct{}
+// method and the path, or the one that all paths are called. The body stays
+// opaque.
+type plainDecoder struct{ path string }
 
 func (plainDecoder) Name() string { return "http" }
 
-func (plainDecoder) Decode(_ context.Context, c *portcullis.Conn, _ portcullis.Principal, body []byte) (*portcullis.Message, error) {
-	return &portcullis.Message{Shape: portcullis.ShapeRequest, Method: c.HTTP.Method + " " + c.HTTP.URL.Path, Raw: body}, nil
+func (d plainDecoder) Decode(_ context.Context, c *portcullis.Conn, _ portcullis.Principal, body []byte) (*portcullis.Message, error) {
+	path := d.path
+	if path == "" {
+		path = c.HTTP.URL.Path
+	}
+	return &portcullis.Message{Shape: portcullis.ShapeRequest, Method: c.HTTP.Method + " " + path, Raw: body}, nil
 }
 
 // deliverPlain passes an HTTP reply on as it comes. The outcome is recorded

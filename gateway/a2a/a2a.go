@@ -12,6 +12,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/authz/ownership"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
+	"github.com/portcullis-dev/portcullis/internal/upstream/push"
 )
 
 // Deps is what the guards need beside the configuration.
@@ -21,6 +22,7 @@ type Deps struct {
 	Recorder  portcullis.Recorder
 	Log       *slog.Logger
 	Transport func(route string) http.RoundTripper // asks the agent behind a route for its card; nil = no cards
+	Push      *push.Book                           // what callers registered for notifications; nil = nothing can be
 	// Resolve returns the addresses of a host; nil asks the system.
 	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
 }
@@ -38,18 +40,21 @@ func New(rc *config.Route, d Deps, limits, replyLimits jsonrpc.Limits) Guards {
 		d.Owners = ownership.NewLedger(ownership.Forgetful{}, 0, nil)
 	}
 	if d.Resolve == nil {
-		d.Resolve = func(ctx context.Context, host string) ([]netip.Addr, error) {
-			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-		}
+		d.Resolve = system
 	}
 	owner := &Owner{Route: rc.Name, Ledger: d.Owners, Limits: replyLimits, Claims: rc.A2A.CallerContexts}
-	push := &Push{hosts: rc.A2A.Push.Hosts, insecure: rc.A2A.Push.InsecurePrivate, resolve: d.Resolve}
+	targets := NewPush(rc, d.Resolve)
 	files := &Files{mode: rc.A2A.FileURIs, hosts: rc.A2A.FileHosts, resolve: d.Resolve}
 	return Guards{
 		Decode:  NewDecoder(rc, limits),
-		Inspect: []portcullis.Inspector{owner, push, files},
+		Inspect: []portcullis.Inspector{owner, targets, files},
 		Review:  []portcullis.Inspector{owner, files},
 	}
+}
+
+// system asks the resolver of the system.
+func system(ctx context.Context, host string) ([]netip.Addr, error) {
+	return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 }
 
 // MediaTypes are those of bodies, besides application/json.

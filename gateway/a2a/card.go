@@ -43,7 +43,7 @@ func (d Deps) Keeper(cfg *config.Config, rc *config.Route, listen string, pins *
 		bindings = append(bindings, names[b])
 	}
 	face := agentcard.FaceOf(cfg, rc, listen, bindings, rc.A2A.Versions)
-	face.Push = len(rc.A2A.Push.Hosts) > 0
+	face.Push = len(rc.A2A.Push.Hosts) > 0 && !rc.A2A.Push.Off()
 	o := agentcard.Options{
 		Route: rc.Name, Upstream: rc.Upstream, Transport: transport, Config: rc.A2A.Card, Face: face, Pins: pins,
 		Recorder: d.Recorder, Log: d.Log, Before: before,

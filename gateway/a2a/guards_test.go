@@ -55,7 +55,7 @@ const sending = `{"jsonrpc":"2.0","id":1,"method":"SendMessage","params":{"messa
 
 func file(uri string) string { return fmt.Sprintf(sending, fmt.Sprintf(`{"url":%q}`, uri), "") }
 
-func push(url string) string {
+func pushing(url string) string {
 	return fmt.Sprintf(sending, `{"text":"x"}`, fmt.Sprintf(`,"configuration":{"taskPushNotificationConfig":{"url":%q}}`, url))
 }
 
@@ -135,14 +135,14 @@ func TestPushTargets(t *testing.T) {
 			rc.A2A.Push.Hosts = []string{"hooks.example.com", "*.below.example", "other.example:8443"}
 			rc.A2A.Push.InsecurePrivate = c.private
 		}, Deps{Resolve: c.resolve})
-		if _, err := call(push(c.url)); (err == nil) != c.want {
+		if _, err := call(pushing(c.url)); (err == nil) != c.want {
 			t.Errorf("%s: %v", c.url, err)
 		} else if err != nil {
 			blocked(t, err)
 		}
 	}
 	_, call := guards(t, nil, Deps{Resolve: public})
-	if _, err := call(push("https://hooks.example.com/x")); err == nil {
+	if _, err := call(pushing("https://hooks.example.com/x")); err == nil {
 		t.Error("a target passed on a route without notifications")
 	}
 }

@@ -32,7 +32,7 @@ func (A2A) Read(r *Reading, raw []byte, c *Call) (*portcullis.Message, error) {
 		return nil, err
 	}
 	m := &r.a2a.Message
-	r.Message, m.Request = m, c.Body
+	r.Message, m.Request = m, c.Message.Raw // as it was sent on: the agent knows no other
 	switch {
 	case m.Shape != portcullis.ShapeError:
 	case m.ErrorCode == a2a.CodeTaskNotFound:

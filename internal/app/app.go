@@ -143,7 +143,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	if a.maintenance, err = maintenance.Restore(ctx, c.db, &c.sw, c.journal); err != nil {
 		return nil, err
 	}
-	env := part.Env{Process: a, Services: c.services(), Version: opts.Version, Dir: c.dir, DB: c.db, Journal: c.journal, Open: c.open(opts.Log), Window: feed.NewWindow(c.journal.End, c.open(opts.Log)), Subject: c.subject(), EraseDays: c.eraseDays(), Metrics: c.metrics, Traces: &c.traces, Log: opts.Log, Getenv: opts.Getenv, Pins: c.pins}
+	env := part.Env{Process: a, Gateway: a.public, Services: c.services(), Version: opts.Version, Dir: c.dir, DB: c.db, Journal: c.journal, Open: c.open(opts.Log), Window: feed.NewWindow(c.journal.End, c.open(opts.Log)), Subject: c.subject(), EraseDays: c.eraseDays(), Metrics: c.metrics, Traces: &c.traces, Log: opts.Log, Getenv: opts.Getenv, Pins: c.pins}
 	if a.parts, err = newParts(env); err != nil {
 		return nil, err
 	}
@@ -180,6 +180,12 @@ var errStopped = errors.New("the gateway is stopping")
 
 // use builds the data plane of a configuration and puts it into force.
 func (a *App) use(cfg *config.Config) error {
+	a.mu.Lock()
+	stopped := a.stopped
+	a.mu.Unlock()
+	if stopped { // the parts have nothing to stand on any more
+		return errStopped
+	}
 	kept, err := a.secrets.Next(a.life, cfg) // sources may take their time: nothing is locked
 	if err != nil {
 		return err
@@ -255,7 +261,7 @@ func (a *App) use(cfg *config.Config) error {
 func (a *App) deps(cfg *config.Config, ups servers.Set, issuers tokens.Issuers, addr net.Addr) gateway.Deps {
 	d := gateway.Deps{
 		Log: a.log, Metrics: a.core.metrics, Traces: &a.core.traces, Recorder: a.core.journal, APIKeys: a.core.keys.Authenticator(), Users: a.core.users.Authenticator(), Tokens: issuers,
-		Sealer: a.core.sealer, Swaps: a.core.swaps, Handles: a.core.handles, Switch: &a.core.sw, Budget: a.core.budget, Probes: a.probes(), Own: a.own(cfg, issuers), Approval: a.core.approvals, Pins: a.core.pins, Use: a.core.use, Agents: a2a.Deps{Owners: a.core.owners, Ring: a.core.ring, Recorder: a.core.journal, Log: a.log, Transport: agents.Documents(ups)},
+		Sealer: a.core.sealer, Swaps: a.core.swaps, Handles: a.core.handles, Switch: &a.core.sw, Budget: a.core.budget, Probes: a.probes(), Own: a.own(cfg, issuers), Approval: a.core.approvals, Pins: a.core.pins, Use: a.core.use, Agents: a2a.Deps{Owners: a.core.owners, Ring: a.core.ring, Recorder: a.core.journal, Log: a.log, Transport: agents.Documents(ups), Push: a.parts.notifications()},
 		KeySet: a.keySet(cfg, issuers), Contain: a.parts.containers(), Privacy: a.parts.privacy(), Risk: a.parts.risk(),
 		Upstream: func(route string) portcullis.Upstream { return ups[route] },
 	}

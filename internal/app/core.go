@@ -157,7 +157,7 @@ func openCore(ctx context.Context, opts Options) (_ *core, err error) {
 func (c *core) services() part.Services {
 	return part.Services{
 		Keys: c.keys, Users: c.users, Tokens: c.tokens, Ring: c.ring, Proofs: c.proofs.registry, Approvals: c.approvals,
-		Use: c.use, Owners: c.owners, Swaps: c.swaps, Subjects: c.subjects,
+		Use: c.use, Owners: c.owners, Swaps: c.swaps, Sessions: c.sealer, Subjects: c.subjects,
 	}
 }
 

@@ -10,17 +10,24 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/app/alerts"
 	"github.com/portcullis-dev/portcullis/internal/app/auditindex"
+	"github.com/portcullis-dev/portcullis/internal/app/backup"
 	"github.com/portcullis-dev/portcullis/internal/app/compliance"
 	"github.com/portcullis-dev/portcullis/internal/app/consents"
 	"github.com/portcullis-dev/portcullis/internal/app/detection"
+	"github.com/portcullis-dev/portcullis/internal/app/evidence"
+	"github.com/portcullis-dev/portcullis/internal/app/incidents"
 	"github.com/portcullis-dev/portcullis/internal/app/keyrotation"
 	"github.com/portcullis-dev/portcullis/internal/app/part"
+	"github.com/portcullis-dev/portcullis/internal/app/push"
 	"github.com/portcullis-dev/portcullis/internal/app/respond"
 	"github.com/portcullis-dev/portcullis/internal/app/retention"
+	"github.com/portcullis-dev/portcullis/internal/app/revoke"
+	"github.com/portcullis-dev/portcullis/internal/app/rotateall"
 	"github.com/portcullis-dev/portcullis/internal/app/sinks"
 	"github.com/portcullis-dev/portcullis/internal/app/telemetry"
 	"github.com/portcullis-dev/portcullis/internal/app/transparency"
 	"github.com/portcullis-dev/portcullis/internal/config"
+	delivery "github.com/portcullis-dev/portcullis/internal/upstream/push"
 )
 
 // constructors make the parts, in the order in which they hear of a
@@ -28,6 +35,7 @@ import (
 func constructors() []func(part.Env) (part.Part, error) {
 	return []func(part.Env) (part.Part, error){
 		respond.New, // first: the others may ask what it knows of callers
+		incidents.New,
 		detection.New,
 		transparency.New,
 		auditindex.New,
@@ -36,8 +44,13 @@ func constructors() []func(part.Env) (part.Part, error) {
 		telemetry.New,
 		keyrotation.New,
 		alerts.New,
+		push.New,
 		consents.New,
 		compliance.New,
+		evidence.New,
+		revoke.New,
+		rotateall.New,
+		backup.New,
 	}
 }
 
@@ -46,6 +59,7 @@ type parts []part.Part
 
 func newParts(env part.Env) (parts, error) {
 	var out parts
+	env.Response = new(part.Response)
 	for _, construct := range constructors() {
 		p, err := construct(env)
 		if err != nil {
@@ -64,6 +78,16 @@ func (ps parts) risk() func(principal string, addr netip.Addr) int {
 	for _, p := range ps {
 		if k, ok := p.(part.Knowledge); ok {
 			return k.Risk
+		}
+	}
+	return nil
+}
+
+// notifications is where callers register for notifications.
+func (ps parts) notifications() *delivery.Book {
+	for _, p := range ps {
+		if n, ok := p.(part.Notifying); ok {
+			return n.Notifications()
 		}
 	}
 	return nil

@@ -67,7 +67,7 @@ func (a *App) nextTokens(cfg *config.Config) (tokens.Issuers, error) {
 // keySet publishes the keys of the gateway's own tokens and of agent cards, if
 // there are any.
 func (a *App) keySet(cfg *config.Config, issuers tokens.Issuers) http.Handler {
-	if issuers[jwt.MethodSession] == nil && !cfg.SignsCards() {
+	if issuers[jwt.MethodSession] == nil && !cfg.SignsDocuments() {
 		return nil
 	}
 	return a.core.ring

@@ -9,9 +9,10 @@ import (
 // SpeaksA2A reports whether an agent is behind the route.
 func (r *Route) SpeaksA2A() bool { return r.Protocol == "a2a" }
 
-// SignsCards reports whether there are agent cards that the gateway signs.
-func (c *Config) SignsCards() bool {
-	return slices.ContainsFunc(c.Routes, func(r Route) bool { return r.SpeaksA2A() && r.A2A.Card.Sign })
+// SignsDocuments reports whether there are agent cards or notifications that the
+// gateway signs.
+func (c *Config) SignsDocuments() bool {
+	return slices.ContainsFunc(c.Routes, func(r Route) bool { return r.SpeaksA2A() && (r.A2A.Card.Sign || r.A2A.Push.ThroughGateway()) })
 }
 
 // checkProtocol refuses settings that have no effect on the route's protocol:

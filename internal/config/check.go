@@ -75,6 +75,14 @@ func (c *Config) checkAcross(origin *tomlstrict.Origin) Errors {
 	for i := range c.Detect.Alerts.Channels {
 		errs = append(errs, origin.Locate(fmt.Sprintf("detect.alerts.channel[%d]", i), c.checkReferences(c.Detect.Alerts.Channels[i].References()))...)
 	}
+	for i := range c.Incident.Hooks {
+		errs = append(errs, origin.Locate(fmt.Sprintf("incident.hook[%d]", i), c.checkReferences(c.Incident.Hooks[i].References()))...)
+	}
+	channels := []string{}
+	for _, ch := range c.Detect.Alerts.Channels {
+		channels = append(channels, ch.Name)
+	}
+	errs = append(errs, origin.Locate("incident", c.Incident.CheckChannels(channels))...)
 	errs = append(errs, origin.Locate("telemetry", c.checkReferences(c.Telemetry.Traces.References()))...)
 	errs = append(errs, origin.Locate("secrets.rotation", c.checkReferences(c.Secrets.Rotation.References()))...)
 	errs = append(errs, origin.Locate("identity.oidc", c.checkIssuers())...)

@@ -30,7 +30,7 @@ type Config struct {
 	Store     Store               `toml:"store" doc:"Where keys and other state are kept."`
 	Audit     audit.Audit         `toml:"audit" doc:"How the audit journal is written."`
 	Detect    detect.Detect       `toml:"detect" doc:"What is found out about callers from what they did."`
-	Incident  incident.Incident   `toml:"incident" doc:"What the gateway does by itself about callers who are too risky."`
+	Incident  incident.Incident   `toml:"incident" doc:"A bad day: what the gateway does by itself about callers who are too risky, whom it wakes, and what it runs."`
 	Privacy   privacy.Privacy     `toml:"privacy" doc:"What people agree to, and who reads what is protected."`
 	Telemetry telemetry.Telemetry `toml:"telemetry" doc:"What the gateway shows of itself: metrics and traces."`
 
@@ -47,7 +47,7 @@ func Default() *Config {
 
 // prototypes are the defaults of sections that a file may repeat.
 func prototypes() []any {
-	return []any{DefaultRoute(), DefaultPattern(), DefaultContentRule(), DefaultSchemaFile(), identity.DefaultMTLSRule(), secrets.DefaultCredential(), secrets.DefaultToolCredential(), secrets.DefaultRotationEntry(), audit.DefaultSink(), incident.DefaultResponse(), privacy.DefaultPurpose(), detect.DefaultAlertChannel(), detect.DefaultAlertRoute()}
+	return []any{DefaultRoute(), DefaultPattern(), DefaultContentRule(), DefaultSchemaFile(), identity.DefaultMTLSRule(), secrets.DefaultCredential(), secrets.DefaultToolCredential(), secrets.DefaultRotationEntry(), audit.DefaultSink(), incident.DefaultResponse(), privacy.DefaultPurpose(), incident.DefaultContact(), incident.DefaultHook(), detect.DefaultAlertChannel(), detect.DefaultAlertRoute()}
 }
 
 // reserved are keys that the contract names and this version does not honour.

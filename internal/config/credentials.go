@@ -51,6 +51,9 @@ func (c *Config) References() []Needed {
 	for i := range c.Detect.Alerts.Channels {
 		add(fmt.Sprintf("alert channel %q", c.Detect.Alerts.Channels[i].Name), c.Detect.Alerts.Channels[i].References())
 	}
+	for i := range c.Incident.Hooks {
+		add(fmt.Sprintf("incident hook %q", c.Incident.Hooks[i].Name), c.Incident.Hooks[i].References())
+	}
 	add("audit.archive.s3", c.Audit.Archive.S3.References())
 	add("telemetry", c.Telemetry.Traces.References())
 	add("secrets.rotation", c.Secrets.Rotation.References())

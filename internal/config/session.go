@@ -31,7 +31,7 @@ func (c *Config) Lists(method string) bool {
 // is the address the gateway really listens on.
 func (c *Config) Sessions(listen string) token.Config {
 	s := c.Identity.Session.Service()
-	s.On, s.Documents, s.RefreshPrefix = c.SessionsOn(), c.SignsCards(), c.Identity.APIKey.Prefix+"rt_"
+	s.On, s.Documents, s.RefreshPrefix = c.SessionsOn(), c.SignsDocuments(), c.Identity.APIKey.Prefix+"rt_"
 	if s.Issuer == "" {
 		s.Issuer = c.Server.PublicBase(listen)
 	}

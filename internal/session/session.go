@@ -33,6 +33,7 @@ type Sealer struct {
 	life  time.Duration
 	now   func() time.Time
 	ended endedSessions
+	cuts  cuts
 }
 
 // Life is how long a sealed id opens. Upstreams end idle sessions long
@@ -98,6 +99,11 @@ func (s *Sealer) Open(sealed, route, principal string) (string, error) {
 	age := s.now().Sub(time.Unix(int64(binary.BigEndian.Uint64(plain)), 0)) //nolint:gosec // our own seconds
 	if age > s.life {
 		return "", notFound("session id is too old")
+	}
+	if sealedAt := int64(binary.BigEndian.Uint64(plain)); s.cuts.ended(principal, sealedAt) { //nolint:gosec // our own seconds
+		e := notFound("session was ended by an operator")
+		e.Event = "" // clients that come back late are no attack
+		return "", e
 	}
 	id := string(plain[8:])
 	if s.ended.has(digestOf(id, route, principal)) {

@@ -69,9 +69,9 @@ func build(t *testing.T) string {
 	return bin
 }
 
-func createKey(t *testing.T, bin, conf, data string) string {
+func createKey(t *testing.T, bin, conf, data string, more ...string) string {
 	t.Helper()
-	out, err := exec.Command(bin, "key", "create", "--name", "crash", "--output", "json", "--config", conf, "--data", data).Output()
+	out, err := exec.Command(bin, append([]string{"key", "create", "--name", "crash", "--output", "json", "--config", conf, "--data", data}, more...)...).Output()
 	if err != nil {
 		t.Fatalf("creating a key: %v", err)
 	}

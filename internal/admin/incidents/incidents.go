@@ -29,6 +29,8 @@ const (
 type Cases interface {
 	List(ctx context.Context, all bool, limit int) ([]casebook.Incident, error)
 	Close(ctx context.Context, id, note string, by portcullis.Actor) (casebook.Incident, error)
+	// Only is the id of the only incident that is open, or "".
+	Only() string
 }
 
 // Held is what the API needs of *containment.Book.
@@ -52,6 +54,12 @@ type Incident struct {
 	Closed   *time.Time `json:"closed_at,omitempty"`
 	ClosedBy string     `json:"closed_by,omitempty"`
 	Note     string     `json:"note,omitempty"`
+
+	Severity  string     `json:"severity" enum:"P1,P2,P3,P4"`
+	Phase     string     `json:"phase" enum:"detect,contain,preserve,eradicate,recover,review"`
+	Owner     string     `json:"owner,omitempty" doc:"Who looks after it"`
+	Subjects  []string   `json:"subjects" doc:"Whom and what it is about"`
+	Preserved *time.Time `json:"preserved_at,omitempty" doc:"When evidence was preserved last"`
 }
 
 // Containment is one containment.
@@ -75,12 +83,13 @@ type Containment struct {
 
 // Contain says whom to contain.
 type Contain struct {
-	Subject string `json:"subject" minLength:"1" maxLength:"1024" doc:"Id of a principal, key:ID, session:ID, ip:CIDR or tool:ROUTE/NAME"`
-	Measure string `json:"measure,omitempty" enum:"block,throttle,step_up" default:"block"`
-	Seconds int64  `json:"for_seconds" minimum:"1" maximum:"31536000"`
-	PerHour int    `json:"per_hour,omitempty" minimum:"0" doc:"Calls of a throttle"`
-	Reason  string `json:"reason" minLength:"1" maxLength:"200"`
-	Admin   bool   `json:"admin,omitempty" doc:"On the admin listener too. The socket in the data folder is always open to its owner"`
+	Subject  string `json:"subject" minLength:"1" maxLength:"1024" doc:"Id of a principal, key:ID, session:ID, ip:CIDR, tool:ROUTE/NAME, route:NAME, upstream:NAME or everything"`
+	Measure  string `json:"measure,omitempty" enum:"block,throttle,step_up" default:"block"`
+	Seconds  int64  `json:"for_seconds" minimum:"1" maximum:"31536000"`
+	PerHour  int    `json:"per_hour,omitempty" minimum:"0" doc:"Calls of a throttle"`
+	Reason   string `json:"reason" minLength:"1" maxLength:"200"`
+	Incident string `json:"incident,omitempty" maxLength:"64" doc:"Incident that it belongs to. Without one it is the only one that is open"`
+	Admin    bool   `json:"admin,omitempty" doc:"On the admin listener too. The socket in the data folder is always open to its owner"`
 }
 
 // Release says whom to let go.
@@ -91,7 +100,7 @@ type Release struct {
 
 // Close says which incident to close.
 type Close struct {
-	ID     string `json:"id" minLength:"1" maxLength:"64"`
+	ID     string `json:"id,omitempty" maxLength:"64" doc:"Without one it is the only one that is open"`
 	Reason string `json:"reason,omitempty" maxLength:"200" doc:"For the audit log"`
 }
 
@@ -99,7 +108,7 @@ type Close struct {
 func Group(cases Cases, held Held) admin.Group {
 	return func(api huma.API, s *admin.Server) {
 		registerIncidents(api, s, cases)
-		registerContainments(api, s, held)
+		registerContainments(api, s, cases, held)
 	}
 }
 
@@ -114,12 +123,15 @@ func registerIncidents(api huma.API, s *admin.Server, cases Cases) {
 			}
 			out := make([]Incident, len(list))
 			for i, c := range list {
-				out[i] = incidentOf(c)
+				out[i] = Of(c)
 			}
 			return &admin.Body[[]Incident]{Body: out}, nil
 		})
 	huma.Register(api, huma.Operation{OperationID: "close-incident", Method: http.MethodPost, Path: incidentsPath + "/close", Summary: "Close an incident; what it contained stays contained"},
 		func(ctx context.Context, in *admin.Body[Close]) (*admin.Body[Incident], error) {
+			if in.Body.ID == "" {
+				in.Body.ID = cases.Only()
+			}
 			c, err := cases.Close(ctx, in.Body.ID, in.Body.Reason, admin.Actor(ctx))
 			switch {
 			case errors.Is(err, casebook.ErrNotFound):
@@ -127,11 +139,11 @@ func registerIncidents(api huma.API, s *admin.Server, cases Cases) {
 			case err != nil:
 				return nil, s.Internal(ctx, err)
 			}
-			return &admin.Body[Incident]{Body: incidentOf(c)}, nil
+			return &admin.Body[Incident]{Body: Of(c)}, nil
 		})
 }
 
-func registerContainments(api huma.API, s *admin.Server, held Held) {
+func registerContainments(api huma.API, s *admin.Server, cases Cases, held Held) {
 	huma.Register(api, huma.Operation{OperationID: "list-containments", Method: http.MethodGet, Path: containmentsPath, Summary: "List containments: those in force, or the newest 1000"},
 		func(ctx context.Context, in *struct {
 			All bool `query:"all" doc:"Those that are over, too"`
@@ -156,9 +168,12 @@ func registerContainments(api huma.API, s *admin.Server, held Held) {
 			if err != nil {
 				return nil, refusal(ctx, s, err)
 			}
+			if b.Incident == "" {
+				b.Incident = cases.Only()
+			}
 			now := time.Now()
 			c, err := held.Contain(ctx, containment.Containment{
-				Subject: subject, Measure: containment.Measure(b.Measure), PerHour: b.PerHour, Reason: b.Reason, Admin: b.Admin,
+				Subject: subject, Measure: containment.Measure(b.Measure), PerHour: b.PerHour, Reason: b.Reason, Admin: b.Admin, Incident: b.Incident,
 				Until: now.Add(time.Duration(b.Seconds) * time.Second),
 			}, admin.Actor(ctx))
 			if err != nil {
@@ -195,8 +210,10 @@ func refusal(ctx context.Context, s *admin.Server, err error) error {
 	return s.Internal(ctx, err)
 }
 
-func incidentOf(i casebook.Incident) Incident {
+// Of is an incident as the API shows it.
+func Of(i casebook.Incident) Incident {
 	return Incident{
+		Severity: string(i.Severity), Phase: string(i.Phase), Owner: i.Owner, Subjects: append([]string{}, i.Subjects...), Preserved: when(i.Preserved),
 		ID: i.ID, Subject: i.Subject, Rule: i.Rule, Summary: i.Summary, Score: i.Score, Count: i.Count,
 		Opened: i.OpenedAt, Seen: i.SeenAt, Closed: when(i.ClosedAt), ClosedBy: i.ClosedBy, Note: i.Note,
 	}

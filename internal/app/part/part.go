@@ -25,13 +25,19 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/authz/approval"
 	"github.com/portcullis-dev/portcullis/internal/authz/ownership"
 	"github.com/portcullis-dev/portcullis/internal/config"
+	"github.com/portcullis-dev/portcullis/internal/incident/casebook"
+	"github.com/portcullis-dev/portcullis/internal/incident/containment"
+	"github.com/portcullis-dev/portcullis/internal/incident/playbook"
+	"github.com/portcullis-dev/portcullis/internal/incident/response"
 	"github.com/portcullis-dev/portcullis/internal/inspect/content"
 	"github.com/portcullis-dev/portcullis/internal/inspect/toolpin"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 	"github.com/portcullis-dev/portcullis/internal/obs/trace"
+	"github.com/portcullis-dev/portcullis/internal/session"
 	"github.com/portcullis-dev/portcullis/internal/store/datadir"
 	"github.com/portcullis-dev/portcullis/internal/store/sqlite"
 	"github.com/portcullis-dev/portcullis/internal/upstream/inject"
+	"github.com/portcullis-dev/portcullis/internal/upstream/push"
 )
 
 // Env is what parts are made of.
@@ -52,7 +58,22 @@ type Env struct {
 	Pins      *toolpin.Book
 	Known     Knowledge // of callers
 	Services  Services
-	Process   admin.Process // answers from the first Next on
+	Process   admin.Process    // answers from the first Next on
+	Gateway   *gateway.Gateway // of the public listener; refuses until a table is in force
+	Response  *Response
+}
+
+// Response is what parts share that answer incidents.
+type Response struct {
+	Actions playbook.Registry // what steps of playbooks do: parts add theirs in New
+
+	// What follows is there for the parts behind the one that responds.
+	Cases   *casebook.Book
+	Held    *containment.Book
+	Trigger response.Playbooks // set by the part that runs playbooks
+
+	// Settle waits until timelines have what the journal has.
+	Settle func(ctx context.Context) error
 }
 
 // Services are what the process holds of callers, for parts that look after
@@ -67,7 +88,8 @@ type Services struct {
 	Use       use.Ledgers
 	Owners    *ownership.Ledger
 	Swaps     *content.Tokens
-	Subjects  *subject.Book // nil = events are not sealed
+	Sessions  *session.Sealer // of MCP
+	Subjects  *subject.Book   // nil = events are not sealed
 }
 
 // Knowledge is what is known of callers beside what events say. It looks into
@@ -120,6 +142,9 @@ type Publishing interface {
 	// Endpoints are those under a configuration that Next has made ready.
 	Endpoints(cfg *config.Config) []gateway.Endpoint
 }
+
+// Notifying is a part that keeps what callers registered for notifications.
+type Notifying interface{ Notifications() *push.Book }
 
 // Guarding is a part that guards of personal data read.
 type Guarding interface {

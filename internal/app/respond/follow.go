@@ -86,12 +86,14 @@ func (p *Part) followOnce(ctx context.Context) error {
 		}
 		p.failed.Store(false)
 		if r == nil { // nothing new
+			f.seen.Store(f.feed.Cursor().Seq)
 			if err := f.keepSoon(ctx); err != nil {
 				return err
 			}
 			continue
 		}
 		f.take(ctx, r)
+		f.seen.Store(r.Seq + 1)
 		f.mark(r)
 		if err := f.keepSoon(ctx); err != nil {
 			return err
@@ -125,6 +127,7 @@ func (f *follower) take(ctx context.Context, r *feed.Record) {
 	if r.Seq < f.done {
 		return
 	}
+	f.tell(ctx, e)
 	acted := false
 	for _, a := range found {
 		if a.Score > f.lowest() {

@@ -42,7 +42,11 @@ type Part struct {
 
 	rules  atomic.Pointer[response.Config]
 	window atomic.Int64 // of risk, in nanoseconds
-	failed atomic.Bool  // the journal cannot be followed
+
+	seen    atomic.Uint64 // number of the first record that timelines were not told of
+	running atomic.Bool
+	idle    sync.Mutex  // reading the journal while nobody runs
+	failed  atomic.Bool // the journal cannot be followed
 }
 
 var (
@@ -65,6 +69,10 @@ func New(env part.Env) (part.Part, error) {
 		return nil, err
 	}
 	p.engine = response.New(p.cases, p.held, env.Journal, nil)
+	if r := env.Response; r != nil {
+		r.Cases, r.Held, r.Settle = p.cases, p.held, p.settle
+		p.engine.UsePlaybooks(triggering{r})
+	}
 	p.enricher = enrich.New(enrich.Options{
 		Client: feedClient(), Kept: filepath.Join(env.Dir.Path(), "feeds", "tor-exits"), Log: env.Log, Risk: p.Risk,
 	})
@@ -117,8 +125,10 @@ func (p *Part) Next(_ context.Context, cfg *config.Config, _ part.Secrets) (func
 	if err != nil {
 		return nil, err
 	}
+	upstreams := upstreamsOf(cfg)
 	return func() {
 		useFiles()
+		p.held.UseUpstreams(upstreams)
 		p.engine.Use(rules)
 		p.rules.Store(&rules)
 		p.cases.Use(cfg.Incident.Book())
@@ -149,6 +159,8 @@ const sweepEvery = time.Second
 // Run implements part.Part.
 func (p *Part) Run(ctx context.Context) {
 	var tasks sync.WaitGroup
+	p.running.Store(true)
+	defer p.running.Store(false)
 	tasks.Go(func() { p.enricher.Run(ctx) })
 	tasks.Go(func() { p.follow(ctx) })
 	tasks.Go(func() { p.sweep(ctx) })

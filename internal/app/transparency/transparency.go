@@ -27,14 +27,23 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/store/datadir"
 )
 
-// purposeKey is what the key of the log is derived for. To change it begins
-// another log.
-const purposeKey = "audit/checkpoints/v1"
+// Purpose is what the key of the log is derived for from the root key. To change
+// it begins another log.
+const Purpose = "audit/checkpoints/v1"
+
+// KeyOf returns the key of the log of that name whose seed this is. An empty
+// origin is the default.
+func KeyOf(seed []byte, origin string) (*tlog.Key, error) {
+	if origin == "" {
+		origin = tlog.DefaultOrigin(seed)
+	}
+	return tlog.NewKey(origin, seed)
+}
 
 // Key returns the key of a data folder's log. An empty origin is the one that
 // the log has, or its default.
 func Key(dir *datadir.Dir, origin string) (*tlog.Key, error) {
-	seed, err := dir.Derive(purposeKey, tlog.SeedSize)
+	seed, err := dir.Derive(Purpose, tlog.SeedSize)
 	if err != nil {
 		return nil, err
 	}
@@ -52,10 +61,7 @@ func keyOf(auditDir string, seed []byte, origin string) (*tlog.Key, error) {
 	case origin == "":
 		origin = has
 	}
-	if origin == "" {
-		origin = tlog.DefaultOrigin(seed)
-	}
-	return tlog.NewKey(origin, seed)
+	return KeyOf(seed, origin)
 }
 
 // begun returns the name of the log in an audit folder, "" if there is none. A
@@ -93,7 +99,7 @@ var _ part.Part = (*Part)(nil)
 
 // New returns the part and registers its metrics.
 func New(env part.Env) (part.Part, error) {
-	seed, err := env.Dir.Derive(purposeKey, tlog.SeedSize)
+	seed, err := env.Dir.Derive(Purpose, tlog.SeedSize)
 	if err != nil {
 		return nil, err
 	}

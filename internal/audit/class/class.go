@@ -48,7 +48,8 @@ func lookup(t portcullis.EventType) (Class, bool) {
 	switch t {
 	case portcullis.EventCallStarted, portcullis.EventCallFinished, portcullis.EventAuthSuccess,
 		portcullis.EventZKPAuthSuccess, portcullis.EventSessionOpened, portcullis.EventSessionRefreshed,
-		portcullis.EventApprovalUsed, portcullis.EventContentRewritten:
+		portcullis.EventApprovalUsed, portcullis.EventContentRewritten,
+		portcullis.EventPushRegistered, portcullis.EventPushRemoved:
 		return Access, true
 
 	case portcullis.EventAuthFailure, portcullis.EventAuthzDenied, portcullis.EventInvalidAPIKey,
@@ -56,6 +57,7 @@ func lookup(t portcullis.EventType) (Class, bool) {
 		portcullis.EventUnauthorizedAccess, portcullis.EventInputRejected, portcullis.EventContentBlocked,
 		portcullis.EventContentFlagged, portcullis.EventCallRefused, portcullis.EventToolChanged,
 		portcullis.EventCardChanged, portcullis.EventCardRefused,
+		portcullis.EventPushRefused, portcullis.EventPushDelayed, portcullis.EventPushDead,
 		"ANOMALY_DETECTED", "CONTAINED_CALL_REFUSED",
 		"ALERT_SENT", "ALERT_FAILED", "SINK_FAILING", "SINK_MISSED", "SINK_RECOVERED", "SINK_REFUSED":
 		return Security, true
@@ -70,7 +72,8 @@ func lookup(t portcullis.EventType) (Class, bool) {
 		portcullis.EventToolApproved, portcullis.EventToolQuarantined,
 		portcullis.EventMaintenanceOn, portcullis.EventMaintenanceOff,
 		portcullis.EventApprovalRequested, portcullis.EventApprovalGranted, portcullis.EventApprovalDenied,
-		portcullis.EventTaintLifted, portcullis.EventGatewayStarted, portcullis.EventGatewayStopped,
+		portcullis.EventTaintLifted, portcullis.EventPushReplayed, portcullis.EventGatewayStarted, portcullis.EventGatewayStopped,
+		portcullis.EventBackupCreated, portcullis.EventBackupVerified, portcullis.EventBackupRestored,
 		portcullis.EventAuditSegmentRemoved, portcullis.EventAuditHoldSet, portcullis.EventAuditHoldLifted,
 		"ALERT_ACKNOWLEDGED", "ALERT_SILENCED", "ALERT_SILENCE_REMOVED", "AUDIT_LOG_DAMAGED", "SECRET_ROTATION_DUE", "SECRET_ROTATION_FAILED", "SECRET_VERIFIED", "SINK_TEST",
 		portcullis.EventConsentGranted, portcullis.EventConsentWithdrawn, portcullis.EventDataAccessed,

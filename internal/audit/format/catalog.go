@@ -137,6 +137,9 @@ var meanings = []Meaning{
 	{"CONFIG_CHANGED", "Configuration changed", entityManagement, actUpdate, "Update", ecsConfig, isChange},
 	{"MAINTENANCE_ON", "Maintenance on", appLifecycle, appDisable, "Disable", ecsConfig, isChange},
 	{"MAINTENANCE_OFF", "Maintenance off", appLifecycle, appEnable, "Enable", ecsConfig, isChange},
+	{"BACKUP_CREATED", "Backup created", entityManagement, actRead, "Read", ecsConfig, isAccess},
+	{"BACKUP_VERIFIED", "Backup restored for a drill", entityManagement, actOther, "Verify", ecsConfig, isInfo},
+	{"BACKUP_RESTORED", "Data folder restored from a backup", appLifecycle, actOther, "Restore", ecsConfig, isChange},
 	{"GATEWAY_STARTED", "Gateway started", appLifecycle, appStart, "Start", ecsProcess, isStart},
 	{"GATEWAY_STOPPED", "Gateway stopped", appLifecycle, appStop, "Stop", ecsProcess, isEnd},
 
@@ -150,6 +153,12 @@ var meanings = []Meaning{
 	{"TOOL_QUARANTINED", "Tool quarantined", entityManagement, actSuspend, "Suspend", ecsConfig, isChange},
 	{"CARD_CHANGED", "Agent card is not the approved one", detection, findCreate, "Create", ecsIntrusion, isInfo},
 	{"CARD_REFUSED", "Agent card refused", detection, findCreate, "Create", ecsIntrusion, isDenied},
+	{"PUSH_REGISTERED", "Notifications of an agent asked for", entityManagement, actCreate, "Create", ecsAPI, isInfo},
+	{"PUSH_REMOVED", "Notifications of an agent not wanted any more", entityManagement, actDelete, "Delete", ecsAPI, isInfo},
+	{"PUSH_REFUSED", "Target of notifications refused", detection, findCreate, "Create", ecsIntrusion, isDenied},
+	{"PUSH_DELAYED", "Notification not delivered yet", appLifecycle, actOther, "Fail", ecsProcess, isInfo},
+	{"PUSH_DEAD", "Notification cannot be delivered", appLifecycle, actOther, "Give up", ecsProcess, isInfo},
+	{"PUSH_REPLAYED", "Notifications sent again", appLifecycle, actOther, "Replay", ecsProcess, isInfo},
 	{"TAINT_LIFTED", "Taint lifted", entityManagement, actUpdate, "Update", ecsIAM, isChange},
 
 	{"APPROVAL_REQUESTED", "Approval requested", entityManagement, actCreate, "Create", ecsIAM, isInfo},

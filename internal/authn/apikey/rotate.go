@@ -1,6 +1,7 @@
 package apikey
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,7 @@ const (
 type RotateOptions struct {
 	Emergency bool // no overlap: the old key ends now
 	Delivery  Delivery
+	Overlap   time.Duration    // 0 = as configured
 	Reason    string           // for the audit log, at most 200 characters
 	By        portcullis.Actor // who asks
 }
@@ -115,7 +117,7 @@ func (s *Service) rotate(ctx context.Context, old *Record, o RotateOptions, now 
 		return Rotated{}, err
 	}
 	old.RotatedBy = o.By.ID
-	old.Retire(now, s.overlap, o.Emergency, o.Reason)
+	old.Retire(now, cmp.Or(o.Overlap, s.overlap), o.Emergency, o.Reason)
 	if err := s.store.Put(ctx, next, *old); err != nil {
 		return Rotated{}, fmt.Errorf("rotating api key %s: %w", old.ID, err)
 	}

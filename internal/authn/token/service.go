@@ -194,6 +194,18 @@ func (s *Service) maintainKeys(ctx context.Context, c Config) error {
 	return err
 }
 
+// ReplaceKeys makes a key that signs from now on; see [signing.Ring.Replace].
+// Sessions live on: who has one refreshes it and gets a token of the new key.
+func (s *Service) ReplaceKeys(ctx context.Context, keep bool, reason string, by portcullis.Actor) (string, error) {
+	made, gone, err := s.ring.Replace(ctx, keep)
+	s.eachVerifier(func(v *jwt.Service) { v.ForgetSubject("") }) // also after an error: some may be gone
+	if made == "" {
+		return "", err
+	}
+	return made, errors.Join(err, s.record(ctx, portcullis.EventSecretRotated, portcullis.SeverityWarn, by, "rotate", "signing_key:"+made, reason,
+		slog.Int("removed", len(gone)), slog.Bool("overlap", keep)))
+}
+
 // record writes what became of a session.
 func (s *Service) record(ctx context.Context, t portcullis.EventType, sev portcullis.Severity, by portcullis.Actor, action, resource, reason string, details ...slog.Attr) error {
 	out := portcullis.OutcomeSuccess

@@ -23,6 +23,8 @@ type verifyFlags struct {
 	checkpoints []string
 	key         string
 	witnesses   []string
+	evidence    string
+	identity    string
 }
 
 func (c verbs) verify() *cobra.Command {
@@ -34,10 +36,14 @@ signed checkpoint, and that with every checkpoint that was kept. The gateway may
 run or not. Exit code 3 says that something is wrong.`,
 		Example: `  portcullis audit verify
   portcullis audit verify --checkpoint kept-in-march --key audit.example.com+5a6b7c8d+AV…
-  portcullis audit verify --since 24h --output json`,
+  portcullis audit verify --since 24h --output json
+  portcullis audit verify --evidence 4711.tar.gz --key audit.example.com+5a6b7c8d+AV…`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
+			if flags.evidence != "" {
+				return c.verifyEvidence(flags)
+			}
 			dir, err := c.dir("verify")
 			if err != nil {
 				return err
@@ -60,6 +66,8 @@ run or not. Exit code 3 says that something is wrong.`,
 	f.StringVar(&flags.since, "since", "", "leave out records before a `time`: a date such as 2026-11-01, or a duration such as 24h")
 	f.StringArrayVar(&flags.checkpoints, "checkpoint", nil, "a checkpoint kept elsewhere that the log must continue: a `file`, or a folder of them; repeatable")
 	f.StringVar(&flags.key, "key", "", "the `key` of the log: NAME+HASH+KEY (default: the data folder's)")
+	f.StringVar(&flags.evidence, "evidence", "", "verify an archive of evidence instead: a `file`; - is standard input")
+	f.StringVar(&flags.identity, "identity", "", "`file` with the age identity that opens the archive")
 	f.StringArrayVar(&flags.witnesses, "witness", nil, "the `key` of a witness that must have signed; repeatable")
 	return cmd
 }

@@ -20,7 +20,11 @@ import (
 // output is for a program.
 func (c verbs) mend(ctx context.Context, t *targets, s settings) (written bool, err error) {
 	changes, left := check.Mend(ctx, t.list, func(id string, target check.Target, f rule.Finding) bool {
-		return s.state == nil || s.state.Begin(c.now()).Decide(id, filepath.ToSlash(filepath.Join(filepath.Dir(target.Name), f.File)), target.Name) == nil
+		if s.state == nil {
+			return true
+		}
+		_, excluded := s.state.Excluded(f.File)
+		return !(excluded && f.File != "") && s.state.Begin(c.now()).Decide(id, f.File, target.Name) == nil
 	}, c.options(s))
 	show := c.Out
 	if s.format != "text" {

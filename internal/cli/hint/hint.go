@@ -13,7 +13,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/store/datadir"
-	"github.com/portcullis-dev/portcullis/internal/store/sqlite"
+	"github.com/portcullis-dev/portcullis/internal/store/sqlite/conn"
 )
 
 // For returns the hint for an error, "" where there is none.
@@ -35,7 +35,7 @@ func For(err error) string {
 		return "'portcullis user list' shows the names"
 	case errors.As(err, &refused) && refused.Status == 404 && refused.Text == "no such key":
 		return "'portcullis key list' shows the ids"
-	case errors.Is(err, sqlite.ErrCorrupt):
+	case errors.Is(err, conn.ErrCorrupt):
 		return "keep the file for a look later, and put back a copy of the data folder; the audit log in it does not need the database"
 	case errors.Is(err, fs.ErrPermission):
 		return "run it as the owner, or name another folder with --data"

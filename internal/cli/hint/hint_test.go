@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/portcullis-dev/portcullis/internal/cli/hint"
-	"github.com/portcullis-dev/portcullis/internal/store/sqlite"
+	"github.com/portcullis-dev/portcullis/internal/store/sqlite/conn"
 )
 
 func TestNothingListens(t *testing.T) {
@@ -17,7 +17,7 @@ func TestNothingListens(t *testing.T) {
 	if got := hint.For(err); !strings.Contains(got, "running") {
 		t.Errorf("hint %q", got)
 	}
-	if got := hint.For(fmt.Errorf("database: %w", sqlite.ErrCorrupt)); !strings.Contains(got, "copy") {
+	if got := hint.For(fmt.Errorf("database: %w", conn.ErrCorrupt)); !strings.Contains(got, "copy") {
 		t.Errorf("hint %q", got)
 	}
 	if got := hint.For(fmt.Errorf("some other mistake")); got != "" {

@@ -53,13 +53,15 @@ func (c verbs) contain() *cobra.Command {
 	var what incidents.Contain
 	var long time.Duration
 	cmd := &cobra.Command{
-		Use: "contain SUBJECT", Short: "Hold a caller or a tool back for a time", Args: frame.One("the id of a principal, key:ID, session:ID, ip:CIDR or tool:ROUTE/NAME"),
+		Use: "contain SUBJECT", Short: "Hold callers, tools, routes or everything back for a time", Args: frame.One("the id of a principal, key:ID, session:ID, ip:CIDR, tool:ROUTE/NAME, route:NAME, upstream:NAME or everything"),
 		Long: `Hold a caller or a tool back for a time.
 
 A block refuses every call with 403 and ends streams that are open. A throttle
 lets so many calls pass in an hour. A step-up refuses calls until the principal
 has logged in anew at /auth/login; a key or a certificate stays refused until it
 is released. A tool is held like one that changed: nobody sees or calls it.
+route:NAME and upstream:NAME (host and port, or the name of a program) hold all
+callers there, everything all callers; the admin listener stays open.
 
 Containments end by themselves, survive restarts and are in the audit log. The
 admin listener is left out unless --admin is given; the command line on this
@@ -67,7 +69,9 @@ machine always works.`,
 		Example: `  portcullis incident contain key:3f9a1c5e7b2d4806a1c3e5f7092b4d6e --for 1h --reason "leaked in a ticket"
   portcullis incident contain ip:203.0.113.0/24 --for 24h --reason "guessing passwords"
   portcullis incident contain user:alice --measure throttle --per-hour 60 --reason "looking into it"
-  portcullis incident contain tool:files/delete_all --for 2h --reason "ticket 4711"`,
+  portcullis incident contain tool:files/delete_all --for 2h --reason "ticket 4711"
+  portcullis incident contain upstream:mcp.example.com --for 72h --reason "taken over"
+  portcullis incident contain everything --for 15m --reason "until we know more"`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			what.Subject, what.Seconds = args[0], int64(long/time.Second)
 			if what.Seconds < 1 {
@@ -93,6 +97,7 @@ machine always works.`,
 	f.StringVar(&what.Reason, "reason", "", "why, for the audit log (required)")
 	f.StringVar(&what.Measure, "measure", "block", "block, throttle or step_up")
 	f.IntVar(&what.PerHour, "per-hour", 0, "calls in an hour that a throttle lets pass")
+	incidentFlag(cmd, &what.Incident)
 	f.BoolVar(&what.Admin, "admin", false, "hold on the admin listener too")
 	return cmd
 }
@@ -132,10 +137,10 @@ func (c verbs) release() *cobra.Command {
 func (c verbs) close() *cobra.Command {
 	var what incidents.Close
 	cmd := &cobra.Command{
-		Use: "close ID", Short: "Close an incident; what it contained stays contained", Args: frame.One("the id of an incident"),
+		Use: "close [ID]", Short: "Close an incident; what it contained stays contained", Args: maybeID("close"),
 		Example: `  portcullis incident close 019aa9c1-7d5b-7cc3-98c4-dc0c0c07398f --reason "password was forgotten"`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			what.ID = args[0]
+			what.ID = first(args)
 			return c.WithAdmin(cmd.Context(), func(a *admin.Client) error {
 				closed, err := incidents.CloseIncident(cmd.Context(), a, what)
 				if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/cli/frame"
+	"github.com/portcullis-dev/portcullis/internal/cli/incident/actions"
 )
 
 type verbs struct{ *frame.Frame }
@@ -15,7 +16,10 @@ type verbs struct{ *frame.Frame }
 // Command returns the verbs below "incident".
 func Command(f *frame.Frame) *cobra.Command {
 	c := verbs{f}
-	return frame.Group("incident", "Contain trouble", c.status(), c.contain(), c.release(), c.close(), c.maintenance())
+	return frame.Group("incident", "Work off a bad day", append([]*cobra.Command{
+		c.open(), c.status(), c.list(), c.show(), c.timeline(), c.note(), c.assign(), c.severity(), c.phase(), c.close(),
+		c.contain(), c.release(), c.maintenance(), c.scaleDown(), c.hook(), c.notify(), c.playbook(), c.report(), c.drill(),
+	}, actions.Commands(f)...)...)
 }
 
 func (c verbs) maintenance() *cobra.Command {

@@ -5,6 +5,7 @@ package a2a
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"reflect"
 	"slices"
 	"strings"
@@ -52,16 +53,34 @@ func (m Message) Validate() error { return m.Rules().Validate() }
 
 // Push is [route.a2a.push].
 type Push struct {
-	Hosts           []string `toml:"hosts" list:"text" example:"[\"hooks.example.com\"]" doc:"Hosts that callers may have notified, exactly, with the port if it is not 443; *.example.com stands for those below. The agent sends to them itself, over https. Empty: no push notifications."`
-	InsecurePrivate bool     `toml:"insecure_private" doc:"INSECURE: lets notifications go to loopback and private addresses, to any port, and over http."`
+	Hosts           []string      `toml:"hosts" list:"text" example:"[\"hooks.example.com\"]" doc:"Hosts that callers may have notified, exactly, with the port if it is not 443; *.example.com stands for those below. Empty: no push notifications."`
+	Delivery        string        `toml:"delivery" enum:"gateway|direct|off" doc:"Who delivers: the gateway, which the agent gives them to, the agent itself (it learns the target and its credentials, and connects to it unguarded), or nobody."`
+	Base            string        `toml:"base" example:"\"https://gateway.internal.example\"" doc:"Address of the gateway at which the agent gives notifications to it. By default server.public_url."`
+	Challenge       bool          `toml:"challenge" doc:"Whether a target has to echo a challenge before anything is delivered to it: to answer a GET with the text of the query parameter validationToken."`
+	Attempts        int           `toml:"attempts" doc:"How often a delivery is tried before it is a dead letter."`
+	MaxAge          time.Duration `toml:"max_age" doc:"How long a delivery is tried before it is a dead letter."`
+	InsecurePrivate bool          `toml:"insecure_private" doc:"INSECURE: lets notifications go to loopback and private addresses, to any port, and over http."`
 }
+
+// Who delivers notifications.
+const (
+	PushGateway = "gateway"
+	PushDirect  = "direct"
+	PushOff     = "off"
+)
+
+// Off reports whether there are no notifications.
+func (p Push) Off() bool { return p.Delivery == PushOff || len(p.Hosts) == 0 }
+
+// ThroughGateway reports whether notifications go through the gateway.
+func (p Push) ThroughGateway() bool { return !p.Off() && p.Delivery != PushDirect }
 
 // Default returns the defaults of [route.a2a].
 func Default() A2A {
 	return A2A{
 		Versions: []string{"1.0", "0.3"}, Bindings: []string{"jsonrpc", "http+json"}, DefaultSkill: "*",
 		Message: defaultMessage(), FileURIs: "public", StreamEvents: 10000, StreamTime: time.Hour,
-		Card: DefaultCard(),
+		Card: DefaultCard(), Push: Push{Delivery: PushGateway, Challenge: true, Attempts: 20, MaxAge: 24 * time.Hour},
 	}
 }
 
@@ -90,8 +109,18 @@ func (p Push) Validate() error {
 	for i, h := range p.Hosts {
 		plain[i] = strings.TrimPrefix(h, "*.")
 	}
-	return hosts("hosts", plain)
+	errs := []error{hosts("hosts", plain), field.Between("max_age", p.MaxAge, time.Minute, 7*24*time.Hour)}
+	if p.Attempts < 1 || p.Attempts > mostAttempts {
+		errs = append(errs, fmt.Errorf("attempts: %d: want 1 to %d", p.Attempts, mostAttempts))
+	}
+	if u, err := url.Parse(p.Base); p.Base != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil ||
+		strings.Trim(u.Path, "/") != "" || strings.ContainsAny(p.Base, "?#")) {
+		errs = append(errs, fmt.Errorf(`base: %q: want a URL without a path, such as "https://gateway.internal.example"`, p.Base))
+	}
+	return errors.Join(errs...)
 }
+
+const mostAttempts = 1000
 
 // words checks a list of known words, each there once, not none.
 func words(name string, list []string, known ...string) error {

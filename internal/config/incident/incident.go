@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/portcullis-dev/portcullis/internal/detect/risk"
 	"github.com/portcullis-dev/portcullis/internal/incident/casebook"
 	"github.com/portcullis-dev/portcullis/internal/incident/containment"
+	"github.com/portcullis-dev/portcullis/internal/incident/playbook"
 	"github.com/portcullis-dev/portcullis/internal/incident/response"
 )
 
@@ -21,25 +23,30 @@ type Incident struct {
 	MaxPerHour      int           `toml:"max_per_hour" doc:"Incidents that are opened in an hour. Further ones become one incident."`
 	MaxContainments int           `toml:"max_containments_per_hour" doc:"Containments that responses make in an hour. Behind it they open incidents and contain nobody."`
 	CloseAfter      time.Duration `toml:"close_after" doc:"An incident closes by itself when nothing more was noticed for so long. \"0s\" is never."`
+	Playbooks       string        `toml:"playbooks" example:"\"/etc/portcullis/playbooks\"" doc:"Folder of playbooks: files NAME.toml. One of the name of a built-in playbook takes its place."`
+	MaxPlaybooks    int           `toml:"max_playbooks_per_hour" doc:"Playbooks that responses start in an hour."`
+	Contacts        []Contact     `toml:"contact" doc:"Whom to wake. Repeat the table for each person."`
+	Hooks           []Hook        `toml:"hook" doc:"Programs of yours that do what the gateway cannot, such as stopping servers. Repeat the table for each."`
 	Response        []Response    `toml:"response" doc:"What is done above a score. Without any, incidents are opened above 80 and nobody is contained."`
 }
 
 // Response is [[incident.response]].
 type Response struct {
-	Name    string        `toml:"name" required:"true" doc:"In incidents and events."`
-	Score   int           `toml:"score" doc:"Acts when the risk of a caller is above this."`
-	On      string        `toml:"on" enum:"any|principal|address" doc:"Whom it is about. Failed logins count against addresses only."`
-	Actions []string      `toml:"actions" list:"text" enum:"alert|throttle|step_up|block|quarantine_tool" doc:"What is done. An incident is always opened: that is the alert."`
-	For     time.Duration `toml:"for" doc:"How long callers and tools are contained."`
-	PerHour int           `toml:"per_hour" doc:"Calls that who is throttled may make in an hour."`
-	DryRun  bool          `toml:"dry_run" doc:"Only write what would have been done."`
+	Name     string        `toml:"name" required:"true" doc:"In incidents and events."`
+	Score    int           `toml:"score" doc:"Acts when the risk of a caller is above this."`
+	On       string        `toml:"on" enum:"any|principal|address" doc:"Whom it is about. Failed logins count against addresses only."`
+	Actions  []string      `toml:"actions" list:"text" enum:"alert|throttle|step_up|block|quarantine_tool" doc:"What is done. An incident is always opened: that is the alert."`
+	For      time.Duration `toml:"for" doc:"How long callers and tools are contained."`
+	PerHour  int           `toml:"per_hour" doc:"Calls that who is throttled may make in an hour."`
+	Playbook string        `toml:"playbook" example:"\"exfiltration\"" doc:"Playbook that is started for the incident, once. It contains nobody whom no response contains."`
+	DryRun   bool          `toml:"dry_run" doc:"Only write what would have been done."`
 }
 
 // Default returns the defaults of [incident].
 func Default() Incident {
 	return Incident{
 		Never: []string{"ip:127.0.0.0/8", "ip:::1"}, MaxPerHour: casebook.DefaultPerHour,
-		MaxContainments: 20, CloseAfter: casebook.DefaultQuiet,
+		MaxContainments: 20, CloseAfter: casebook.DefaultQuiet, MaxPlaybooks: playbook.DefaultPerHour,
 	}
 }
 
@@ -63,12 +70,23 @@ func (c Incident) Validate() error {
 	if c.CloseAfter < 0 {
 		errs = append(errs, errors.New("close_after: want \"0s\" or more"))
 	}
+	if c.MaxPlaybooks < 0 || c.MaxPlaybooks > 1000 {
+		errs = append(errs, errors.New("max_playbooks_per_hour: want 0 to 1000"))
+	}
+	library, err := playbook.BuiltIn() // a folder is read when the configuration is put into force
+	if err != nil {
+		errs = append(errs, err)
+	}
 	for i, r := range c.Response {
+		if r.Playbook != "" && c.Playbooks == "" && library[r.Playbook] == nil {
+			errs = append(errs, fmt.Errorf("response[%d].playbook: %q: there is no such playbook: want one of %s", i, r.Playbook, strings.Join(library.Names(), ", ")))
+		}
 		same := func(other Response) bool { return other.Name == r.Name }
 		if first := slices.IndexFunc(c.Response, same); r.Name != "" && first < i {
 			errs = append(errs, fmt.Errorf("response[%d].name: %q: is taken by response[%d]", i, r.Name, first))
 		}
 	}
+	errs = append(errs, c.checkHooks())
 	return errors.Join(errs...)
 }
 
@@ -104,7 +122,7 @@ func (c Incident) never(proxies []netip.Prefix) (response.Never, error) {
 			n.Networks = append(n.Networks, p)
 			continue
 		}
-		if err != nil || s.Kind == containment.KindTool || s.Kind == containment.KindAddress {
+		if err != nil || s.Kind != containment.KindPrincipal && s.Kind != containment.KindCredential {
 			return n, fmt.Errorf(`never[%d]: %q: want the id of a principal, or addresses such as "ip:10.0.0.0/8"`, i, text)
 		}
 		if s.Kind == containment.KindCredential { // the id of a principal may look like this
@@ -144,13 +162,27 @@ func (c Incident) Rules(proxies []netip.Prefix) (response.Config, error) {
 		list[0].Name = "default"
 	}
 	for _, r := range list {
-		rule := response.Rule{Name: r.Name, Score: r.Score, On: r.On, For: r.For, PerHour: r.PerHour, DryRun: r.DryRun}
+		rule := response.Rule{Name: r.Name, Score: r.Score, On: r.On, For: r.For, PerHour: r.PerHour, DryRun: r.DryRun, Playbook: r.Playbook}
 		for _, a := range r.Actions {
 			rule.Actions = append(rule.Actions, response.Action(a))
 		}
 		out.Rules = append(out.Rules, rule)
 	}
 	return out, nil
+}
+
+// Library reads the playbooks, and refuses responses that name none of them.
+func (c Incident) Library() (playbook.Library, error) {
+	library, err := playbook.Load(c.Playbooks)
+	if err != nil {
+		return nil, fmt.Errorf("incident.playbooks: %w", err)
+	}
+	for _, r := range c.Response {
+		if r.Playbook != "" && library[r.Playbook] == nil {
+			return nil, fmt.Errorf("incident.response %q: playbook: %q: there is no such playbook: want one of %s", r.Name, r.Playbook, strings.Join(library.Names(), ", "))
+		}
+	}
+	return library, nil
 }
 
 // Book returns what bounds the opening of incidents.

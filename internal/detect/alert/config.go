@@ -2,6 +2,7 @@ package alert
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
@@ -84,6 +85,9 @@ func Rank(s portcullis.Severity) int {
 
 // group returns the key of the group of a signal.
 func (c *Config) group(s *Signal) string {
+	if strings.HasPrefix(s.Key, actionNotify+":") {
+		return s.Key
+	}
 	out := ""
 	for _, by := range c.GroupBy {
 		switch by {

@@ -226,7 +226,13 @@ func (e *Engine) join(s *Signal, now time.Time) *entry {
 // route decides which channels hear of an alert.
 func (e *Engine) route(a *entry) {
 	t := e.cfg.target(&a.Signal, a.Severity, e.opened(&a.Signal).ID)
-	for _, name := range t.channels {
+	channels := t.channels
+	for _, name := range a.Signal.To {
+		if e.channels[name] != nil {
+			channels = append(channels, name)
+		}
+	}
+	for _, name := range channels {
 		if a.Told[name] == nil {
 			a.Told[name] = &told{}
 		}

@@ -25,6 +25,7 @@ type Signal struct {
 	EventID  string               `json:"event_id"`
 	Time     time.Time            `json:"time"`
 	Actor    portcullis.Actor     `json:"actor"` // as the journal has it
+	To       []string             `json:"to,omitempty"` // channels that hear of it whatever the rules say
 
 	ends   bool // what the key names is over
 	only   bool // only of interest if the key is known
@@ -115,6 +116,9 @@ func read(e *portcullis.Event, wanted []portcullis.EventType) (Signal, bool) {
 	return s, true
 }
 
+// actionNotify is the action of an INCIDENT_ACTION that tells people.
+const actionNotify = "notify"
+
 func plainKey(t portcullis.EventType, route, resource string) string {
 	return string(t) + ":" + route + ":" + resource
 }
@@ -177,6 +181,10 @@ func (s *Signal) anomaly(e *portcullis.Event) {
 // action: what was done about an incident goes with its alert; what could not
 // be done is an alert of its own.
 func (s *Signal) action(e *portcullis.Event) {
+	if e.Action == actionNotify { // somebody wants people told: each time is an alert of its own
+		s.Key, s.Summary, s.To = actionNotify+":"+e.ID, "Incident: "+e.Reason, strings.Fields(text(e, "channels"))
+		return
+	}
 	if e.Outcome == portcullis.OutcomeFailure && e.Severity == portcullis.SeverityCritical {
 		s.Summary = "An incident could not be contained: " + e.Reason
 		return

@@ -2,11 +2,21 @@ package check
 
 import (
 	"github.com/portcullis-dev/portcullis/internal/harden/check/attest"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/ci"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/compose"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/dockerfile"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/envfile"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/firewall"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/helm"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/host"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/kubernetes"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/nginx"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/repository"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/running"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/settings"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/suppress"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/systemd"
 )
 
 // families is every kind of target. A new one is a line here and a package that
@@ -16,6 +26,16 @@ import (
 func families(o Options) []family {
 	return []family{
 		files(rule.Config, settings.Rules(), settings.Find, settings.Load(o.Getenv)),
+		files(rule.Dockerfile, dockerfile.Rules(), dockerfile.Find, dockerfile.Load),
+		files(rule.Compose, compose.Rules(), compose.Find, compose.Load),
+		files(rule.Kubernetes, kubernetes.Rules(), kubernetes.Find, kubernetes.Load),
+		files(rule.Helm, helm.Rules(), helm.Find, helm.Load),
+		files(rule.Nginx, nginx.Rules(), nginx.Find, nginx.Load),
+		files(rule.Firewall, firewall.Rules(), firewall.Find, firewall.Load),
+		files(rule.Systemd, systemd.Rules(), systemd.Find, systemd.Load),
+		files(rule.CI, ci.Rules(), ci.Find, ci.Load),
+		files(rule.Env, envfile.Rules(), envfile.Find, envfile.Load),
+		files(rule.Repository, repository.Rules(), repository.Find, repository.Load),
 		given(rule.Gateway, running.Rules()),
 		given(rule.Host, host.Rules()),
 		given(rule.Attestation, attest.Rules()),

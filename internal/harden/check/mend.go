@@ -24,8 +24,9 @@ type Change struct {
 }
 
 // Mend returns the changes of files by which rules that fail pass, without
-// writing them. want is asked for each finding's rule and target; rules whose
-// fix does not work are left alone and told of.
+// writing them. want is asked for each finding, whose file is named as in
+// reports; rules whose fix does not work, or would change what is not wanted,
+// are left alone and told of.
 func Mend(ctx context.Context, targets []Target, want func(id string, t Target, f rule.Finding) bool, o Options) (changes []Change, left []string) {
 	return mendAll(ctx, families(o), targets, want)
 }
@@ -65,6 +66,10 @@ type mending struct {
 	rules     map[string][]string // by path
 }
 
+// errPartly is returned where a fix would also change what somebody has decided
+// to live with.
+var errPartly = errors.New("some of its findings are suppressed: mend the others by hand")
+
 var errStillFails = errors.New("the fix does not mend it: do it by hand")
 
 // rule mends one rule on one target. What it changes is kept only if the rule
@@ -81,8 +86,23 @@ func (m *mending) rule(ctx context.Context, f family, b bound, t Target, want fu
 		return nil // the report tells of it
 	}
 	found, err := b.check(ctx, loaded)
-	if err != nil || !slices.ContainsFunc(found, func(f rule.Finding) bool { return want(b.meta.ID, t, f) }) {
+	if err != nil {
+		return nil // likewise
+	}
+	wanted := 0
+	for _, finding := range found {
+		if finding.File != "" {
+			finding.File = shown(m.from, finding.File)
+		}
+		if want(b.meta.ID, t, finding) {
+			wanted++
+		}
+	}
+	switch {
+	case wanted == 0:
 		return nil
+	case wanted < len(found):
+		return errPartly
 	}
 	edits, err := b.mend(loaded)
 	if err != nil {

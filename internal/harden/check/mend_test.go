@@ -98,6 +98,33 @@ func TestMendLeavesWhatItShould(t *testing.T) {
 	}
 }
 
+// A fix that would also change what somebody lives with is left to a person.
+func TestMendIsAllOrNothing(t *testing.T) {
+	twice := wordFamily(nil)
+	twice.rules = twice.rules[:1]
+	check := twice.rules[0].check
+	twice.rules[0].check = func(ctx context.Context, loaded any) ([]rule.Finding, error) {
+		found, err := check(ctx, loaded)
+		return append(found, rule.Finding{Message: "lived with", File: "b"}), err
+	}
+	twice.rules[0].mend = func(any) ([]rule.Edit, error) { return []rule.Edit{{File: "a", Text: "x"}}, nil }
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "a"), []byte("bad\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tr, err := tree.Open(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = tr.Close() })
+	changes, left := mendAll(t.Context(), []family{twice}, []Target{{Kind: "x", Name: "a", Tree: tr, Path: "a"}}, func(_ string, _ Target, f rule.Finding) bool {
+		return f.File != filepath.Join(dir, "b")
+	})
+	if len(changes) > 0 || len(left) != 1 || !strings.Contains(left[0], "suppressed") {
+		t.Errorf("%+v, %q", changes, left)
+	}
+}
+
 // A fix may make a file, but not one that is there.
 func TestMendCreates(t *testing.T) {
 	create := func(name string) map[string]func(string, string) ([]rule.Edit, error) {

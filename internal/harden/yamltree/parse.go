@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -47,7 +48,7 @@ func Parse(name string, data []byte) (*Node, error) {
 	if doc.Kind != yaml.DocumentNode || len(doc.Content) != 1 || doc.Content[0].Kind != yaml.MappingNode {
 		return nil, fmt.Errorf("%s:1: want a table of names and values", name)
 	}
-	p := parser{file: name}
+	p := parser{file: name, nodes: maxNodes, most: maxNodes}
 	return p.node(doc.Content[0], "", 0)
 }
 
@@ -72,7 +73,9 @@ func syntax(name string, err error) error {
 
 type parser struct {
 	file  string
-	nodes int
+	nodes int  // how many more are read
+	most  int  // how many there may be
+	loose bool // see [Stream]
 }
 
 func (p *parser) fail(y *yaml.Node, path, format string, a ...any) error {
@@ -84,8 +87,8 @@ func (p *parser) fail(y *yaml.Node, path, format string, a ...any) error {
 
 // node copies a node of the library. Aliases are expanded; each copy counts.
 func (p *parser) node(y *yaml.Node, path string, depth int) (*Node, error) {
-	if p.nodes++; p.nodes > maxNodes {
-		return nil, p.fail(y, path, "the document holds more than %d values, those of aliases counted", maxNodes)
+	if p.nodes--; p.nodes < 0 {
+		return nil, p.fail(y, path, "the document holds more than %d values, those of aliases counted", p.most)
 	}
 	if depth > maxDepth {
 		return nil, p.fail(y, path, "is nested deeper than %d", maxDepth)
@@ -101,7 +104,7 @@ func (p *parser) node(y *yaml.Node, path string, depth int) (*Node, error) {
 		return n, p.scalar(n, y)
 	case yaml.SequenceNode:
 		n.kind = list
-		if y.ShortTag() != "!!seq" {
+		if y.ShortTag() != "!!seq" && !p.loose {
 			return nil, p.fail(y, path, "has the tag %.40q: take it out", y.Tag)
 		}
 		for i, item := range y.Content {
@@ -114,7 +117,7 @@ func (p *parser) node(y *yaml.Node, path string, depth int) (*Node, error) {
 		return n, nil
 	case yaml.MappingNode:
 		n.kind = table
-		if y.ShortTag() != "!!map" {
+		if y.ShortTag() != "!!map" && !p.loose {
 			return nil, p.fail(y, path, "has the tag %.40q: take it out", y.Tag)
 		}
 		return n, p.table(n, y, depth)
@@ -130,6 +133,11 @@ func (p *parser) table(n *Node, y *yaml.Node, depth int) error {
 	for i := 0; i < len(y.Content); i += 2 {
 		k := y.Content[i]
 		switch {
+		case p.loose && k.Kind == yaml.ScalarNode && k.ShortTag() == "!!merge":
+			if err := p.merge(n, y.Content[i+1], depth); err != nil {
+				return err
+			}
+			continue
 		case k.Kind == yaml.ScalarNode && k.ShortTag() == "!!merge":
 			return p.fail(k, n.Path, `"<<" is read by some and not by others: write the values out`)
 		case k.Kind != yaml.ScalarNode || k.Tag == "!" || (k.ShortTag() != "!!str" && !plain(k.ShortTag())):
@@ -147,6 +155,7 @@ func (p *parser) table(n *Node, y *yaml.Node, depth int) error {
 		if child.Line == 0 {
 			child.Line = k.Line
 		}
+		n.fields = slices.DeleteFunc(n.fields, func(f field) bool { return f.name == k.Value }) // one that was merged in
 		n.fields = append(n.fields, field{name: k.Value, node: child})
 	}
 	return nil
@@ -170,7 +179,7 @@ func (p *parser) scalar(n *Node, y *yaml.Node) error {
 		n.kind = boolean
 	case tag == "!!int" || tag == "!!float":
 		n.kind = number
-	case tag == "!!str" || tag == "!!timestamp":
+	case tag == "!!str" || tag == "!!timestamp" || p.loose:
 		n.kind = text
 	default:
 		return p.fail(y, n.Path, "has the tag %.40q: take it out", y.Tag)

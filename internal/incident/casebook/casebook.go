@@ -1,5 +1,9 @@
 // Package casebook keeps incidents: what was noticed of whom, how bad it is,
-// what became of it, and when somebody closed it.
+// who looks after it, in which [Phase] it is, what was done and when (its
+// timeline), and when somebody closed it.
+//
+// An incident is opened by a rule ([Book.Notice]) or by a person ([Book.Open]);
+// from there on the two are the same.
 //
 // One incident is open for a key at a time: what is noticed again while it is
 // open updates it. So a storm of events is one incident with a number, and
@@ -48,13 +52,19 @@ type Incident struct {
 	ClosedBy string
 	Note     string // of who closed it
 
+	Severity  Severity
+	Phase     Phase
+	Owner     string    // who looks after it, "" = nobody yet
+	Subjects  []string  // whom and what it is about, Subject first
+	Preserved time.Time // when evidence was preserved last, zero = never
+
 	Actor portcullis.Actor // the subject, for the event that tells of the incident; not stored
 }
 
 // Open reports whether the incident is open.
 func (i *Incident) Open() bool { return i.ClosedAt.IsZero() }
 
-// Store keeps incidents. A driver passes storetest.Incidents.
+// Store keeps incidents. A driver passes storetest/incidents.Incidents.
 type Store interface {
 	// SaveIncident adds an incident or replaces the one with its id.
 	SaveIncident(ctx context.Context, i Incident) error
@@ -64,6 +74,13 @@ type Store interface {
 	Incidents(ctx context.Context, max int) ([]Incident, error)
 	// OpenedIncidents counts those opened since a time.
 	OpenedIncidents(ctx context.Context, since time.Time) (int, error)
+	// Incident returns the one with an id, or ErrNotFound.
+	Incident(ctx context.Context, id string) (Incident, error)
+	// AddEntry adds to the timeline of an incident. An entry whose id the
+	// timeline has already is not added again.
+	AddEntry(ctx context.Context, e Entry) error
+	// Entries lists the timeline of an incident, oldest first.
+	Entries(ctx context.Context, incident string) ([]Entry, error)
 }
 
 // Settings bound what a Book does by itself.
@@ -95,7 +112,8 @@ type Book struct {
 
 type entry struct {
 	Incident
-	saved time.Time // when it was stored last
+	saved    time.Time // when it was stored last
+	followed int       // events that its timeline took
 }
 
 // NewBook returns the book of a store. now may be nil.
@@ -109,7 +127,7 @@ func NewBook(ctx context.Context, store Store, recorder portcullis.Recorder, now
 		return nil, fmt.Errorf("reading incidents: %w", err)
 	}
 	for _, i := range list {
-		b.open[i.Key] = &entry{i, i.SeenAt}
+		b.open[i.Key] = &entry{Incident: i, saved: i.SeenAt}
 	}
 	n, err := store.OpenedIncidents(ctx, now().Add(-time.Hour))
 	if err != nil {
@@ -153,20 +171,40 @@ func (b *Book) Notice(ctx context.Context, i Incident, details ...slog.Attr) (In
 		return have.Incident, false, b.save(ctx, have.Incident)
 	}
 	i.ID, i.Count, i.OpenedAt, i.SeenAt = obs.NewID(), 1, now, now
-	i.ClosedAt, i.ClosedBy, i.Note = time.Time{}, "", ""
+	i.Owner, i.Severity, i.Subjects = "", severityOf(i), nil
+	if i.Subject != "" {
+		i.Subjects = []string{i.Subject}
+	}
 	by := i.Actor
 	if i.Actor = (portcullis.Actor{}); i.Key == Overflow || by == (portcullis.Actor{}) {
-		by = portcullis.Actor{ID: "portcullis", Method: "response"}
+		by = portcullis.Actor{ID: auto, Method: "response"}
 	}
-	if err := b.note(ctx, portcullis.EventIncidentOpened, i, by, i.Summary, details...); err != nil {
-		return Incident{}, false, fmt.Errorf("recording an incident: %w", err)
-	}
-	if err := b.save(ctx, i); err != nil {
+	i, err := b.begin(ctx, i, by, details...)
+	if err != nil {
 		return Incident{}, false, err
 	}
-	b.open[i.Key] = &entry{i, now}
 	b.early = append(b.early, now)
 	return i, true, nil
+}
+
+// begin puts a new incident on record, stores it and writes the first line of
+// its timeline. The caller holds mu and has set what is known of it.
+func (b *Book) begin(ctx context.Context, i Incident, by portcullis.Actor, details ...slog.Attr) (Incident, error) {
+	i.ClosedAt, i.ClosedBy, i.Note, i.Preserved, i.Phase = time.Time{}, "", "", time.Time{}, Detect
+	event, err := b.note(ctx, portcullis.EventIncidentOpened, i, by, i.Summary, details...)
+	if err != nil {
+		return Incident{}, fmt.Errorf("recording an incident: %w", err)
+	}
+	if err := b.save(ctx, i); err != nil {
+		return Incident{}, err
+	}
+	b.open[i.Key] = &entry{Incident: i, saved: i.SeenAt}
+	who := by.ID
+	if i.Rule != ByHand { // the event tells of the caller; who opened it is the gateway
+		who = auto
+	}
+	err = b.add(ctx, Entry{Incident: i.ID, At: i.OpenedAt, Actor: who, Kind: KindPhase, Text: string(Detect), Events: []string{event}})
+	return i, err
 }
 
 // tooMany reports whether no further incident may be opened now. The caller
@@ -196,18 +234,23 @@ func (b *Book) Close(ctx context.Context, id, note string, by portcullis.Actor) 
 // close closes i. The caller holds mu.
 func (b *Book) close(ctx context.Context, i Incident, note string, by portcullis.Actor) (Incident, error) {
 	i.ClosedAt, i.ClosedBy, i.Note = stored(b.now()), by.ID, note
-	if err := b.note(ctx, portcullis.EventIncidentClosed, i, by, note); err != nil {
+	event, err := b.note(ctx, portcullis.EventIncidentClosed, i, by, note)
+	if err != nil {
 		return Incident{}, fmt.Errorf("recording that an incident is closed: %w", err)
 	}
 	if err := b.save(ctx, i); err != nil {
 		return Incident{}, err
 	}
 	delete(b.open, i.Key)
-	return i, nil
+	return i, b.add(ctx, Entry{Incident: i.ID, At: i.ClosedAt, Actor: by.ID, Kind: KindClosed, Text: note, Events: []string{event}})
 }
 
-// Sweep closes incidents of which nothing was heard for long, and stores what
-// was only counted.
+// untouched reports whether nobody has begun to look after an incident that a
+// rule opened: only such a one closes by itself.
+func (i *Incident) untouched() bool { return i.Rule != ByHand && i.Owner == "" && i.Phase == Detect }
+
+// Sweep closes incidents of which nothing was heard for long and that nobody
+// looks after, and stores what was only counted.
 func (b *Book) Sweep(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
 	b.mu.Lock()
@@ -216,8 +259,8 @@ func (b *Book) Sweep(ctx context.Context) error {
 	var errs []error
 	for _, e := range b.open {
 		switch {
-		case b.set.Quiet > 0 && now.Sub(e.SeenAt) >= b.set.Quiet:
-			_, err := b.close(ctx, e.Incident, "nothing more was noticed", portcullis.Actor{ID: "portcullis", Method: "schedule"})
+		case b.set.Quiet > 0 && e.untouched() && now.Sub(e.SeenAt) >= b.set.Quiet:
+			_, err := b.close(ctx, e.Incident, "nothing more was noticed", portcullis.Actor{ID: auto, Method: "schedule"})
 			errs = append(errs, err)
 		case e.SeenAt.After(e.saved) && now.Sub(e.saved) >= saveEvery:
 			e.saved = now
@@ -232,6 +275,18 @@ func (b *Book) Count() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return len(b.open)
+}
+
+// CountBy is the number of those that are open of one severity.
+func (b *Book) CountBy(s Severity) (n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, e := range b.open {
+		if e.Severity == s {
+			n++
+		}
+	}
+	return n
 }
 
 // List lists the newest incidents: those that are open, or all.
@@ -249,19 +304,29 @@ func (b *Book) save(ctx context.Context, i Incident) error {
 	return nil
 }
 
-func (b *Book) note(ctx context.Context, t portcullis.EventType, i Incident, by portcullis.Actor, reason string, more ...slog.Attr) error {
-	sev, action := portcullis.SeverityCritical, "open"
+// note writes that an incident was opened or closed, and returns the id of the
+// event.
+func (b *Book) note(ctx context.Context, t portcullis.EventType, i Incident, by portcullis.Actor, reason string, more ...slog.Attr) (string, error) {
+	sev, action := portcullis.SeverityCritical, "open" // what a rule opens wakes people
+	if i.Rule == ByHand {
+		sev = i.Severity.event()
+	}
 	if t == portcullis.EventIncidentClosed {
 		sev, action = portcullis.SeverityInfo, "close"
 	}
-	return b.recorder.Record(ctx, &portcullis.Event{
+	e := &portcullis.Event{
 		Time: b.now(), Type: t, Severity: sev, Outcome: portcullis.OutcomeSuccess, Actor: by,
 		Resource: "incident:" + i.ID, Action: action, Reason: reason, RiskScore: i.Score,
 		Details: append([]slog.Attr{
-			slog.String("dedup_key", i.ID), slog.String("rule", i.Rule), slog.Int("count", i.Count),
+			slog.String("dedup_key", i.ID), slog.String("rule", i.Rule), slog.Int("count", i.Count), slog.String("priority", string(i.Severity)),
 		}, more...),
-	})
+	}
+	err := b.recorder.Record(ctx, e)
+	return e.ID, err
 }
+
+// auto is who acts when nobody does.
+const auto = "portcullis"
 
 // stored is a time as stores keep it.
 func stored(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }

@@ -16,12 +16,13 @@ import (
 )
 
 type memory struct {
-	mu     sync.Mutex
-	kept   map[string]Incident
-	saves  int
-	events []portcullis.Event
-	fail   error // of the store
-	mute   error // of the recorder
+	mu      sync.Mutex
+	kept    map[string]Incident
+	saves   int
+	events  []portcullis.Event
+	entries []Entry
+	fail    error // of the store
+	mute    error // of the recorder
 }
 
 func (m *memory) SaveIncident(_ context.Context, i Incident) error {
@@ -42,6 +43,32 @@ func (m *memory) OpenIncidents(context.Context) (out []Incident, err error) {
 		}
 	}
 	slices.SortFunc(out, func(a, b Incident) int { return strings.Compare(a.ID, b.ID) })
+	return out, m.fail
+}
+
+func (m *memory) Incident(_ context.Context, id string) (Incident, error) {
+	if i, ok := m.kept[id]; ok {
+		return i, m.fail
+	}
+	return Incident{}, ErrNotFound
+}
+
+func (m *memory) AddEntry(_ context.Context, e Entry) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if slices.ContainsFunc(m.entries, func(have Entry) bool { return have.ID == e.ID }) {
+		return m.fail
+	}
+	m.entries = append(m.entries, e)
+	return m.fail
+}
+
+func (m *memory) Entries(_ context.Context, incident string) (out []Entry, err error) {
+	for _, e := range m.entries {
+		if e.Incident == incident {
+			out = append(out, e)
+		}
+	}
 	return out, m.fail
 }
 

@@ -32,6 +32,8 @@ type Book struct {
 	guard    *Guard
 	state    atomic.Pointer[snapshot]
 
+	upstreams atomic.Pointer[map[string]string] // of routes
+
 	mu     sync.Mutex // one change at a time; guards what follows
 	active []Containment
 	spared map[Subject]time.Time // until when responses leave those alone whom a person let go
@@ -47,7 +49,7 @@ func NewBook(ctx context.Context, store Store, recorder portcullis.Recorder, too
 		now = time.Now
 	}
 	b := &Book{store: store, recorder: recorder, tools: tools, now: now, spared: map[Subject]time.Time{}}
-	b.guard = &Guard{now: now, state: &b.state}
+	b.guard = &Guard{now: now, state: &b.state, upstreams: &b.upstreams}
 	list, err := store.ActiveContainments(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("reading containments: %w", err)
@@ -71,6 +73,10 @@ const schedule = "portcullis"
 
 // Guard returns the guard that refuses whom the book contains.
 func (b *Book) Guard() *Guard { return b.guard }
+
+// UseUpstreams says which upstream each route has, by the names that
+// containments write.
+func (b *Book) UseUpstreams(byRoute map[string]string) { b.upstreams.Store(&byRoute) }
 
 // publish puts what is active into force. The caller holds mu, or is alone.
 func (b *Book) publish() {

@@ -160,6 +160,10 @@ func TestSubjects(t *testing.T) {
 		"ip:203.0.113.9":     {Kind: KindAddress, Net: netip.MustParsePrefix("203.0.113.9/32")},
 		"ip:::ffff:10.0.0.1": {Kind: KindAddress, Net: netip.MustParsePrefix("10.0.0.1/32")},
 		"ip:10.0.0.0/8":      {Kind: KindAddress, Net: netip.MustParsePrefix("10.0.0.0/8")},
+		"route:files":        {Kind: KindRoute, Route: "files"},
+		"upstream:a.b:8443":  {Kind: KindUpstream, ID: "a.b:8443"},
+		"everything":         {Kind: KindEverything},
+		"principal:route:x":  {Kind: KindPrincipal, ID: "route:x"},
 		"ip:2001:db8::/64":   {Kind: KindAddress, Net: netip.MustParsePrefix("2001:db8::/64")},
 	} {
 		got, err := ParseSubject(text)
@@ -171,7 +175,7 @@ func TestSubjects(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{
-		"", "key:", "session:", "tool:files", "tool:/x", "tool:files/", "principal:", "ip:", "ip:10.0.0.1/8", "ip:0.0.0.0/0", "ip:10.0.0.0/7",
+		"", "key:", "session:", "tool:files", "tool:/x", "tool:files/", "principal:", "route:", "upstream:", "ip:", "ip:10.0.0.1/8", "ip:0.0.0.0/0", "ip:10.0.0.0/7",
 		"ip:2000::/3", "ip:fe80::1%eth0", "ip:::ffff:10.0.0.0/104", "ip:alice", strings.Repeat("x", MaxSubject+1),
 	} {
 		if got, err := ParseSubject(bad); !errors.Is(err, ErrInvalid) {
@@ -181,7 +185,7 @@ func TestSubjects(t *testing.T) {
 }
 
 func FuzzParseSubject(f *testing.F) {
-	for _, s := range []string{"user:alice", "key:k", "ip:10.0.0.0/8", "ip:2001:db8::1", "tool:a/b", "principal:principal:x", "session:"} {
+	for _, s := range []string{"user:alice", "key:k", "ip:10.0.0.0/8", "ip:2001:db8::1", "tool:a/b", "principal:principal:x", "session:", "everything", "principal:everything", "route:a", "upstream:b"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -401,6 +405,30 @@ func TestStreamsEnd(t *testing.T) {
 	}
 }
 
+// TestStreamsOfARouteEnd: what closes a route, an upstream or everything ends
+// the streams that are open there, and no other.
+func TestStreamsOfARouteEnd(t *testing.T) {
+	b := newBook(t, newMemory())
+	b.UseUpstreams(map[string]string{"a": "one", "b": "two", "c": "three"})
+	ended := make(chan string, 4)
+	for _, route := range []string{"a", "b", "c"} {
+		defer b.Guard().Watch(&portcullis.Conn{Client: near, Route: route}, alice, func() { ended <- route })()
+	}
+	for _, step := range [][2]string{{"route:a", "a"}, {"upstream:two", "b"}, {"everything", "c"}} {
+		contain(t, b, step[0], Block)
+		if got := <-ended; got != step[1] {
+			t.Errorf("%s ends the stream of %s", step[0], got)
+		}
+	}
+	if len(ended) != 0 {
+		t.Errorf("%s ends twice", <-ended)
+	}
+	if err := b.Guard().CheckConn(t.Context(), &portcullis.Conn{Client: near, Route: "other"}); err == nil {
+		t.Error("everything leaves a route open")
+	}
+	contain(t, b, "route:d", Throttle, func(c *Containment) { c.PerHour = 1 })
+}
+
 func TestNotRecordedNotDone(t *testing.T) {
 	m := newMemory()
 	b := newBook(t, m)
@@ -440,6 +468,8 @@ func TestValidate(t *testing.T) {
 		"measure":          func(c *Containment) { c.Measure = "shout" },
 		"tool throttled":   func(c *Containment) { c.Subject, c.Measure, c.PerHour = subject(t, "tool:a/b"), Throttle, 1 },
 		"address step-up":  func(c *Containment) { c.Subject, c.Measure = subject(t, "ip:10.0.0.1"), StepUp },
+		"route step-up":    func(c *Containment) { c.Subject, c.Measure = subject(t, "route:files"), StepUp },
+		"all on admin":     func(c *Containment) { c.Subject, c.Admin = subject(t, "everything"), true },
 		"throttle of 0":    func(c *Containment) { c.Measure = Throttle },
 		"block of 5":       func(c *Containment) { c.PerHour = 5 },
 		"no reason":        func(c *Containment) { c.Reason = "" },

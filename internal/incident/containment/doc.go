@@ -2,7 +2,7 @@
 // into: for a time, with a reason, and reversibly.
 //
 // A [Containment] says who (a principal, a credential, a session, the addresses
-// of a network, a tool), how ([Block], [Throttle], [StepUp]) and until when. It
+// of a network, a tool, all callers of a route or of an upstream, or everybody), how ([Block], [Throttle], [StepUp]) and until when. It
 // is stored, so that a restart forgets none, and ends by itself. [Book] makes
 // and ends them; [Guard] is what calls meet: it reads a snapshot that is swapped
 // as a whole, without a lock and without I/O, and nothing at all while nobody is
@@ -22,6 +22,9 @@ import (
 	"github.com/portcullis-dev/portcullis"
 )
 
+// Everything is the subject that stands for all callers.
+const Everything = "everything"
+
 // Kind says what a subject is.
 type Kind uint8
 
@@ -31,7 +34,14 @@ const (
 	KindCredential
 	KindAddress
 	KindTool
+	KindRoute      // all callers of a route
+	KindUpstream   // all callers of the routes to an upstream
+	KindEverything // all callers
 )
+
+// caller reports whether a subject of the kind is somebody who calls, and not
+// what is called.
+func (k Kind) caller() bool { return k == KindPrincipal || k == KindCredential || k == KindAddress }
 
 // Measure is what is done to a subject.
 type Measure string
@@ -69,14 +79,15 @@ var (
 // Subject is whom a containment is about.
 type Subject struct {
 	Kind  Kind
-	ID    string       // of a principal, a credential or a session; name of a tool
-	Route string       // of a tool
+	ID    string       // of a principal, a credential or a session; name of a tool or an upstream
+	Route string       // of a tool, or a route itself
 	Net   netip.Prefix // of addresses
 }
 
 // ParseSubject reads what operators write: "key:ID", "session:ID",
-// "ip:ADDRESS", "ip:PREFIX", "tool:ROUTE/NAME", and the id of a principal, with
-// "principal:" before it if it looks like one of the others.
+// "ip:ADDRESS", "ip:PREFIX", "tool:ROUTE/NAME", "route:NAME", "upstream:NAME",
+// "everything", and the id of a principal, with "principal:" before it if it
+// looks like one of the others.
 func ParseSubject(text string) (Subject, error) {
 	if len(text) > MaxSubject {
 		return Subject{}, fmt.Errorf("%w: subject: more than %d bytes", ErrInvalid, MaxSubject)
@@ -85,12 +96,23 @@ func ParseSubject(text string) (Subject, error) {
 	if !found {
 		word = ""
 	}
+	if text == Everything {
+		return Subject{Kind: KindEverything}, nil
+	}
 	switch word {
 	case "key", "session":
 		if rest == "" {
 			return Subject{}, fmt.Errorf("%w: subject: %q: want an id behind the colon", ErrInvalid, text)
 		}
 		return Subject{Kind: KindCredential, ID: rest}, nil
+	case "route", "upstream":
+		if rest == "" {
+			return Subject{}, fmt.Errorf("%w: subject: %q: want a name behind the colon", ErrInvalid, text)
+		}
+		if word == "route" {
+			return Subject{Kind: KindRoute, Route: rest}, nil
+		}
+		return Subject{Kind: KindUpstream, ID: rest}, nil
 	case "ip":
 		return parseNet(rest)
 	case "tool":
@@ -103,7 +125,7 @@ func ParseSubject(text string) (Subject, error) {
 		text = rest
 	}
 	if text == "" {
-		return Subject{}, fmt.Errorf("%w: subject: want the id of a principal, key:ID, session:ID, ip:CIDR or tool:ROUTE/NAME", ErrInvalid)
+		return Subject{}, fmt.Errorf("%w: subject: want the id of a principal, key:ID, session:ID, ip:CIDR, tool:ROUTE/NAME, route:NAME, upstream:NAME or everything", ErrInvalid)
 	}
 	return Subject{Kind: KindPrincipal, ID: text}, nil
 }
@@ -137,13 +159,22 @@ func (s Subject) String() string {
 		return "ip:" + s.Net.String()
 	case KindPrincipal:
 		word, _, found := strings.Cut(s.ID, ":")
+		if s.ID == Everything {
+			return "principal:" + s.ID
+		}
 		if found {
 			switch word {
-			case "key", "session", "ip", "tool", "principal":
+			case "key", "session", "ip", "tool", "route", "upstream", "principal":
 				return "principal:" + s.ID
 			}
 		}
 		return s.ID
+	case KindRoute:
+		return "route:" + s.Route
+	case KindUpstream:
+		return "upstream:" + s.ID
+	case KindEverything:
+		return Everything
 	}
 	return ""
 }
@@ -163,7 +194,7 @@ func (s Subject) Actor() portcullis.Actor {
 	return a
 }
 
-var kindNames = [...]string{KindPrincipal: "principal", KindCredential: "credential", KindAddress: "address", KindTool: "tool"}
+var kindNames = [...]string{KindPrincipal: "principal", KindCredential: "credential", KindAddress: "address", KindTool: "tool", KindRoute: "route", KindUpstream: "upstream", KindEverything: "everything"}
 
 // String returns "principal".
 func (k Kind) String() string {
@@ -209,6 +240,8 @@ func (c *Containment) Validate() error {
 	bad(!c.Measure.Valid(), "measure: want block, throttle or step_up")
 	bad(c.Subject.Kind == KindTool && c.Measure != Block, "measure: tools can only be blocked")
 	bad(c.Measure == StepUp && c.Subject.Kind == KindAddress, "measure: an address cannot log in anew; block or throttle it")
+	bad(c.Measure == StepUp && !c.Subject.Kind.caller() && c.Subject.Kind != KindTool, "measure: only who calls can log in anew; block or throttle it")
+	bad(c.Admin && !c.Subject.Kind.caller(), "admin: only for who calls: what closes a route does not close the admin listener")
 	bad(c.Measure == Throttle && (c.PerHour < 1 || c.PerHour > MaxPerHour), fmt.Sprintf("per_hour: want 1 to %d", MaxPerHour))
 	bad(c.Measure != Throttle && c.PerHour != 0, "per_hour: only a throttle has one")
 	bad(c.Reason == "" || len(c.Reason) > MaxReason, fmt.Sprintf("reason: want 1 to %d bytes", MaxReason))
@@ -217,7 +250,7 @@ func (c *Containment) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Store keeps containments. A driver passes storetest.Containments.
+// Store keeps containments. A driver passes storetest/incidents.Containments.
 type Store interface {
 	// SaveContainment adds a containment or replaces the one with its id.
 	SaveContainment(ctx context.Context, c Containment) error

@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,19 +25,20 @@ const GuardName = "containment"
 // are refused at the edge, before they can try another credential; everybody
 // else once they are known; and who is throttled where rates are.
 type Guard struct {
-	now   func() time.Time
-	state *atomic.Pointer[snapshot]
-	admin bool // only what holds on the admin listener too
-	login bool // where callers log in: step-up lets them
+	now       func() time.Time
+	state     *atomic.Pointer[snapshot]
+	upstreams *atomic.Pointer[map[string]string] // of routes
+	admin     bool                               // only what holds on the admin listener too
+	login     bool                               // where callers log in: step-up lets them
 
 	mu      sync.Mutex
 	streams map[*stream]struct{} // that run, to be ended
 }
 
 type stream struct {
-	client netip.Addr
-	who    portcullis.Principal
-	end    func()
+	from place
+	who  portcullis.Principal
+	end  func()
 }
 
 var (
@@ -62,28 +62,44 @@ func (g *Guard) snapshot() *snapshot {
 // Admin returns the guard for the admin listener. It refuses those only whose
 // containment says that it holds there: to be contained by mistake must not
 // keep an operator from undoing it.
-func (g *Guard) Admin() portcullis.Container { return &Guard{now: g.now, state: g.state, admin: true} }
+func (g *Guard) Admin() portcullis.Container {
+	return &Guard{now: g.now, state: g.state, upstreams: g.upstreams, admin: true}
+}
 
 // Login returns the guard for paths where callers log in.
-func (g *Guard) Login() portcullis.Container { return &Guard{now: g.now, state: g.state, login: true} }
+func (g *Guard) Login() portcullis.Container {
+	return &Guard{now: g.now, state: g.state, upstreams: g.upstreams, login: true}
+}
 
-// CheckConn implements [portcullis.EdgeGuard]: it refuses blocked addresses.
+// place is where a call comes from and goes to.
+func (g *Guard) place(c *portcullis.Conn) place {
+	p := place{addr: c.Client, route: c.Route}
+	if g.upstreams != nil {
+		if m := g.upstreams.Load(); m != nil {
+			p.upstream = (*m)[c.Route]
+		}
+	}
+	return p
+}
+
+// CheckConn implements [portcullis.EdgeGuard]: it refuses blocked addresses,
+// and everybody where a route, an upstream or everything is blocked.
 func (g *Guard) CheckConn(_ context.Context, c *portcullis.Conn) error {
-	return g.check(c.Client, portcullis.Principal{})
+	return g.check(g.place(c), portcullis.Principal{})
 }
 
 // CheckContained implements [portcullis.Container].
 func (g *Guard) CheckContained(_ context.Context, c *portcullis.Conn, who portcullis.Principal) error {
-	return g.check(c.Client, who)
+	return g.check(g.place(c), who)
 }
 
-func (g *Guard) check(client netip.Addr, who portcullis.Principal) error {
+func (g *Guard) check(at place, who portcullis.Principal) error {
 	s := g.snapshot()
 	if s == nil {
 		return nil
 	}
 	var found *hold
-	s.each(client, who, g.now, func(h *hold) bool {
+	s.each(at, who, g.now, func(h *hold) bool {
 		switch {
 		case g.admin && !h.Admin || h.Measure == Throttle:
 			return true
@@ -151,7 +167,7 @@ func (g *Guard) CheckCaller(_ context.Context, c *portcullis.Conn, who portculli
 	}
 	var wait time.Duration
 	var found *hold
-	s.each(c.Client, who, g.now, func(h *hold) bool {
+	s.each(g.place(c), who, g.now, func(h *hold) bool {
 		if h.Measure != Throttle || g.admin && !h.Admin {
 			return true
 		}
@@ -172,14 +188,14 @@ func (g *Guard) CheckCaller(_ context.Context, c *portcullis.Conn, who portculli
 // Watch calls end, once and from another goroutine, when the caller of a
 // running stream is contained. stop ends the watch.
 func (g *Guard) Watch(c *portcullis.Conn, who portcullis.Principal, end func()) (stop func()) {
-	s := &stream{client: c.Client, who: who, end: end}
+	s := &stream{from: g.place(c), who: who, end: end}
 	g.mu.Lock()
 	if g.streams == nil {
 		g.streams = map[*stream]struct{}{}
 	}
 	g.streams[s] = struct{}{}
 	g.mu.Unlock()
-	if g.check(s.client, s.who) != nil { // contained since it was let in
+	if g.check(s.from, s.who) != nil { // contained since it was let in
 		go end()
 	}
 	return func() {
@@ -194,9 +210,24 @@ func (g *Guard) endStreams() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for s := range g.streams {
-		if g.check(s.client, s.who) != nil {
+		if g.check(s.from, s.who) != nil {
 			delete(g.streams, s)
 			go s.end()
 		}
 	}
+}
+
+// EndStreams ends the streams that run now of a principal, of everybody if it is
+// "", and returns how many there were. Who may come back does.
+func (g *Guard) EndStreams(principal string) (ended int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for s := range g.streams {
+		if principal == "" || s.who.ID == principal {
+			delete(g.streams, s)
+			go s.end()
+			ended++
+		}
+	}
+	return ended
 }

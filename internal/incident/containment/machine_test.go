@@ -16,10 +16,11 @@ import (
 // when it holds.
 type model map[string]time.Time
 
-func (m model) refuses(who portcullis.Principal, from netip.Addr, now time.Time) bool {
+func (m model) refuses(who portcullis.Principal, from netip.Addr, route string, now time.Time) bool {
 	for text, until := range m {
 		s, _ := ParseSubject(text)
-		hit := s.Kind == KindPrincipal && s.ID == who.ID || s.Kind == KindCredential && s.ID == who.KeyID || s.Kind == KindAddress && s.Net.Contains(from)
+		hit := s.Kind == KindPrincipal && s.ID == who.ID || s.Kind == KindCredential && s.ID == who.KeyID || s.Kind == KindAddress && s.Net.Contains(from) ||
+			s.Kind == KindRoute && s.Route == route || s.Kind == KindUpstream && s.ID == upstreams[route] || s.Kind == KindEverything
 		if hit && now.Before(until) {
 			return true
 		}
@@ -27,10 +28,13 @@ func (m model) refuses(who portcullis.Principal, from netip.Addr, now time.Time)
 	return false
 }
 
+// upstreams are those of the routes of the model.
+var upstreams = map[string]string{"files": "files.example.com", "more": "files.example.com", "mail": "mail.example.com"}
+
 // TestMachine: whatever order of containing, releasing, waiting, sweeping and
 // restarting, a call is refused if and only if something in force is about it.
 func TestMachine(t *testing.T) {
-	subjects := []string{"user:alice", "user:bob", "key:k1", "key:k2", "ip:10.0.0.1", "ip:10.0.0.0/24", "ip:10.0.0.0/8", "ip:2001:db8::/64"}
+	subjects := []string{"user:alice", "user:bob", "key:k1", "key:k2", "ip:10.0.0.1", "ip:10.0.0.0/24", "ip:10.0.0.0/8", "ip:2001:db8::/64", "route:files", "upstream:files.example.com", "everything"}
 	callers := []portcullis.Principal{{ID: "user:alice", KeyID: "k1"}, {ID: "user:bob", KeyID: "k2"}, {ID: "user:carol", KeyID: "k3"}, {ID: "user:alice", KeyID: "k2"}}
 	addrs := []netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("10.9.9.9"), netip.MustParseAddr("::ffff:10.0.0.1"), netip.MustParseAddr("2001:db8::9"), netip.MustParseAddr("192.0.2.1")}
 	rapid.Check(t, func(rt *rapid.T) {
@@ -41,6 +45,7 @@ func TestMachine(t *testing.T) {
 			if err != nil {
 				rt.Fatal(err)
 			}
+			b.UseUpstreams(upstreams)
 			return b
 		}
 		b, want := open(), model{}
@@ -84,9 +89,13 @@ func TestMachine(t *testing.T) {
 				}
 				for _, who := range callers {
 					for _, from := range addrs {
-						refused := b.Guard().CheckContained(t.Context(), &portcullis.Conn{Client: from}, who) != nil
-						if refused != want.refuses(who, from.Unmap(), now) {
-							rt.Fatalf("%s with %s from %s: refused %t with %v at %s", who.ID, who.KeyID, from, refused, want, now)
+						route := rapid.SampledFrom([]string{"files", "more", "mail", ""}).Draw(rt, "route")
+						refused := b.Guard().CheckContained(t.Context(), &portcullis.Conn{Client: from, Route: route}, who) != nil
+						if refused != want.refuses(who, from.Unmap(), route, now) {
+							rt.Fatalf("%s with %s from %s at %q: refused %t with %v at %s", who.ID, who.KeyID, from, route, refused, want, now)
+						}
+						if b.Guard().Admin().CheckContained(t.Context(), &portcullis.Conn{Client: from}, who) != nil {
+							rt.Fatalf("%s is refused on the admin listener with %v", who.ID, want)
 						}
 					}
 				}

@@ -20,13 +20,16 @@ type snapshot struct {
 	principals  map[string][]*hold
 	credentials map[string][]*hold
 	networks    map[netip.Prefix][]*hold
+	routes      map[string][]*hold
+	upstreams   map[string][]*hold
+	everything  []*hold
 	bits4       []int // lengths of prefixes that there are, longest first
 	bits6       []int
 }
 
 // newSnapshot indexes what is in force. old hands over the meters.
 func newSnapshot(list []Containment, old *snapshot) *snapshot {
-	s := &snapshot{principals: map[string][]*hold{}, credentials: map[string][]*hold{}, networks: map[netip.Prefix][]*hold{}}
+	s := &snapshot{principals: map[string][]*hold{}, credentials: map[string][]*hold{}, networks: map[netip.Prefix][]*hold{}, routes: map[string][]*hold{}, upstreams: map[string][]*hold{}}
 	meters := map[string]*meter{}
 	for _, h := range old.all() {
 		meters[h.ID] = h.rate
@@ -43,6 +46,12 @@ func newSnapshot(list []Containment, old *snapshot) *snapshot {
 			s.principals[c.Subject.ID] = append(s.principals[c.Subject.ID], h)
 		case KindCredential:
 			s.credentials[c.Subject.ID] = append(s.credentials[c.Subject.ID], h)
+		case KindRoute:
+			s.routes[c.Subject.Route] = append(s.routes[c.Subject.Route], h)
+		case KindUpstream:
+			s.upstreams[c.Subject.ID] = append(s.upstreams[c.Subject.ID], h)
+		case KindEverything:
+			s.everything = append(s.everything, h)
 		case KindAddress:
 			p := c.Subject.Net
 			s.networks[p] = append(s.networks[p], h)
@@ -58,7 +67,7 @@ func newSnapshot(list []Containment, old *snapshot) *snapshot {
 		slices.Reverse(*list)
 		*list = slices.Compact(*list)
 	}
-	if len(s.principals)+len(s.credentials)+len(s.networks) == 0 {
+	if len(s.principals)+len(s.credentials)+len(s.networks)+len(s.routes)+len(s.upstreams)+len(s.everything) == 0 {
 		return nil // calls look no further
 	}
 	return s
@@ -68,7 +77,8 @@ func (s *snapshot) all() (out []*hold) {
 	if s == nil {
 		return nil
 	}
-	for _, m := range []map[string][]*hold{s.principals, s.credentials} {
+	out = append(out, s.everything...)
+	for _, m := range []map[string][]*hold{s.principals, s.credentials, s.routes, s.upstreams} {
 		for _, list := range m {
 			out = append(out, list...)
 		}
@@ -79,19 +89,26 @@ func (s *snapshot) all() (out []*hold) {
 	return out
 }
 
+// place is where a call comes from and where it goes.
+type place struct {
+	addr     netip.Addr
+	route    string // "" on the admin listener
+	upstream string // of the route
+}
+
 // each calls f for what is in force for a caller until f returns false. A
-// principal that is nobody has its address only.
-func (s *snapshot) each(addr netip.Addr, who portcullis.Principal, now func() time.Time, f func(*hold) bool) {
+// principal that is nobody has its address and where it goes only.
+func (s *snapshot) each(at place, who portcullis.Principal, now func() time.Time, f func(*hold) bool) {
 	if s == nil {
 		return
 	}
-	var at time.Time
+	var t time.Time
 	visit := func(list []*hold) bool {
 		for _, h := range list {
-			if at.IsZero() {
-				at = now() // the clock is asked only for those who are contained
+			if t.IsZero() {
+				t = now() // the clock is asked only for those who are contained
 			}
-			if h.Active(at) && !f(h) {
+			if h.Active(t) && !f(h) {
 				return false
 			}
 		}
@@ -103,7 +120,10 @@ func (s *snapshot) each(addr netip.Addr, who portcullis.Principal, now func() ti
 	if who.KeyID != "" && !visit(s.credentials[who.KeyID]) {
 		return
 	}
-	addr = addr.Unmap().WithZone("")
+	if !visit(s.everything) || at.route != "" && !visit(s.routes[at.route]) || at.upstream != "" && !visit(s.upstreams[at.upstream]) {
+		return
+	}
+	addr := at.addr.Unmap().WithZone("")
 	bits := s.bits4
 	if addr.Is6() {
 		bits = s.bits6

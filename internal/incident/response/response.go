@@ -51,6 +51,8 @@ type Rule struct {
 	For     time.Duration
 	PerHour int  // calls of who is throttled
 	DryRun  bool // the incident says what would have been done
+
+	Playbook string // that is started for the incident, "" = none
 }
 
 // Never are those whom no rule contains.
@@ -101,12 +103,20 @@ type Incidents interface {
 	Notice(ctx context.Context, i casebook.Incident, details ...slog.Attr) (casebook.Incident, bool, error)
 }
 
+// Playbooks starts playbooks.
+type Playbooks interface {
+	// Trigger starts a playbook for an incident, with what is known beside. It
+	// refuses to start one twice for an incident, and too many.
+	Trigger(ctx context.Context, playbook, incident string, vars map[string]string) error
+}
+
 // Engine acts. It is safe for concurrent use; findings come one by one.
 type Engine struct {
 	incidents Incidents
 	contained Containments
 	recorder  portcullis.Recorder
 	now       func() time.Time
+	playbooks Playbooks // nil = none are started
 
 	mu    sync.Mutex
 	cfg   Config
@@ -127,6 +137,9 @@ func (e *Engine) Use(c Config) {
 	defer e.mu.Unlock()
 	e.cfg = c
 }
+
+// UsePlaybooks says who starts playbooks. It is called before the first finding.
+func (e *Engine) UsePlaybooks(p Playbooks) { e.playbooks = p }
 
 // Respond does what the rules say of a finding.
 func (e *Engine) Respond(ctx context.Context, f Finding) error {
@@ -168,7 +181,38 @@ func (e *Engine) apply(ctx context.Context, r Rule, f Finding) error {
 			errs = append(errs, e.act(ctx, r, a, f, i))
 		}
 	}
+	if r.Playbook != "" && e.playbooks != nil {
+		errs = append(errs, e.trigger(ctx, r, f, i))
+	}
 	return errors.Join(errs...)
+}
+
+// trigger starts the playbook of a rule, unless that was done already or must
+// not be done: whom no rule contains, no playbook of a rule does either.
+func (e *Engine) trigger(ctx context.Context, r Rule, f Finding, i casebook.Incident) error {
+	now := e.now()
+	key := r.Name + "\x00playbook\x00" + i.ID
+	if at, ok := e.acted[key]; ok && now.Before(at) {
+		return nil
+	}
+	c := containment.Containment{Subject: f.Subject, Measure: containment.Block, Incident: i.ID, At: now, Until: now.Add(r.For), Reason: "playbook " + r.Playbook}
+	why := e.forbids(ctx, r, c, now)
+	if why == "" {
+		vars := map[string]string{"subject": f.Subject.String()}
+		if f.Route != "" {
+			vars["route"] = f.Route
+			if f.Tool != "" {
+				vars["tool"] = f.Route + "/" + f.Tool
+			}
+		}
+		err := e.playbooks.Trigger(ctx, r.Playbook, i.ID, vars)
+		if err == nil {
+			e.pause(key, now)
+		}
+		return err
+	}
+	e.pause(key, now)
+	return e.note(ctx, c, f, i, why)
 }
 
 // act contains, unless that is done already or must not be done.

@@ -81,6 +81,10 @@ var metrics = [...]Metric{
 	{upstreams, "portcullis_bridge_children", Gauge, "", "Child processes of the stdio bridge that run now.", []Label{route}},
 	{upstreams, "portcullis_bridge_starts_total", Counter, "", "Child processes that the stdio bridge started.", []Label{route}},
 	{upstreams, "portcullis_bridge_exits_total", Counter, "", "Child processes that ended, by result: ok, error.", []Label{route, {"result", "`ok`, `error`"}}},
+	{upstreams, "portcullis_push_delivered_total", Counter, "", "Notifications of agents that were delivered.", nil},
+	{upstreams, "portcullis_push_retried_total", Counter, "", "Failed attempts to deliver a notification that is tried again.", nil},
+	{upstreams, "portcullis_push_dead_total", Counter, "", "Notifications that became dead letters.", nil},
+	{upstreams, "portcullis_push_delivery_seconds", Histogram, "seconds", "Duration of successful deliveries of notifications.", nil},
 
 	{audit, "portcullis_journal_records_total", Counter, "", "Audit records written.", nil},
 	{audit, "portcullis_journal_bytes_total", Counter, "bytes", "Bytes of audit records written.", nil},
@@ -116,6 +120,7 @@ var metrics = [...]Metric{
 	{detection, "portcullis_risk_score", Histogram, "", "Scores of callers after each event that counts.", nil},
 	{detection, "portcullis_risk_subjects", Gauge, "", "Callers and addresses of which something is kept that counts.", nil},
 	{detection, "portcullis_incidents_open", Gauge, "", "Incidents that nobody has closed.", nil},
+	{detection, "portcullis_incidents_open_by_severity", Gauge, "", "Incidents that nobody has closed, by how bad they are.", []Label{{"severity", "`P1`, `P2`, `P3`, `P4`"}}},
 	{detection, "portcullis_containments_active", Gauge, "", "Containments in force.", nil},
 	{detection, "portcullis_break_glass", Gauge, "", "Break-glass grants in force.", nil},
 	{detection, "portcullis_consents", Gauge, "", "Consents in force.", nil},

@@ -63,6 +63,12 @@ var rows = [...]row{
 			{"{{route}} children", `sum by (route) (portcullis_bridge_children{` + byRoute + `})`},
 			{"{{route}} crashes", `sum by (route) (increase(portcullis_bridge_exits_total{result="error", ` + byRoute + `}[$__rate_interval]))`},
 			{"{{route}} starts", `sum by (route) (increase(portcullis_bridge_starts_total{` + byRoute + `}[$__rate_interval]))`}}},
+		{"Notifications of agents", "Delivered, tried again, given up.", "timeseries", "cps", 8, []query{
+			{"delivered", `sum(rate(portcullis_push_delivered_total{` + byJob + `}[$__rate_interval]))`},
+			{"tried again", `sum(rate(portcullis_push_retried_total{` + byJob + `}[$__rate_interval]))`},
+			{"dead", `sum(rate(portcullis_push_dead_total{` + byJob + `}[$__rate_interval]))`}}},
+		{"Time of a delivery, 95 of 100", "", "timeseries", "s", 8, []query{
+			{"", `histogram_quantile(0.95, sum by (le) (rate(portcullis_push_delivery_seconds_bucket{` + byJob + `}[$__rate_interval])))`}}},
 	}},
 	{"Audit", []panel{
 		{"Audit records", "", "timeseries", "cps", 8, []query{{"records", `sum(rate(portcullis_journal_records_total{` + byJob + `}[$__rate_interval]))`}}},
@@ -102,6 +108,7 @@ var rows = [...]row{
 	{"Detection", []panel{
 		{"Risk and response", "Open incidents, containments in force, callers that are watched.", "timeseries", "short", 8, []query{
 			{"incidents", `sum(portcullis_incidents_open{` + byJob + `})`},
+			{"{{severity}}", `sum by (severity) (portcullis_incidents_open_by_severity{` + byJob + `})`},
 			{"containments", `sum(portcullis_containments_active{` + byJob + `})`},
 			{"watched", `sum(portcullis_risk_subjects{` + byJob + `})`},
 			{"score, 95 %", `histogram_quantile(0.95, sum by (le) (rate(portcullis_risk_score_bucket{` + byJob + `}[$__rate_interval])))`}}},

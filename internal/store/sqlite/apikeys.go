@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
+	"github.com/portcullis-dev/portcullis/internal/store/sqlite/conn"
 )
 
 // APIKeys implements apikey.Store.
@@ -185,7 +186,7 @@ func scanAPIKey(scan func(...any) error) (apikey.Record, error) {
 		}
 	}
 	if len(hash) != len(r.Hash) || len(claim) != len(r.ClaimHash) || told < 0 || told > int64(apikey.StatusRevoked) || status < int64(apikey.StatusActive) || status > int64(apikey.StatusRevoked) {
-		return apikey.Record{}, fmt.Errorf("decoding api key %s: %w", r.ID, ErrCorrupt)
+		return apikey.Record{}, fmt.Errorf("decoding api key %s: %w", r.ID, conn.ErrCorrupt)
 	}
 	copy(r.Hash[:], hash)
 	copy(r.ClaimHash[:], claim)

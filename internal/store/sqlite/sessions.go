@@ -10,6 +10,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis/internal/authn/token"
 	"github.com/portcullis-dev/portcullis/internal/authn/token/signing"
+	"github.com/portcullis-dev/portcullis/internal/store/sqlite/conn"
 )
 
 // Sessions implements token.Store.
@@ -84,10 +85,10 @@ func scanSession(row interface{ Scan(...any) error }) (token.Session, error) {
 		return sn, explain(err)
 	}
 	if err := errors.Join(json.Unmarshal([]byte(roles), &sn.Roles), json.Unmarshal([]byte(scopes), &sn.Scopes)); err != nil {
-		return sn, fmt.Errorf("%w: session %q: %w", ErrCorrupt, sn.ID, err)
+		return sn, fmt.Errorf("%w: session %q: %w", conn.ErrCorrupt, sn.ID, err)
 	}
 	if copy(sn.Refresh[:], refresh) != len(sn.Refresh) {
-		return sn, fmt.Errorf("%w: session %q", ErrCorrupt, sn.ID)
+		return sn, fmt.Errorf("%w: session %q", conn.ErrCorrupt, sn.ID)
 	}
 	sn.CreatedAt, sn.ExpiresAt, sn.UsedAt, sn.EndedAt = fromMicros(created), fromMicros(expires), fromMicros(used), fromMicros(ended)
 	return sn, nil

@@ -24,14 +24,12 @@ import (
 	"runtime"
 	"time"
 
-	sqlite "modernc.org/sqlite" // registers the driver "sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
+	"github.com/portcullis-dev/portcullis/internal/store/sqlite/casework"
+	"github.com/portcullis-dev/portcullis/internal/store/sqlite/conn"
 )
 
-// Errors of [Open].
+// Errors of [Open], beside [conn.ErrCorrupt].
 var (
-	// ErrCorrupt says that the file is not a database or is damaged.
-	ErrCorrupt = errors.New("database file is damaged or not a database")
 	// ErrForeign says that the file is some other program's database.
 	ErrForeign = errors.New("database belongs to another program")
 	// ErrNewer says that a later version of the program has changed the file.
@@ -49,6 +47,7 @@ type DB struct {
 	path   string
 	writer *sql.DB
 	reader *sql.DB
+	conn   *conn.Conn // writer and reader, for the stores in packages below
 }
 
 // Open opens the database file at path, makes it (mode 0600) if it is not
@@ -74,6 +73,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	if db.reader, err = connect(abs, max(minReaders, runtime.GOMAXPROCS(0)), "_pragma=query_only(1)"); err != nil {
 		return nil, errors.Join(err, db.writer.Close())
 	}
+	db.conn = &conn.Conn{Writer: db.writer, Reader: db.reader}
 	if err := db.migrate(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("database %q: %w", abs, explain(err)), db.Close())
 	}
@@ -95,6 +95,7 @@ func OpenReader(path string) (*DB, error) {
 		return nil, err
 	}
 	db.writer = db.reader
+	db.conn = &conn.Conn{Writer: db.writer, Reader: db.reader}
 	return db, nil
 }
 
@@ -129,58 +130,26 @@ func (db *DB) Close() error {
 	return errors.Join(db.reader.Close(), db.writer.Close())
 }
 
-// inTx runs fn in one writing transaction.
-func (db *DB) inTx(ctx context.Context, fn func(*sql.Tx) error) error {
-	tx, err := db.writer.BeginTx(ctx, nil)
-	if err != nil {
-		return explain(err)
-	}
-	if err := fn(tx); err != nil {
-		if rerr := tx.Rollback(); rerr != nil && !errors.Is(rerr, sql.ErrTxDone) {
-			return errors.Join(err, rerr)
-		}
-		return err
-	}
-	return explain(tx.Commit())
-}
+func (db *DB) inTx(ctx context.Context, fn func(*sql.Tx) error) error { return db.conn.InTx(ctx, fn) }
 
-// explain gives damage of the file its own name.
-func explain(err error) error {
-	var e *sqlite.Error
-	if !errors.As(err, &e) {
-		return err
-	}
-	switch e.Code() & 0xff { // the low byte is the primary code
-	case sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT:
-		return fmt.Errorf("%w: %w", ErrCorrupt, err)
-	}
-	return err
-}
+func explain(err error) error { return conn.Explain(err) }
 
-// duplicate reports whether err is a violated primary key.
-func duplicate(err error) bool {
-	var e *sqlite.Error
-	return errors.As(err, &e) && e.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY
-}
+func duplicate(err error) bool { return conn.Duplicate(err) }
 
-// taken reports whether err is a value that must be unique and is not.
-func taken(err error) bool {
-	var e *sqlite.Error
-	return errors.As(err, &e) && e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE
-}
+func taken(err error) bool { return conn.Taken(err) }
 
-// micros is the stored form of a time; 0 for the zero time.
-func micros(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMicro()
-}
+func micros(t time.Time) int64 { return conn.Micros(t) }
 
-// fromMicros is the inverse of micros, in UTC.
-func fromMicros(n int64) time.Time {
-	if n == 0 {
-		return time.Time{}
-	}
-	return time.UnixMicro(n).UTC()
-}
+func fromMicros(n int64) time.Time { return conn.FromMicros(n) }
+
+// Incidents returns the store of incidents.
+func (db *DB) Incidents() *casework.Incidents { return casework.NewIncidents(db.conn) }
+
+// Runs returns the store of runs of playbooks.
+func (db *DB) Runs() *casework.Runs { return casework.NewRuns(db.conn) }
+
+// Rotations returns the store of rotations of everything.
+func (db *DB) Rotations() *casework.Rotations { return casework.NewRotations(db.conn) }
+
+// Containments returns the store of containments.
+func (db *DB) Containments() *casework.Containments { return casework.NewContainments(db.conn) }

@@ -12,6 +12,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey/notify"
 	"github.com/portcullis-dev/portcullis/internal/store/sqlite"
+	"github.com/portcullis-dev/portcullis/internal/store/sqlite/conn"
 	"github.com/portcullis-dev/portcullis/internal/store/storetest"
 )
 
@@ -124,8 +125,8 @@ func TestOpenRefuses(t *testing.T) {
 		want error
 	}{
 		{newer, sqlite.ErrNewer},
-		{write("text.db", []byte("this is not a database, it is a note of some length about nothing at all...........................")), sqlite.ErrCorrupt},
-		{write("torn.db", b), sqlite.ErrCorrupt},
+		{write("text.db", []byte("this is not a database, it is a note of some length about nothing at all...........................")), conn.ErrCorrupt},
+		{write("torn.db", b), conn.ErrCorrupt},
 		{raw("other.db", "CREATE TABLE urls (id INTEGER)"), sqlite.ErrForeign},
 	} {
 		db, err := sqlite.Open(ctx, tc.path)

@@ -15,9 +15,23 @@ const DocumentType = "JOSE"
 // agent card, and returns the protected header and the signature of a JSON Web
 // Signature. jku is where the key set is published; "" leaves it out.
 func (r *Ring) SignDocument(payload []byte, jku string) (protected, signature string, err error) {
+	text, err := r.signAs(payload, jku)
+	if err != nil {
+		return "", "", err
+	}
+	protected, rest, _ := strings.Cut(text, ".")
+	_, signature, _ = strings.Cut(rest, ".")
+	return protected, signature, nil
+}
+
+// SignCompact signs what is no access token and returns a compact JSON Web
+// Signature of [DocumentType].
+func (r *Ring) SignCompact(payload []byte) (string, error) { return r.signAs(payload, "") }
+
+func (r *Ring) signAs(payload []byte, jku string) (string, error) {
 	k := r.set.Load().current(r.now())
 	if k == nil {
-		return "", "", ErrNoKey
+		return "", ErrNoKey
 	}
 	o := (&jose.SignerOptions{}).WithType(DocumentType)
 	if jku != "" {
@@ -25,17 +39,15 @@ func (r *Ring) SignDocument(payload []byte, jku string) (protected, signature st
 	}
 	s, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.EdDSA, Key: jose.JSONWebKey{Key: k.private, KeyID: k.KID}}, o)
 	if err != nil {
-		return "", "", fmt.Errorf("signing a document: %w", err)
+		return "", fmt.Errorf("signing a document: %w", err)
 	}
 	signed, err := s.Sign(payload)
 	if err != nil {
-		return "", "", fmt.Errorf("signing a document: %w", err)
+		return "", fmt.Errorf("signing a document: %w", err)
 	}
 	text, err := signed.CompactSerialize()
 	if err != nil {
-		return "", "", fmt.Errorf("signing a document: %w", err)
+		return "", fmt.Errorf("signing a document: %w", err)
 	}
-	protected, rest, _ := strings.Cut(text, ".")
-	_, signature, _ = strings.Cut(rest, ".")
-	return protected, signature, nil
+	return text, nil
 }

@@ -231,6 +231,41 @@ func (r *Ring) Maintain(ctx context.Context, period, keep time.Duration) (made [
 	return nil, nil
 }
 
+// Replace makes a key that signs from now on, for when the others may be stolen.
+// Those that wait for their turn are removed. With keep the one that signed
+// until now goes on verifying what it signed, until [Ring.Maintain] removes it;
+// without, nothing that was signed before is worth anything any more. It
+// returns the ids of the keys that are new and gone.
+func (r *Ring) Replace(ctx context.Context, keep bool) (made string, gone []string, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now, s := r.now(), r.set.Load()
+	next, err := r.add(ctx, now)
+	if err != nil {
+		return "", nil, err
+	}
+	for _, k := range s.keys {
+		if keep && !k.ActiveAt.After(now) {
+			continue
+		}
+		if err = r.store.DeleteSigningKey(ctx, k.KID); err != nil {
+			err = fmt.Errorf("removing a signing key: %w", err)
+			break
+		}
+		gone = append(gone, k.KID)
+	}
+	return next.KID, gone, errors.Join(err, r.load(ctx))
+}
+
+// IDs lists the keys there are, the oldest first.
+func (r *Ring) IDs() []string {
+	var out []string
+	for _, k := range r.set.Load().keys {
+		out = append(out, k.KID)
+	}
+	return out
+}
+
 func (s *keySet) last(otherwise *key) *key {
 	if len(s.keys) == 0 {
 		return otherwise

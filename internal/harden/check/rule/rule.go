@@ -111,6 +111,8 @@ const (
 	Kubernetes   Kind = "kubernetes"
 	Helm         Kind = "helm"
 	Nginx        Kind = "nginx"
+	Firewall     Kind = "firewall"
+	Systemd      Kind = "systemd"
 	CI           Kind = "ci"
 	Env          Kind = "env"
 	Repository   Kind = "repository"
@@ -132,7 +134,7 @@ const (
 func Kinds() []Kind {
 	return []Kind{
 		Config, Gateway, Host, MCPEndpoint, A2AEndpoint, HTTPEndpoint, MCPClient, A2ACard, OSSA,
-		Dockerfile, Compose, Kubernetes, Helm, Nginx, CI, Env, Repository, Dependencies, Attestation, Suppressions,
+		Dockerfile, Compose, Kubernetes, Helm, Nginx, Firewall, Systemd, CI, Env, Repository, Dependencies, Attestation, Suppressions,
 	}
 }
 

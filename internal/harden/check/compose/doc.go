@@ -1,0 +1,3 @@
+// Package compose judges Compose files: which ports and files of the host a
+// service gets, with which rights it runs, and what it is made of.
+package compose

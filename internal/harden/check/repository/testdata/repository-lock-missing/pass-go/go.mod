@@ -1,0 +1,5 @@
+module example.com/agent
+
+go 1.26
+
+require golang.org/x/term v0.43.0

@@ -1,0 +1,294 @@
+package incident
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/portcullis-dev/portcullis/internal/admin/casework"
+	"github.com/portcullis-dev/portcullis/internal/admin/incidents"
+	"github.com/portcullis-dev/portcullis/internal/cli"
+	"github.com/portcullis-dev/portcullis/test/harness"
+)
+
+// verb runs a command as an operator types it, and returns what it printed.
+func verb(t *testing.T, g *harness.Gateway, want int, args ...string) string {
+	t.Helper()
+	var out, errs bytes.Buffer
+	args = append(args, "--data", g.DataDir, "--config", g.Config)
+	if code := cli.Run(t.Context(), "test", args, strings.NewReader(""), &out, &errs); code != want {
+		t.Fatalf("portcullis %s: exit code %d, want %d: %s%s", strings.Join(args, " "), code, want, &out, &errs)
+	}
+	return out.String()
+}
+
+// attacker calls as fast as it can until it is stopped, from several places.
+type attacker struct {
+	passed atomic.Int64
+	last   atomic.Int64 // when a call began that was answered with data, unix nanoseconds
+	stop   func()
+}
+
+func attack(t *testing.T, url, key string) *attacker {
+	t.Helper()
+	a := &attacker{}
+	done := make(chan struct{})
+	var tasks sync.WaitGroup
+	for range 4 {
+		tasks.Go(func() {
+			client := &http.Client{}
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				req, err := http.NewRequest(http.MethodPost, url, strings.NewReader(call)) //nolint:noctx // ends with the test
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				req.Header.Set("Content-Type", "application/json")
+				req.Header.Set("X-API-Key", key)
+				began := time.Now()
+				resp, err := client.Do(req)
+				if err != nil {
+					return // the gateway has stopped
+				}
+				_, _ = io.Copy(io.Discard, resp.Body)
+				resp.Body.Close()
+				if resp.StatusCode == http.StatusOK {
+					a.passed.Add(1)
+					a.last.Store(max(a.last.Load(), began.UnixNano()))
+				}
+			}
+		})
+	}
+	a.stop = sync.OnceFunc(func() { close(done); tasks.Wait() })
+	t.Cleanup(a.stop)
+	return a
+}
+
+const twoRoutes = `
+[[incident.contact]]
+name = "Ana Novak"
+role = "Incident Commander"
+email = "ana@example.com"
+[[route]]
+name = "mcp"
+path = "/mcp"
+upstream = %[1]q
+rate = ["1000000/1s per key"]
+[[route]]
+name = "other"
+path = "/other"
+upstream = %[1]q
+rate = ["1000000/1s per key"]
+`
+
+// TestBadDay: an attacker carries data out with a stolen key while a colleague
+// works. The commands of the runbook contain the attacker within a second, under
+// load and with a stream open, and lose the colleague nothing but the route that
+// was closed; the key is rotated, service resumes, and the report is complete.
+func TestBadDay(t *testing.T) {
+	left := make(chan struct{})
+	var once sync.Once
+	up := harness.NewUpstream(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			w.Header().Set("Content-Type", "text/event-stream")
+			w.WriteHeader(http.StatusOK)
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+			once.Do(func() { close(left) })
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"jsonrpc":"2.0","id":7,"result":{"content":[]}}`)
+	})
+	g := harness.Start(t, fmt.Sprintf(twoRoutes, up.URL))
+	stolen, id := g.NewKey("tools:*")
+	colleague, _ := g.NewKey("tools:*")
+	works := func(route string) int {
+		return harness.Do(t, http.MethodPost, g.Base+route, []byte(call), "X-API-Key", colleague).Status
+	}
+	stream := harness.Open(t, http.MethodGet, g.URL, nil, "X-API-Key", stolen, "Accept", "text/event-stream")
+	if stream.StatusCode != http.StatusOK {
+		t.Fatal(stream.Status)
+	}
+	thieves := attack(t, g.URL, stolen)
+	until(t, "data leaves", func() bool { return thieves.passed.Load() > 50 })
+
+	verb(t, g, 0, "incident", "open", "a key was stolen", "--severity", "P1", "--subject", "key:"+id, "--owner", "alice")
+	began := time.Now()
+	verb(t, g, 0, "incident", "contain", "key:"+id, "--for", "1h", "--reason", "stolen")
+	if held := time.Since(began); held > 5*time.Second {
+		t.Logf("the command took %s", held)
+	}
+	held, err := incidents.Containments(t.Context(), g.API(), false)
+	if err != nil || len(held) != 1 || held[0].Incident == "" {
+		t.Fatalf("%+v, %v", held, err)
+	}
+	<-left // the open stream ends
+	if r := ask(t, g, thief, stolen); r.Status != http.StatusForbidden {
+		t.Errorf("the stolen key: %d", r.Status)
+	}
+	seen := thieves.passed.Load()
+	verb(t, g, 0, "incident", "contain", "route:mcp", "--for", "1h", "--reason", "data left by it")
+	if works("/mcp") != http.StatusForbidden || works("/other") != http.StatusOK {
+		t.Error("the colleague loses more, or less, than the route that was closed")
+	}
+	thieves.stop()
+	if n := thieves.passed.Load(); n != seen {
+		t.Errorf("%d calls passed behind the containment", n-seen)
+	}
+	if late := time.Unix(0, thieves.last.Load()).Sub(held[0].At); late > time.Second {
+		t.Errorf("the attacker was let in %s after the containment", late)
+	}
+
+	verb(t, g, 0, "incident", "note", "the key was in ticket 4711")
+	verb(t, g, 1, "incident", "phase", "eradicate") // no evidence yet
+	plan := verb(t, g, 0, "incident", "playbook", "run", "stolen-key", "--dry-run", "--output", "json")
+	if !strings.Contains(plan, `"action":"evidence"`) {
+		t.Errorf("plan %s", plan)
+	}
+	evidence := preserve(t, g)
+	verb(t, g, 0, append([]string{"incident", "phase", "eradicate"}, forced(evidence)...)...)
+	verb(t, g, 0, "key", "revoke", id, "--reason", "stolen")
+	verb(t, g, 0, "incident", "phase", "recover")
+	verb(t, g, 0, "incident", "release", "route:mcp", "--reason", "the key is dead")
+	if works("/mcp") != http.StatusOK || works("/other") != http.StatusOK {
+		t.Error("service does not resume")
+	}
+	if r := ask(t, g, thief, stolen); r.Status == http.StatusOK {
+		t.Error("the stolen key lives")
+	}
+	said := verb(t, g, 0, "incident", "notify", "it is over")
+	if !strings.Contains(said, "Ana Novak (Incident Commander): ana@example.com") {
+		t.Errorf("notify says %q", said)
+	}
+	verb(t, g, 0, "incident", "phase", "review")
+	checkReport(t, g, id, evidence)
+	verb(t, g, 0, "incident", "close", "--reason", "over")
+	verb(t, g, 0, "audit", "verify")
+}
+
+// preserve keeps evidence, where there is an action that does.
+func preserve(t *testing.T, g *harness.Gateway) bool {
+	t.Helper()
+	_, err := casework.Do(t.Context(), g.API(), casework.Act{Action: "evidence"})
+	if err != nil && !strings.Contains(err.Error(), "there is no action") {
+		t.Fatalf("preserving evidence: %v", err)
+	}
+	return err == nil
+}
+
+func forced(evidence bool) []string {
+	if evidence {
+		return nil
+	}
+	return []string{"--force"}
+}
+
+func checkReport(t *testing.T, g *harness.Gateway, id string, evidence bool) {
+	t.Helper()
+	var rep casework.Report
+	if err := json.Unmarshal([]byte(verb(t, g, 0, "incident", "report", "--output", "json")), &rep); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{}
+	if !evidence {
+		want = []string{"evidence"}
+	}
+	if !slices.Equal(rep.Missing, want) {
+		t.Errorf("the report lacks %v, want %v", rep.Missing, want)
+	}
+	for _, part := range []string{"a key was stolen", "contain key:" + id, "route:mcp", "ticket 4711", "api key revoked", "| eradicate |", "## Lessons", "## Actions", "calls were refused"} {
+		if !strings.Contains(rep.Markdown, part) {
+			t.Errorf("the report lacks %q:\n%s", part, rep.Markdown)
+		}
+	}
+}
+
+// TestPlaybookByRisk: a rule starts a playbook for the incident that it opens,
+// once, and whom no rule contains is left alone.
+func TestPlaybookByRisk(t *testing.T) {
+	rules := func(never string) string {
+		return strings.Replace(scanning, `actions = ["alert", "block"]`, `actions = ["alert"]`+"\nplaybook = \"default\"", 1) + "[incident]\nnever = [" + never + "]\n"
+	}
+	g := harness.Start(t, config(answers(t), rules("")))
+	key, id := g.NewKey("tools:*")
+	attackWith(t, g, key)
+	until(t, "the key is held", func() bool { return ask(t, g, other, key).Status == http.StatusForbidden })
+	var runs []casework.Run
+	until(t, "the playbook has ended", func() bool {
+		var err error
+		if runs, err = casework.Runs(t.Context(), g.API(), ""); err != nil {
+			t.Fatal(err)
+		}
+		return len(runs) == 1 && runs[0].State != "running"
+	})
+	if !runs[0].Auto || runs[0].Playbook != "default" || runs[0].Steps[0].State != "done" {
+		t.Errorf("%+v", runs[0])
+	}
+	held, err := incidents.Containments(t.Context(), g.API(), false)
+	if err != nil || len(held) != 1 || held[0].Subject != "principal:key:"+id || !held[0].Auto || held[0].Incident != runs[0].Incident {
+		t.Errorf("%+v, %v", held, err)
+	}
+	c, err := casework.Show(t.Context(), g.API(), runs[0].Incident)
+	if err != nil || c.Phase != "preserve" && c.Phase != "contain" || len(c.Timeline) < 4 {
+		t.Errorf("%+v, %v", c, err)
+	}
+
+	g = harness.Start(t, config(answers(t), rules(`"principal:key:`+strings.Repeat("0", 32)+`"`)))
+	key, _ = g.NewKey("tools:*")
+	attackWith(t, g, key)
+	until(t, "an incident is open", func() bool { return len(find(g, "INCIDENT_OPENED")) == 1 })
+}
+
+// attackWith calls many tools, which is what detection looks for.
+func attackWith(t *testing.T, g *harness.Gateway, key string) {
+	t.Helper()
+	for i := range 250 {
+		body := fmt.Sprintf(`{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"tool_%d","arguments":{}}}`, i%60)
+		harness.Do(t, http.MethodPost, g.URL, []byte(body), "X-API-Key", key, "X-Forwarded-For", thief)
+	}
+}
+
+// TestTimelineOutlivesACrash: what was done is in the timeline behind a restart,
+// once.
+func TestTimelineOutlivesACrash(t *testing.T) {
+	g := harness.Start(t, config(answers(t), ""))
+	if _, err := casework.OpenIncident(t.Context(), g.API(), casework.Open{Title: "odd", Subjects: []string{"ip:203.0.113.9"}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := incidents.Hold(t.Context(), g.API(), incidents.Contain{Subject: "ip:203.0.113.9", Seconds: 60, Reason: "odd"}); err != nil {
+		t.Fatal(err)
+	}
+	count := func() (n int) {
+		c, err := casework.Show(t.Context(), g.API(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range c.Timeline {
+			if e.Kind == "action" {
+				n++
+			}
+		}
+		return n
+	}
+	if count() != 1 {
+		t.Errorf("%d actions", count())
+	}
+	g.Restart()
+	if count() != 1 {
+		t.Errorf("%d actions behind a restart", count())
+	}
+}
