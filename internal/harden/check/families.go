@@ -5,6 +5,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/harden/check/ci"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/compose"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/dockerfile"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/endpoint"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/envfile"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/firewall"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/helm"
@@ -36,6 +37,9 @@ func families(o Options) []family {
 		files(rule.CI, ci.Rules(), ci.Find, ci.Load),
 		files(rule.Env, envfile.Rules(), envfile.Find, envfile.Load),
 		files(rule.Repository, repository.Rules(), repository.Find, repository.Load),
+		given(rule.MCPEndpoint, endpoint.MCPRules()),
+		given(rule.A2AEndpoint, endpoint.A2ARules()),
+		given(rule.HTTPEndpoint, endpoint.HTTPRules()),
 		given(rule.Gateway, running.Rules()),
 		given(rule.Host, host.Rules()),
 		given(rule.Attestation, attest.Rules()),
