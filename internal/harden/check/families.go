@@ -11,6 +11,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/harden/check/helm"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/host"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/kubernetes"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/mcpclient"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/nginx"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/repository"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
@@ -37,6 +38,7 @@ func families(o Options) []family {
 		files(rule.CI, ci.Rules(), ci.Find, ci.Load),
 		files(rule.Env, envfile.Rules(), envfile.Find, envfile.Load),
 		files(rule.Repository, repository.Rules(), repository.Find, repository.Load),
+		files(rule.MCPClient, mcpclient.Rules(), mcpclient.Find, mcpclient.Load),
 		given(rule.MCPEndpoint, endpoint.MCPRules()),
 		given(rule.A2AEndpoint, endpoint.A2ARules()),
 		given(rule.HTTPEndpoint, endpoint.HTTPRules()),
