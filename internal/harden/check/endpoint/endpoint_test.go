@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/portcullis-dev/portcullis/internal/harden/check/endpoint/handshake"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/ruletest"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/wording"
@@ -391,7 +392,7 @@ func TestEveryFaultIsFound(t *testing.T) {
 func TestTLS(t *testing.T) {
 	now := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
 	good := func() *Seen {
-		s := &Seen{Now: now, TLS: &TLS{Modern: true, Ends: now.Add(90 * 24 * time.Hour)}, Answers: map[string]Answer{overHTTP: {Status: 308, Header: http.Header{"Location": {"https://x/"}}}}}
+		s := &Seen{Now: now, TLS: &handshake.TLS{Modern: true, Ends: now.Add(90 * 24 * time.Hour)}, Answers: map[string]Answer{overHTTP: {Status: 308, Header: http.Header{"Location": {"https://x/"}}}}}
 		s.URL, _ = s.URL.Parse("https://agent.example/mcp")
 		return s
 	}
@@ -424,7 +425,7 @@ func TestHandshakes(t *testing.T) {
 	s := &site{}
 	srv := httptest.NewUnstartedServer(s)
 	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
-	srv.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS12, CipherSuites: append(weakSuites(), tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256)} //nolint:gosec // what is to be found
+	srv.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS12, CipherSuites: append(handshake.WeakSuites(), tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256)} //nolint:gosec // what is to be found
 	srv.StartTLS()
 	t.Cleanup(srv.Close)
 	s.host = strings.TrimPrefix(srv.URL, "https://")

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/portcullis-dev/portcullis/internal/harden/check/endpoint/handshake"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
 )
 
@@ -20,7 +21,7 @@ func HTTPRules() []rule.Rule[*Seen] {
 const h = rule.HTTPEndpoint
 
 // overTLS makes a check of the handshakes, which plain HTTP does not have.
-func overTLS(unread string, f func(s *Seen, t *TLS, out *found)) check {
+func overTLS(unread string, f func(s *Seen, t *handshake.TLS, out *found)) check {
 	return look(func(s *Seen, out *found) error {
 		if s.TLS == nil {
 			return rule.ErrNotApplicable
@@ -50,7 +51,7 @@ func tlsRules() []rule.Rule[*Seen] {
 		one(h, "tls-old", rule.High, wire("CWE-327"), text{
 			"TLS 1.0 and 1.1 are refused", "Their ciphers and hashes are broken; a client can be talked down to them.",
 			"openssl s_client -tls1_1 -connect HOST:443 gets a handshake.", "Let the server offer TLS 1.2 and 1.3 only.",
-		}, overTLS("TLS", func(_ *Seen, t *TLS, out *found) {
+		}, overTLS("TLS", func(_ *Seen, t *handshake.TLS, out *found) {
 			for _, v := range t.Old {
 				out.add(v, "%s is offered.", v)
 			}
@@ -58,7 +59,7 @@ func tlsRules() []rule.Rule[*Seen] {
 		one(h, "tls-weak-suite", rule.Medium, wire("CWE-326"), text{
 			"Suites have forward secrecy and authenticated encryption", "Who records traffic today reads it when the key leaks; CBC suites leak through padding.",
 			"openssl s_client -tls1_2 -cipher 'AES128-SHA:ECDHE-RSA-AES128-SHA' gets a handshake.", "Offer only ECDHE suites with AES-GCM or ChaCha20-Poly1305.",
-		}, overTLS("weak", func(_ *Seen, t *TLS, out *found) {
+		}, overTLS("weak", func(_ *Seen, t *handshake.TLS, out *found) {
 			if t.Weak != "" {
 				out.add(t.Weak, "%s is offered.", t.Weak)
 			}
@@ -66,7 +67,7 @@ func tlsRules() []rule.Rule[*Seen] {
 		one(h, "tls-13", rule.Low, wire("CWE-326"), text{
 			"TLS 1.3 is offered", "TLS 1.3 hides more of the handshake and has no weak choices left.",
 			"openssl s_client -tls1_3 -connect HOST:443 gets no handshake.", "Raise the greatest version of the server to TLS 1.3.",
-		}, overTLS("", func(_ *Seen, t *TLS, out *found) {
+		}, overTLS("", func(_ *Seen, t *handshake.TLS, out *found) {
 			if !t.Modern {
 				out.add("TLS 1.3", "TLS 1.3 is not offered.")
 			}
@@ -93,7 +94,7 @@ func certificateRules() []rule.Rule[*Seen] {
 		one(h, "certificate-trusted", rule.High, wire, text{
 			"The certificate is valid for this name", "Clients that check it cannot connect; clients that do not check it talk to anyone.",
 			"openssl s_client -verify_return_error -verify_hostname HOST -connect HOST:443 fails.", "Get a certificate for this name from an authority that clients trust, and send the whole chain.",
-		}, overTLS("", func(_ *Seen, t *TLS, out *found) {
+		}, overTLS("", func(_ *Seen, t *handshake.TLS, out *found) {
 			if t.Untrusted != "" {
 				out.add("certificate", "The certificate is not trusted: %s.", t.Untrusted)
 			}
@@ -101,7 +102,7 @@ func certificateRules() []rule.Rule[*Seen] {
 		one(h, "certificate-ends", rule.Medium, from(rule.L1, list("S0-53"), list("API8:2023"), list("MCP-T7"), list("CWE-298")), text{
 			"The certificate does not end soon", "When it ends nobody can connect, and the hasty way out is to switch checking off.",
 			"openssl s_client -connect HOST:443 | openssl x509 -noout -enddate shows less than 14 days.", "Renew it, and let it renew itself.",
-		}, overTLS("", func(s *Seen, t *TLS, out *found) {
+		}, overTLS("", func(s *Seen, t *handshake.TLS, out *found) {
 			if left := t.Ends.Sub(s.Now); left < 14*24*time.Hour {
 				out.add("certificate", "The certificate ends on %s.", t.Ends.UTC().Format(time.DateOnly))
 			}
@@ -109,7 +110,7 @@ func certificateRules() []rule.Rule[*Seen] {
 		one(h, "certificate-key", rule.High, from(rule.L1, list("S0-11"), list("API8:2023"), list("MCP-T7"), list("CWE-326", "CWE-328")), text{
 			"The certificate has a strong key and signature", "A short key can be broken and the server impersonated.",
 			"openssl x509 -text shows RSA below 2048 bits, or a signature with SHA-1 or MD5.", "Get a new certificate with ECDSA P-256 or RSA of at least 2048 bits.",
-		}, overTLS("", func(_ *Seen, t *TLS, out *found) {
+		}, overTLS("", func(_ *Seen, t *handshake.TLS, out *found) {
 			if t.Key != "" {
 				out.add("key", "The key is %s.", t.Key)
 			}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/portcullis-dev/portcullis/internal/harden/check/endpoint/handshake"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/wording"
 	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
 )
@@ -78,7 +79,7 @@ func Probe(ctx context.Context, address string, o Options) (*Seen, error) {
 	}
 	p := &prober{ctx: ctx, o: o, seen: &Seen{judge: judge, URL: u, Now: o.Now(), Active: o.Active, Answers: map[string]Answer{}}}
 	if u.Scheme == "https" {
-		if p.seen.TLS, err = handshakes(ctx, u, o); err != nil {
+		if p.seen.TLS, err = handshake.Look(ctx, u, o.Roots, o.Now()); err != nil {
 			return nil, fmt.Errorf("%s %w over TLS", u.Host, ErrUnreachable)
 		}
 	}

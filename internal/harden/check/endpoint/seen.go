@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/portcullis-dev/portcullis/internal/harden/check/endpoint/handshake"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/wording"
 )
 
@@ -18,7 +19,7 @@ type Seen struct {
 	Version string // of MCP: the revision that it chose
 
 	Now      time.Time
-	TLS      *TLS // nil over plain HTTP
+	TLS      *handshake.TLS // nil over plain HTTP
 	Active   bool
 	Behind   bool // a credential was sent and taken: what stands behind authentication was seen
 	Withheld string
@@ -41,20 +42,6 @@ type Answer struct {
 	Body    []byte // bounded
 	Message []byte // the JSON-RPC message in Body, nil without
 	Failed  string // why no answer came
-}
-
-// TLS is what the handshakes gave.
-type TLS struct {
-	Version   uint16
-	Suite     uint16
-	Old       []string // versions below 1.2 that were taken
-	Weak      string   // a suite without forward secrecy or authenticated encryption that was taken
-	Modern    bool     // 1.3 is offered
-	Unread    []string // handshakes that nobody could tell anything from
-	Untrusted string   // why the certificate is not trusted, empty if it is
-	Key       string   // of the certificate: "RSA 1024", where it is too weak
-	Signed    string   // algorithm of its signature, where it is too weak
-	Ends      time.Time
 }
 
 // Tool is a tool as the server describes it.

@@ -1,4 +1,6 @@
-package endpoint
+// Package handshake finds out which versions, suites and certificate a TLS server
+// offers, by a few handshakes that send nothing.
+package handshake
 
 import (
 	"context"
@@ -12,11 +14,29 @@ import (
 	"net/url"
 	"strings"
 	"syscall"
+	"time"
 )
 
-// weakSuites are those of TLS 1.2 without forward secrecy or without
+// TLS is what the handshakes gave.
+type TLS struct {
+	Version   uint16
+	Suite     uint16
+	Old       []string // versions below 1.2 that were taken
+	Weak      string   // a suite without forward secrecy or authenticated encryption that was taken
+	Modern    bool     // 1.3 is offered
+	Unread    []string // handshakes that nobody could tell anything from
+	Untrusted string   // why the certificate is not trusted, empty if it is
+	Key       string   // of the certificate: "RSA 1024", where it is too weak
+	Signed    string   // algorithm of its signature, where it is too weak
+	Ends      time.Time
+}
+
+// oneHandshake bounds the time of one.
+const oneHandshake = 3 * time.Second
+
+// WeakSuites are those of TLS 1.2 without forward secrecy or without
 // authenticated encryption.
-func weakSuites() []uint16 {
+func WeakSuites() []uint16 {
 	var out []uint16
 	for _, list := range [][]*tls.CipherSuite{tls.CipherSuites(), tls.InsecureCipherSuites()} {
 		for _, s := range list {
@@ -28,15 +48,15 @@ func weakSuites() []uint16 {
 	return out
 }
 
-// handshakes finds out what a server offers. The error is of the first
+// Look finds out what a server offers. The error is of the first
 // handshake, without which there is nothing.
-func handshakes(ctx context.Context, u *url.URL, o Options) (*TLS, error) {
+func Look(ctx context.Context, u *url.URL, roots *x509.CertPool, now time.Time) (*TLS, error) {
 	state, err := shake(ctx, u, &tls.Config{MinVersion: tls.VersionTLS10}) //nolint:gosec // what it offers is what is looked at
 	if err != nil {
 		return nil, err
 	}
 	out := &TLS{Version: state.Version, Suite: state.CipherSuite, Modern: state.Version == tls.VersionTLS13}
-	out.certificate(state.PeerCertificates, u.Hostname(), o)
+	out.certificate(state.PeerCertificates, u.Hostname(), roots, now)
 	for _, v := range []uint16{tls.VersionTLS10, tls.VersionTLS11} {
 		_, err := shake(ctx, u, &tls.Config{MinVersion: v, MaxVersion: v}) //nolint:gosec // likewise
 		switch {
@@ -46,7 +66,7 @@ func handshakes(ctx context.Context, u *url.URL, o Options) (*TLS, error) {
 			out.Unread = append(out.Unread, tls.VersionName(v))
 		}
 	}
-	weak, err := shake(ctx, u, &tls.Config{MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12, CipherSuites: weakSuites()})
+	weak, err := shake(ctx, u, &tls.Config{MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12, CipherSuites: WeakSuites()})
 	switch {
 	case err == nil:
 		out.Weak = tls.CipherSuiteName(weak.CipherSuite)
@@ -64,7 +84,7 @@ func refusal(err error) bool {
 }
 
 func shake(ctx context.Context, u *url.URL, c *tls.Config) (tls.ConnectionState, error) {
-	ctx, cancel := context.WithTimeout(ctx, oneRequest)
+	ctx, cancel := context.WithTimeout(ctx, oneHandshake)
 	defer cancel()
 	port := u.Port()
 	if port == "" {
@@ -87,7 +107,7 @@ func shake(ctx context.Context, u *url.URL, c *tls.Config) (tls.ConnectionState,
 }
 
 // certificate judges a chain.
-func (t *TLS) certificate(chain []*x509.Certificate, host string, o Options) {
+func (t *TLS) certificate(chain []*x509.Certificate, host string, roots *x509.CertPool, now time.Time) {
 	if len(chain) == 0 {
 		t.Untrusted = "there is none"
 		return
@@ -98,7 +118,7 @@ func (t *TLS) certificate(chain []*x509.Certificate, host string, o Options) {
 	for _, c := range chain[1:] {
 		between.AddCert(c)
 	}
-	_, err := leaf.Verify(x509.VerifyOptions{DNSName: host, Roots: o.Roots, Intermediates: between, CurrentTime: o.Now()})
+	_, err := leaf.Verify(x509.VerifyOptions{DNSName: host, Roots: roots, Intermediates: between, CurrentTime: now})
 	var wrongHost x509.HostnameError
 	var unknown x509.UnknownAuthorityError
 	switch {
