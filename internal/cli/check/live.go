@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"slices"
 
@@ -39,6 +40,11 @@ func (o *live) flags(cmd *cobra.Command) {
 
 // address asks an address once and adds a target for what it speaks.
 func (c verbs) address(ctx context.Context, t *targets, name string, s settings) error {
+	u, err := url.Parse(name)
+	if err != nil || u.User != nil {
+		return frame.Usagef("the address is no URL, or holds a credential, which would end up in reports: name it with --token")
+	}
+	shown := u.Scheme + "://" + u.Host + u.Path // a query may hold a credential too
 	token, err := c.token(ctx, s.live.token)
 	if err != nil {
 		return err
@@ -58,7 +64,7 @@ func (c verbs) address(ctx context.Context, t *targets, name string, s settings)
 	seen, err := endpoint.Probe(ctx, name, o)
 	add := func(k rule.Kind) {
 		if len(s.wanted) == 0 || slices.Contains(s.wanted, k) {
-			target := check.Target{Kind: k, Name: name, URL: name, Failed: err}
+			target := check.Target{Kind: k, Name: shown, URL: shown, Failed: err}
 			if err == nil {
 				target.Seen = seen
 			}

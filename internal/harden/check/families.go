@@ -1,6 +1,7 @@
 package check
 
 import (
+	"github.com/portcullis-dev/portcullis/internal/harden/check/agentcard"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/attest"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/ci"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/compose"
@@ -38,6 +39,7 @@ func families(o Options) []family {
 		files(rule.CI, ci.Rules(), ci.Find, ci.Load),
 		files(rule.Env, envfile.Rules(), envfile.Find, envfile.Load),
 		files(rule.Repository, repository.Rules(), repository.Find, repository.Load),
+		files(rule.A2ACard, agentcard.Rules(), agentcard.Find, agentcard.Load),
 		files(rule.MCPClient, mcpclient.Rules(), mcpclient.Find, mcpclient.Load),
 		given(rule.MCPEndpoint, endpoint.MCPRules()),
 		given(rule.A2AEndpoint, endpoint.A2ARules()),
