@@ -18,6 +18,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/app/incidents"
 	"github.com/portcullis-dev/portcullis/internal/app/keyrotation"
 	"github.com/portcullis-dev/portcullis/internal/app/part"
+	rights "github.com/portcullis-dev/portcullis/internal/app/privacy"
 	"github.com/portcullis-dev/portcullis/internal/app/push"
 	"github.com/portcullis-dev/portcullis/internal/app/respond"
 	"github.com/portcullis-dev/portcullis/internal/app/retention"
@@ -51,6 +52,7 @@ func constructors() []func(part.Env) (part.Part, error) {
 		revoke.New,
 		rotateall.New,
 		backup.New,
+		rights.New, // last: it asks the others what they hold about persons
 	}
 }
 
@@ -67,6 +69,9 @@ func newParts(env part.Env) (parts, error) {
 		}
 		if k, ok := p.(part.Knowledge); ok {
 			env.Known = k
+		}
+		if h, ok := p.(part.Holding); ok {
+			env.Holders = append(env.Holders, h.Holders()...)
 		}
 		out = append(out, p)
 	}

@@ -173,6 +173,7 @@ var meanings = []Meaning{
 	{"BREAK_GLASS_ENDED", "Emergency access to health information ended", entityManagement, actDelete, "Delete", ecsIAM, isDeletion},
 	{"REPORT_MADE", "Report for auditors made", apiActivity, actRead, "Read", ecsAPI, isAccess},
 	{"DATA_EXPORTED", "Personal data exported", apiActivity, actRead, "Read", ecsAPI, isAccess},
+	{"DATA_RECTIFIED", "Personal data put right or restricted", apiActivity, actUpdate, "Update", ecsAPI, isChange},
 	{"DATA_ERASED", "Personal data erased", apiActivity, actDelete, "Delete", ecsAPI, isDeletion},
 
 	{"ANOMALY_DETECTED", "Anomaly detected", detection, findCreate, "Create", ecsIntrusion, isInfo},

@@ -24,7 +24,7 @@ type Signal struct {
 	Details  []Field              `json:"details,omitempty"`
 	EventID  string               `json:"event_id"`
 	Time     time.Time            `json:"time"`
-	Actor    portcullis.Actor     `json:"actor"` // as the journal has it
+	Actor    portcullis.Actor     `json:"actor"`        // as the journal has it
 	To       []string             `json:"to,omitempty"` // channels that hear of it whatever the rules say
 
 	ends   bool // what the key names is over

@@ -67,6 +67,8 @@ var alerts = [...]Alert{
 		"No checkpoint covers the last {{ $value | humanizeDuration }} of the audit log of {{ $labels.instance }}", "Until one does, the newest records could be cut off without a trace."},
 	{"PortcullisRetentionFails", "warning", "15m", `sum by (job, instance, operation) (increase(portcullis_audit_retention_errors_total[1h])) > 0`,
 		"Retention of the audit log of {{ $labels.instance }} fails to {{ $labels.operation }}", "Records are kept for longer than they should be, and the disk fills up. The log says why."},
+	{"PortcullisErasureWaits", "warning", "24h", `max by (job, instance) (portcullis_privacy_erasures_open) > 0`,
+		"{{ $value }} erasures of persons wait at {{ $labels.instance }}", "`portcullis privacy status` shows what for: an upstream that does not answer, or a legal hold."},
 	{"PortcullisAnomalies", "warning", "0m", `sum by (job, instance, metric) (increase(portcullis_anomalies_total[10m])) > 0`,
 		"{{ $labels.metric }} of somebody is not what is usual", "The event ANOMALY_DETECTED says whose, and what was expected: `portcullis detect anomalies`."},
 	{"PortcullisIncident", "warning", "0m", `max by (job, instance) (portcullis_incidents_open) > 0`,

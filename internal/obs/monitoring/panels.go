@@ -105,6 +105,12 @@ var rows = [...]row{
 			{"{{sink}}: refused", `sum by (sink) (increase(portcullis_sink_dead_total{` + byJob + `}[$__range]))`},
 			{"{{sink}}: missed", `sum by (sink) (increase(portcullis_sink_missed_total{` + byJob + `}[$__range]))`}}},
 	}},
+	{"Privacy", []panel{
+		{"Rights of persons", "Shown, exported and erased; erasures that wait.", "timeseries", "short", 8, []query{
+			{"{{action}}", `sum by (action) (increase(portcullis_privacy_shown_total{` + byJob + `}[$__rate_interval]))`},
+			{"erased", `sum(increase(portcullis_privacy_erased_total{` + byJob + `}[$__rate_interval]))`},
+			{"open", `sum(portcullis_privacy_erasures_open{` + byJob + `})`}}},
+	}},
 	{"Detection", []panel{
 		{"Risk and response", "Open incidents, containments in force, callers that are watched.", "timeseries", "short", 8, []query{
 			{"incidents", `sum(portcullis_incidents_open{` + byJob + `})`},

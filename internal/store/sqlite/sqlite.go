@@ -67,7 +67,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 		return nil, fmt.Errorf("opening database: %w", err)
 	}
 	db := &DB{path: abs}
-	if db.writer, err = connect(abs, 1, "_pragma=synchronous(FULL)&_pragma=secure_delete(1)&_txlock=immediate"); err != nil {
+	if db.writer, err = connect(abs, 1, "_pragma=synchronous(FULL)&_pragma=secure_delete(1)&_pragma=temp_store(2)&_txlock=immediate"); err != nil {
 		return nil, err
 	}
 	if db.reader, err = connect(abs, max(minReaders, runtime.GOMAXPROCS(0)), "_pragma=query_only(1)"); err != nil {
@@ -129,6 +129,9 @@ func (db *DB) Ping(ctx context.Context) error {
 func (db *DB) Close() error {
 	return errors.Join(db.reader.Close(), db.writer.Close())
 }
+
+// Conn is the connection, for stores in packages below this one.
+func (db *DB) Conn() *conn.Conn { return db.conn }
 
 func (db *DB) inTx(ctx context.Context, fn func(*sql.Tx) error) error { return db.conn.InTx(ctx, fn) }
 
