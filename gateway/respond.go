@@ -3,9 +3,7 @@ package gateway
 import (
 	"context"
 	"log/slog"
-	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway/dialect"
@@ -16,12 +14,12 @@ import (
 // logged and told to the caller in generic words with the request id.
 func (g *Gateway) refuse(ctx context.Context, x *exchange, err error) {
 	e := refusal.From(err)
-	if ctx.Err() != nil && !x.wrote && gaveUp(e.Kind) {
+	if ctx.Err() != nil && !x.wrote && refusal.GaveUp(e.Kind) {
 		e.Reason = "client_closed"
 	}
 	if e.Kind == portcullis.KindRedirect || e.Kind == portcullis.KindPreflight {
 		x.status = e.Kind.Status()
-		writeHeaders(x.conn.Reply, e)
+		refusal.WriteHeaders(x.conn.Reply, e)
 		x.w.WriteHeader(x.status)
 		return
 	}
@@ -36,7 +34,7 @@ func (g *Gateway) refuse(ctx context.Context, x *exchange, err error) {
 	if x.wrote { // a stream broke: all that can be done is to stop
 		return
 	}
-	writeHeaders(x.conn.Reply, e)
+	refusal.WriteHeaders(x.conn.Reply, e)
 	said := x.refusal(e)
 	x.status, x.out, x.conn.Reply["Content-Type"] = said.Status, said.Body, said.MediaType
 	x.conn.Reply["Content-Length"] = []string{strconv.Itoa(len(x.out))}
@@ -46,12 +44,6 @@ func (g *Gateway) refuse(ctx context.Context, x *exchange, err error) {
 	if werr != nil {
 		g.log.Debug("writing a refusal", "request_id", x.conn.RequestID, "error", werr)
 	}
-}
-
-// gaveUp reports whether a refusal can come of a caller who left. All others
-// were decided: a slow body, for one, also ends the caller's context.
-func gaveUp(k portcullis.Kind) bool {
-	return k == portcullis.KindInternal || k == portcullis.KindUpstream || k == portcullis.KindUpstreamTimeout
 }
 
 func (g *Gateway) logRefusal(ctx context.Context, x *exchange, e *portcullis.Error) {
@@ -76,20 +68,6 @@ func (g *Gateway) logRefusal(ctx context.Context, x *exchange, e *portcullis.Err
 		slog.String("route", x.conn.Route), slog.String("method", x.who.Method), slog.String("key_id", x.who.KeyID),
 		slog.String("action", x.action.Method), slog.String("resource", x.pipe.privacy.Named(x.action.Target)),
 		slog.String("detail", e.Error())) // who it was stands in the audit log, under this request id: log files cannot be erased
-}
-
-func writeHeaders(h http.Header, e *portcullis.Error) {
-	for name, v := range e.Header {
-		h[name] = v
-	}
-	if e.RetryAfter > 0 {
-		h["Retry-After"] = []string{strconv.FormatInt(retrySeconds(e.RetryAfter), 10)}
-	}
-}
-
-// retrySeconds rounds up: a client that comes back too early is refused again.
-func retrySeconds(d time.Duration) int64 {
-	return int64((d + time.Second - 1) / time.Second)
 }
 
 // refusal is what the route's protocol makes of an error.
