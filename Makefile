@@ -8,7 +8,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 FUZZTIME ?= 30s
 
-.PHONY: build demo test test-go test-race test-conformance lint fuzz bench clean
+.PHONY: build demo deploy test test-go test-race test-conformance lint fuzz bench clean
 
 build: portcullis ## one static binary
 
@@ -27,7 +27,7 @@ test-race: ## Go tests under the race detector (needs a C compiler; without one,
 
 test-conformance: portcullis ## official suites and clients through the gateway (fetches npm packages into .tools)
 	@scripts/setup-tools
-	$(GO) test -count=1 -timeout 15m -tags conformance ./test/conformance/... ./test/zkp ./test/telemetry
+	$(GO) test -count=1 -timeout 15m -tags conformance ./test/conformance/... ./test/zkp ./test/telemetry ./test/deploy
 
 lint: ## formatting, vet, staticcheck and the structure tests
 	@scripts/lint
@@ -39,6 +39,9 @@ bench: portcullis ## Go benchmarks, then the gateway beside a reverse proxy and 
 	$(GO) test -run '^$$' -bench . -benchmem ./internal/protocol/... ./internal/ratelimit ./internal/authn/... ./internal/authz/... ./internal/edge ./internal/ipfilter ./internal/audit/... ./auditlog ./gateway
 	$(GO) build -o bin/bench ./test/bench
 	./bin/bench -bin ./portcullis -soak 1000000
+
+deploy: ## deploy/ and our workflows, as portcullis generate writes them
+	$(GO) test -count=1 ./internal/harden/generate -update
 
 clean:
 	rm -rf portcullis bin dist

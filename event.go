@@ -101,7 +101,10 @@ const (
 
 	EventConsentGranted    EventType = "CONSENT_GRANTED"
 	EventConsentWithdrawn  EventType = "CONSENT_WITHDRAWN"
-	EventDataAccessed      EventType = "DATA_ACCESSED"       // marked data is about to be read
+	EventDataAccessed      EventType = "DATA_ACCESSED"       // marked data is about to be read, or what is held about a person is shown
+	EventDataExported      EventType = "DATA_EXPORTED"       // what is held about a person was taken along
+	EventDataErased        EventType = "DATA_ERASED"         // pending: a person is being erased; success: everywhere
+	EventDataRectified     EventType = "DATA_RECTIFIED"      // what a person wishes to have put right or restricted was noted
 	EventBreakGlassGranted EventType = "BREAK_GLASS_GRANTED" // somebody may read protected health information in an emergency
 	EventBreakGlassEnded   EventType = "BREAK_GLASS_ENDED"
 	EventReportMade        EventType = "REPORT_MADE" // a report for auditors was collected
@@ -109,6 +112,10 @@ const (
 	EventBackupCreated  EventType = "BACKUP_CREATED"  // pending: the root key is about to be copied
 	EventBackupVerified EventType = "BACKUP_VERIFIED" // a drill restored a backup into a scratch folder
 	EventBackupRestored EventType = "BACKUP_RESTORED" // what was written after the backup is lost
+	EventDutyDue        EventType = "DUTY_DUE"        // people have something to do that comes back
+	EventDutyOverdue    EventType = "DUTY_OVERDUE"    // they have not done it
+	EventDutySigned     EventType = "DUTY_SIGNED"     // somebody says that it is done
+
 	EventGatewayStarted EventType = "GATEWAY_STARTED"
 	EventGatewayStopped EventType = "GATEWAY_STOPPED"
 )

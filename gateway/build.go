@@ -144,6 +144,7 @@ func Build(cfg *config.Config, d Deps, prev *Table) (*Table, error) {
 			t.below = append(t.below, rt)
 		}
 	}
+	slices.SortStableFunc(t.below, func(a, b *route) int { return len(b.path) - len(a.path) }) // the nearest first
 	t.fallback, err = b.unknownPath(prev)
 	return t, err
 }

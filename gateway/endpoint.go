@@ -25,7 +25,8 @@ type Endpoint struct {
 	JSON    bool   // whether the body has to be declared as JSON
 	BodyKey bool   // the credential is the body: Auth reads it, the handler gets none
 	Auth    []portcullis.Authenticator
-	Callers bool // Auth is whatever routes take; a route that anyone may call proves nobody
+	Callers bool     // Auth is whatever routes take; a route that anyone may call proves nobody
+	Headers []string // of requests, that the handler reads besides those that always travel
 	Handler http.Handler
 }
 
@@ -56,7 +57,7 @@ func (b *builder) endpoint(e Endpoint, prev *Table) (*route, error) {
 	}
 	rt.pipe = &pipeline{
 		edge: guards, authn: auth, says: says, contain: b.Contain.Login(), authz: []portcullis.Authorizer{access.AnyCaller{}}, record: b.Recorder,
-		decode: plainDecoder{e.logged()}, forward: Handler(e.Handler), bodyKey: e.BodyKey, own: true,
+		decode: plainDecoder{e.logged()}, forward: Handler(e.Handler), bodyKey: e.BodyKey, own: true, wants: e.Headers,
 	}
 	return rt, nil
 }

@@ -19,6 +19,11 @@ func (x *exchange) upstreamHeader() []portcullis.Field {
 	if x.route.speaks != nil {
 		h = x.route.speaks.Fields(h, x.msg)
 	}
+	for _, name := range x.route.pipe.wants {
+		for _, v := range x.conn.HTTP.Header.Values(name) {
+			h = append(h, portcullis.Field{Name: name, Value: v})
+		}
+	}
 	h = append(h, portcullis.Field{Name: "X-Request-Id", Value: x.conn.RequestID})
 	x.header = h
 	return h

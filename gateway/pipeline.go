@@ -25,6 +25,7 @@ type pipeline struct {
 	use     *use.Guards                // told of what is sent before it is: what a caller has read, and how much
 	privacy *privacy.Guards            // whether a stream may go on, and what records call what is protected
 	record  portcullis.Recorder        // not recorded, not done
+	wants   []string                   // further headers of callers that the handler reads; in canonical form
 	own     bool                       // the reply is this process's own: its status is for the caller
 
 	says    refusal.Challenges // to callers who prove too little

@@ -73,9 +73,9 @@ func (g *Gateway) logRefusal(ctx context.Context, x *exchange, e *portcullis.Err
 		slog.String("request_id", x.conn.RequestID), slog.String("trace_id", x.trace.ID()), slog.String("event", string(refusal.Event(e))),
 		slog.Int("status", e.Kind.Status()), slog.String("reason", e.Reason),
 		slog.String("phase", x.phase), slog.String("guard", x.guard),
-		slog.String("route", x.conn.Route), slog.String("principal", x.who.ID),
+		slog.String("route", x.conn.Route), slog.String("method", x.who.Method), slog.String("key_id", x.who.KeyID),
 		slog.String("action", x.action.Method), slog.String("resource", x.pipe.privacy.Named(x.action.Target)),
-		slog.String("ip", x.conn.Client.String()), slog.String("detail", e.Error()))
+		slog.String("detail", e.Error())) // who it was stands in the audit log, under this request id: log files cannot be erased
 }
 
 func writeHeaders(h http.Header, e *portcullis.Error) {

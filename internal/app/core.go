@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -255,11 +254,15 @@ func (a *App) probes() http.Handler {
 	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
 		defer cancel()
+		overdue := ""
+		if names := a.parts.overdue(); len(names) > 0 {
+			overdue = `,"overdue":["` + strings.Join(names, `","`) + `"]`
+		}
 		if failing := a.readyParts(ctx); len(failing) > 0 {
-			answer(w, http.StatusServiceUnavailable, fmt.Sprintf(`{"status":"unready","failing":["%s"]}`, strings.Join(failing, `","`)))
+			answer(w, http.StatusServiceUnavailable, `{"status":"unready","failing":["`+strings.Join(failing, `","`)+`"]`+overdue+`}`)
 			return
 		}
-		answer(w, http.StatusOK, `{"status":"ready"}`)
+		answer(w, http.StatusOK, `{"status":"ready"`+overdue+`}`)
 	})
 	return mux
 }

@@ -14,10 +14,12 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/app/compliance"
 	"github.com/portcullis-dev/portcullis/internal/app/consents"
 	"github.com/portcullis-dev/portcullis/internal/app/detection"
+	"github.com/portcullis-dev/portcullis/internal/app/duties"
 	"github.com/portcullis-dev/portcullis/internal/app/evidence"
 	"github.com/portcullis-dev/portcullis/internal/app/incidents"
 	"github.com/portcullis-dev/portcullis/internal/app/keyrotation"
 	"github.com/portcullis-dev/portcullis/internal/app/part"
+	rights "github.com/portcullis-dev/portcullis/internal/app/privacy"
 	"github.com/portcullis-dev/portcullis/internal/app/push"
 	"github.com/portcullis-dev/portcullis/internal/app/respond"
 	"github.com/portcullis-dev/portcullis/internal/app/retention"
@@ -51,6 +53,8 @@ func constructors() []func(part.Env) (part.Part, error) {
 		revoke.New,
 		rotateall.New,
 		backup.New,
+		rights.New, // last: it asks the others what they hold about persons
+		duties.New,
 	}
 }
 
@@ -67,6 +71,9 @@ func newParts(env part.Env) (parts, error) {
 		}
 		if k, ok := p.(part.Knowledge); ok {
 			env.Known = k
+		}
+		if h, ok := p.(part.Holding); ok {
+			env.Holders = append(env.Holders, h.Holders()...)
 		}
 		out = append(out, p)
 	}
@@ -125,6 +132,16 @@ func (ps parts) failing(ctx context.Context) []string {
 	for _, p := range ps {
 		if r, ok := p.(part.Readiness); ok {
 			out = append(out, r.Failing(ctx)...)
+		}
+	}
+	return out
+}
+
+func (ps parts) overdue() []string {
+	var out []string
+	for _, p := range ps {
+		if r, ok := p.(part.Reminding); ok {
+			out = append(out, r.Overdue()...)
 		}
 	}
 	return out

@@ -22,6 +22,8 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/cli/check"
 	"github.com/portcullis-dev/portcullis/internal/cli/detection"
 	"github.com/portcullis-dev/portcullis/internal/cli/frame"
+	"github.com/portcullis-dev/portcullis/internal/cli/generate"
+	"github.com/portcullis-dev/portcullis/internal/cli/healthcheck"
 	"github.com/portcullis-dev/portcullis/internal/cli/incident"
 	"github.com/portcullis-dev/portcullis/internal/cli/keys"
 	"github.com/portcullis-dev/portcullis/internal/cli/metrics"
@@ -84,7 +86,7 @@ authentication, per-tool rules, rate limits, strict validation and an audit log.
 		}
 		return nil
 	}
-	root.AddCommand(c.serve(), c.demo(), c.init(), keys.Command(c.Frame), tokens.Command(c.Frame), users.Command(c.Frame), approvals.Command(c.Frame), taints.Command(c.Frame), tools.Command(c.Frame), zkp.Command(c.Frame), wallet.Command(c.Frame), policy.Command(c.Frame), secrets.Command(c.Frame), access.Command(c.Frame), audit.Command(c.Frame), metrics.Command(c.Frame), c.config(), c.pipeline(), check.Command(c.Frame), incident.Command(c.Frame), detection.Command(c.Frame), alert.Command(c.Frame), privacy.Command(c.Frame), backup.Command(c.Frame), c.chronicle(), c.completion(), a2a.Command(c.Frame), push.Command(c.Frame), c.versionCmd())
+	root.AddCommand(c.serve(), c.demo(), c.init(), keys.Command(c.Frame), tokens.Command(c.Frame), users.Command(c.Frame), approvals.Command(c.Frame), taints.Command(c.Frame), tools.Command(c.Frame), zkp.Command(c.Frame), wallet.Command(c.Frame), policy.Command(c.Frame), secrets.Command(c.Frame), access.Command(c.Frame), audit.Command(c.Frame), metrics.Command(c.Frame), c.config(), c.pipeline(), check.Command(c.Frame), generate.Command(c.Frame), healthcheck.Command(c.Frame), incident.Command(c.Frame), detection.Command(c.Frame), alert.Command(c.Frame), privacy.Command(c.Frame), backup.Command(c.Frame), c.chronicle(), c.completion(), a2a.Command(c.Frame), push.Command(c.Frame), c.versionCmd())
 	c.completeFlags(root)
 	return root
 }

@@ -75,6 +75,9 @@ func (c *Config) checkAcross(origin *tomlstrict.Origin) Errors {
 	for i := range c.Detect.Alerts.Channels {
 		errs = append(errs, origin.Locate(fmt.Sprintf("detect.alerts.channel[%d]", i), c.checkReferences(c.Detect.Alerts.Channels[i].References()))...)
 	}
+	for i := range c.Privacy.Hooks {
+		errs = append(errs, origin.Locate(fmt.Sprintf("privacy.erasure_hook[%d]", i), c.checkReferences(c.Privacy.Hooks[i].References()))...)
+	}
 	for i := range c.Incident.Hooks {
 		errs = append(errs, origin.Locate(fmt.Sprintf("incident.hook[%d]", i), c.checkReferences(c.Incident.Hooks[i].References()))...)
 	}

@@ -31,7 +31,7 @@ type Config struct {
 	Audit     audit.Audit         `toml:"audit" doc:"How the audit journal is written."`
 	Detect    detect.Detect       `toml:"detect" doc:"What is found out about callers from what they did."`
 	Incident  incident.Incident   `toml:"incident" doc:"A bad day: what the gateway does by itself about callers who are too risky, whom it wakes, and what it runs."`
-	Privacy   privacy.Privacy     `toml:"privacy" doc:"What people agree to, and who reads what is protected."`
+	Privacy   privacy.Privacy     `toml:"privacy" doc:"What people agree to, who reads what is protected, and the rights of those whom the gateway knows something about."`
 	Telemetry telemetry.Telemetry `toml:"telemetry" doc:"What the gateway shows of itself: metrics and traces."`
 
 	templates map[string]string // values that name an environment variable, as written
@@ -47,7 +47,7 @@ func Default() *Config {
 
 // prototypes are the defaults of sections that a file may repeat.
 func prototypes() []any {
-	return []any{DefaultRoute(), DefaultPattern(), DefaultContentRule(), DefaultSchemaFile(), identity.DefaultMTLSRule(), secrets.DefaultCredential(), secrets.DefaultToolCredential(), secrets.DefaultRotationEntry(), audit.DefaultSink(), incident.DefaultResponse(), privacy.DefaultPurpose(), incident.DefaultContact(), incident.DefaultHook(), detect.DefaultAlertChannel(), detect.DefaultAlertRoute()}
+	return []any{DefaultRoute(), DefaultPattern(), DefaultContentRule(), DefaultSchemaFile(), identity.DefaultMTLSRule(), secrets.DefaultCredential(), secrets.DefaultToolCredential(), secrets.DefaultRotationEntry(), audit.DefaultSink(), incident.DefaultResponse(), privacy.DefaultPurpose(), privacy.DefaultErasureHook(), incident.DefaultContact(), incident.DefaultHook(), incident.DefaultDuty(), detect.DefaultAlertChannel(), detect.DefaultAlertRoute()}
 }
 
 // reserved are keys that the contract names and this version does not honour.

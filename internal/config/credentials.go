@@ -51,6 +51,9 @@ func (c *Config) References() []Needed {
 	for i := range c.Detect.Alerts.Channels {
 		add(fmt.Sprintf("alert channel %q", c.Detect.Alerts.Channels[i].Name), c.Detect.Alerts.Channels[i].References())
 	}
+	for i := range c.Privacy.Hooks {
+		add(fmt.Sprintf("erasure hook %q", c.Privacy.Hooks[i].Name), c.Privacy.Hooks[i].References())
+	}
 	for i := range c.Incident.Hooks {
 		add(fmt.Sprintf("incident hook %q", c.Incident.Hooks[i].Name), c.Incident.Hooks[i].References())
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/privacy/consent"
 	"github.com/portcullis-dev/portcullis/internal/privacy/phi"
+	"github.com/portcullis-dev/portcullis/internal/store/sqlite"
 )
 
 // purposeNames is what the key of the names of marked resources is derived for.
@@ -30,6 +31,7 @@ type Part struct {
 	book  *consent.Book
 	glass *phi.Glass
 	names []byte
+	db    *sqlite.DB
 }
 
 var (
@@ -41,7 +43,7 @@ var (
 
 // New returns the part. What was agreed to before counts from now on.
 func New(env part.Env) (part.Part, error) {
-	p := &Part{}
+	p := &Part{db: env.DB}
 	ctx := context.Background() // a database that is there answers
 	var err error
 	if p.book, err = consent.NewBook(ctx, env.DB.Consents(), env.Journal, nil); err != nil {

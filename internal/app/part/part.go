@@ -33,6 +33,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/inspect/toolpin"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 	"github.com/portcullis-dev/portcullis/internal/obs/trace"
+	rights "github.com/portcullis-dev/portcullis/internal/privacy/subject"
 	"github.com/portcullis-dev/portcullis/internal/session"
 	"github.com/portcullis-dev/portcullis/internal/store/datadir"
 	"github.com/portcullis-dev/portcullis/internal/store/sqlite"
@@ -59,6 +60,7 @@ type Env struct {
 	Known     Knowledge // of callers
 	Services  Services
 	Process   admin.Process    // answers from the first Next on
+	Holders   []rights.Holder  // what parts that were made before hold about persons
 	Gateway   *gateway.Gateway // of the public listener; refuses until a table is in force
 	Response  *Response
 }
@@ -124,10 +126,21 @@ type Part interface {
 // Administered is a part with operations of its own in the admin API.
 type Administered interface{ Groups() []admin.Group }
 
+// Holding is a part that holds data about persons: it says what and why, shows
+// and erases it.
+type Holding interface{ Holders() []rights.Holder }
+
 // Readiness is a part that the gateway needs to be ready.
 type Readiness interface {
 	// Failing names what is not ready.
 	Failing(ctx context.Context) []string
+}
+
+// Reminding is a part that knows what people have left undone. It does not keep
+// the gateway from being ready, unless the part fails as well.
+type Reminding interface {
+	// Overdue names what is, for everybody who may ask whether the gateway is ready.
+	Overdue() []string
 }
 
 // Finishing is a part that has something left to do behind the last record of

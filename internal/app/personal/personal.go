@@ -83,12 +83,19 @@ func Read(dataDir, store string) (_ *Reader, err error) {
 	return r, nil
 }
 
-// Opener returns what opens events. A nil reader opens nothing.
+// Opener returns what opens events, for people: who was erased reads as
+// [subject.Gone]. A nil reader opens nothing.
 func (r *Reader) Opener(log *slog.Logger) func(*portcullis.Event) {
 	if r == nil {
 		return nil
 	}
-	return Opener(r.Book, log)
+	open := Opener(r.Book, log)
+	return func(e *portcullis.Event) {
+		open(e)
+		if a := &e.Actor; a.Sealed != "" { // the keys are here, and this one is not
+			a.ID, a.Sealed = subject.Gone, ""
+		}
+	}
 }
 
 // Close closes the database.

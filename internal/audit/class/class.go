@@ -74,11 +74,12 @@ func lookup(t portcullis.EventType) (Class, bool) {
 		portcullis.EventApprovalRequested, portcullis.EventApprovalGranted, portcullis.EventApprovalDenied,
 		portcullis.EventTaintLifted, portcullis.EventPushReplayed, portcullis.EventGatewayStarted, portcullis.EventGatewayStopped,
 		portcullis.EventBackupCreated, portcullis.EventBackupVerified, portcullis.EventBackupRestored,
+		portcullis.EventDutyDue, portcullis.EventDutyOverdue, portcullis.EventDutySigned,
 		portcullis.EventAuditSegmentRemoved, portcullis.EventAuditHoldSet, portcullis.EventAuditHoldLifted,
 		"ALERT_ACKNOWLEDGED", "ALERT_SILENCED", "ALERT_SILENCE_REMOVED", "AUDIT_LOG_DAMAGED", "SECRET_ROTATION_DUE", "SECRET_ROTATION_FAILED", "SECRET_VERIFIED", "SINK_TEST",
 		portcullis.EventConsentGranted, portcullis.EventConsentWithdrawn, portcullis.EventDataAccessed,
 		portcullis.EventBreakGlassGranted, portcullis.EventBreakGlassEnded, portcullis.EventReportMade,
-		"DATA_EXPORTED", "DATA_ERASED",
+		portcullis.EventDataExported, portcullis.EventDataErased, portcullis.EventDataRectified,
 		"INCIDENT_OPENED", "INCIDENT_ACTION", "INCIDENT_CLOSED":
 		return Audit, true
 	}

@@ -140,6 +140,9 @@ var meanings = []Meaning{
 	{"BACKUP_CREATED", "Backup created", entityManagement, actRead, "Read", ecsConfig, isAccess},
 	{"BACKUP_VERIFIED", "Backup restored for a drill", entityManagement, actOther, "Verify", ecsConfig, isInfo},
 	{"BACKUP_RESTORED", "Data folder restored from a backup", appLifecycle, actOther, "Restore", ecsConfig, isChange},
+	{"DUTY_DUE", "Duty is due", entityManagement, actOther, "Remind", ecsConfig, isInfo},
+	{"DUTY_OVERDUE", "Duty is overdue", entityManagement, actOther, "Remind", ecsConfig, isInfo},
+	{"DUTY_SIGNED", "Duty signed off", entityManagement, actOther, "Sign", ecsConfig, isInfo},
 	{"GATEWAY_STARTED", "Gateway started", appLifecycle, appStart, "Start", ecsProcess, isStart},
 	{"GATEWAY_STOPPED", "Gateway stopped", appLifecycle, appStop, "Stop", ecsProcess, isEnd},
 
@@ -173,6 +176,7 @@ var meanings = []Meaning{
 	{"BREAK_GLASS_ENDED", "Emergency access to health information ended", entityManagement, actDelete, "Delete", ecsIAM, isDeletion},
 	{"REPORT_MADE", "Report for auditors made", apiActivity, actRead, "Read", ecsAPI, isAccess},
 	{"DATA_EXPORTED", "Personal data exported", apiActivity, actRead, "Read", ecsAPI, isAccess},
+	{"DATA_RECTIFIED", "Personal data put right or restricted", apiActivity, actUpdate, "Update", ecsAPI, isChange},
 	{"DATA_ERASED", "Personal data erased", apiActivity, actDelete, "Delete", ecsAPI, isDeletion},
 
 	{"ANOMALY_DETECTED", "Anomaly detected", detection, findCreate, "Create", ecsIntrusion, isInfo},

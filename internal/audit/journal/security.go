@@ -183,9 +183,11 @@ func (s *securityLog) append(out, entry []byte, seen map[string]bool) []byte {
 		return out
 	}
 	if subject := e.Actor.Subject; e.Actor.Sealed != "" && s.who != nil {
+		details := e.Details // whom they name stays sealed
 		if err := s.who.Open(context.Background(), &e); err != nil {
 			s.log.Warn("security log: an event cannot be opened", "event_id", e.ID, "error", err)
 		}
+		e.Details = details
 		e.Actor = portcullis.Actor{Method: e.Actor.Method, KeyID: e.Actor.KeyID, IP: e.Actor.IP, Subject: subject}
 		return append(auditlog.AppendEntry(out, &e), '\n')
 	}

@@ -4,8 +4,10 @@
 // from every copy of the log, and the log still verifies: its bytes stay as
 // they are (requirements S3-38, S3-40; crypto-shredding).
 //
-// A person is known by a keyed hash of the principal's id, so that events of
-// one person can be found, and counted, without the key that opens them.
+// A person is known to the log by a random name that is kept with the key, so
+// that events of one person can be found, and counted, without the key that
+// opens them. With the key the name goes: whoever comes back under the same id
+// gets another, and nothing tells that the two are one (requirement S3-38).
 //
 // Who has proved who they are gets a key at their first event. What others
 // merely claim to be never makes a key, or anyone could make a million: it is
@@ -16,11 +18,13 @@ package subject
 import (
 	"context"
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
@@ -37,14 +41,17 @@ var ErrNoKey = errors.New("subject has no key")
 
 // Store keeps the keys of subjects, sealed. It is safe for concurrent use.
 type Store interface {
-	// SubjectKey returns the sealed key of a subject, or ErrNoKey.
-	SubjectKey(ctx context.Context, subject string) ([]byte, error)
-	// AddSubjectKey stores a key if the subject has none, and returns the one
-	// that it has then. It is durable when AddSubjectKey returns.
-	AddSubjectKey(ctx context.Context, subject string, sealed []byte, at time.Time) ([]byte, error)
-	// EraseSubjectKey destroys the key of a subject, so that nothing of it is
-	// left in the files of the store. It reports whether there was one.
-	EraseSubjectKey(ctx context.Context, subject string) (bool, error)
+	// SubjectKey returns the sealed key that is kept under a name, or ErrNoKey.
+	SubjectKey(ctx context.Context, name string) ([]byte, error)
+	// FindSubjectKey returns name and sealed key of whom a hash stands for, or
+	// ErrNoKey.
+	FindSubjectKey(ctx context.Context, hash string) (name string, sealed []byte, err error)
+	// AddSubjectKey stores name and key if the hash has none, and returns those
+	// that it has then. They are durable when AddSubjectKey returns.
+	AddSubjectKey(ctx context.Context, hash, name string, sealed []byte, at time.Time) (string, []byte, error)
+	// EraseSubjectKey destroys the key and the name of a hash, so that nothing
+	// of them is left in the files of the store. It reports whether there was one.
+	EraseSubjectKey(ctx context.Context, hash string) (bool, error)
 	// EraseSubjectKeys does the same with all whose name is from or behind it,
 	// and before to. It returns how many there were.
 	EraseSubjectKeys(ctx context.Context, from, to string) (int64, error)
@@ -78,6 +85,8 @@ type Book struct {
 	opts    Options
 	kept    cache
 	buffers sync.Pool // *buffers
+	ending  atomic.Pointer[map[string]ending]
+	erasing sync.Mutex // guards changes of ending
 }
 
 // New returns a book.
@@ -94,12 +103,30 @@ func New(o Options) (*Book, error) {
 	return b, nil
 }
 
-// Name returns the name by which the log knows a principal, "" for none. It is
-// the same for ever, also after an erasure.
+// Name returns the name by which the log knows a principal, "" for none: the
+// one that is kept with its key. Of whom there is no key it is a keyed hash of
+// the id, under which stands what others claimed to be that id.
 func (b *Book) Name(principal string) string {
 	if principal == "" {
 		return ""
 	}
+	if k, err := b.person(context.Background(), principal, false); err == nil {
+		return k.name
+	}
+	return b.hash(principal)
+}
+
+// Has reports whether there is a key of a principal.
+func (b *Book) Has(ctx context.Context, principal string) (bool, error) {
+	_, _, err := b.opts.Store.FindSubjectKey(ctx, b.hash(principal))
+	if errors.Is(err, ErrNoKey) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// hash is what the store finds a principal by.
+func (b *Book) hash(principal string) string {
 	mac := hmac.New(sha256.New, b.opts.Index)
 	mac.Write([]byte(principal)) //nolint:errcheck // a hash takes all
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:hashSize])
@@ -124,6 +151,9 @@ const Own = "portcullis"
 // event that is sealed, or holds none, stays as it is. An error means that no
 // key could be had: the event must not be written.
 func (b *Book) Seal(ctx context.Context, e *portcullis.Event) error {
+	if err := b.sealDetails(ctx, e); err != nil {
+		return fmt.Errorf("sealing the personal data of an audit event: %w", err)
+	}
 	a := &e.Actor
 	if a.Sealed != "" || !personal(a) {
 		return nil
@@ -141,7 +171,10 @@ func (b *Book) Seal(ctx context.Context, e *portcullis.Event) error {
 	s.text = base64.RawStdEncoding.AppendEncode(s.text[:0], s.sealed)
 	name := k.name
 	if k.form != formPerson {
-		name = b.Name(a.ID)
+		name = ""
+		if a.ID != "" {
+			name = b.hash(a.ID)
+		}
 	}
 	*a = portcullis.Actor{Method: a.Method, KeyID: a.KeyID, Subject: name, Sealed: string(s.text)}
 	return nil
@@ -166,6 +199,9 @@ func (b *Book) keyFor(ctx context.Context, e *portcullis.Event) (*key, error) {
 
 // person returns the key of a principal.
 func (b *Book) person(ctx context.Context, id string, proved bool) (*key, error) {
+	if k := b.ended(id); k != nil {
+		return k, nil
+	}
 	if k := b.kept.get(id); k != nil && (!k.missing || !proved) {
 		if k.missing {
 			return nil, ErrNoKey
@@ -173,8 +209,7 @@ func (b *Book) person(ctx context.Context, id string, proved bool) (*key, error)
 		return k, nil
 	}
 	generation := b.kept.generation()
-	name := b.Name(id)
-	k, err := b.load(ctx, name, formPerson, proved)
+	k, err := b.find(ctx, id, proved)
 	if errors.Is(err, ErrNoKey) {
 		b.kept.put(id, &key{missing: true}, generation)
 		return nil, err
@@ -183,8 +218,35 @@ func (b *Book) person(ctx context.Context, id string, proved bool) (*key, error)
 		return nil, err
 	}
 	b.kept.put(id, k, generation)
-	b.kept.put(unnamed+name, k, generation)
+	b.kept.put(unnamed+k.name, k, generation)
 	return k, nil
+}
+
+// find returns the stored key of a principal, or makes one.
+func (b *Book) find(ctx context.Context, id string, make bool) (*key, error) {
+	hash := b.hash(id)
+	name, sealed, err := b.opts.Store.FindSubjectKey(ctx, hash)
+	if errors.Is(err, ErrNoKey) && make {
+		name, sealed, err = b.add(ctx, hash, randomName())
+	}
+	if err != nil {
+		return nil, err
+	}
+	return b.unwrap(name, sealed, formPerson)
+}
+
+// randomName is a name of a person in the log.
+func randomName() string {
+	var id [hashSize]byte
+	rand.Read(id[:]) //nolint:errcheck // it never fails
+	return base64.RawURLEncoding.EncodeToString(id[:])
+}
+
+// add stores a fresh key.
+func (b *Book) add(ctx context.Context, hash, name string) (string, []byte, error) {
+	fresh := b.opts.NewKey()
+	defer clear(fresh)
+	return b.opts.Store.AddSubjectKey(ctx, hash, name, b.opts.Wrapper.Seal(fresh, place, name), b.opts.Now())
 }
 
 // named returns a key by the name it is stored under.
@@ -205,13 +267,15 @@ func (b *Book) named(ctx context.Context, name string, form byte, make bool) (*k
 func (b *Book) load(ctx context.Context, name string, form byte, make bool) (*key, error) {
 	sealed, err := b.opts.Store.SubjectKey(ctx, name)
 	if errors.Is(err, ErrNoKey) && make {
-		fresh := b.opts.NewKey()
-		sealed, err = b.opts.Store.AddSubjectKey(ctx, name, b.opts.Wrapper.Seal(fresh, place, name), b.opts.Now())
-		clear(fresh)
+		name, sealed, err = b.add(ctx, name, name)
 	}
 	if err != nil {
 		return nil, err
 	}
+	return b.unwrap(name, sealed, form)
+}
+
+func (b *Book) unwrap(name string, sealed []byte, form byte) (*key, error) {
 	plain, err := b.opts.Wrapper.Open(sealed, place, name)
 	if err != nil {
 		return nil, fmt.Errorf("key of subject %s: %w", name, err)
@@ -232,6 +296,9 @@ const (
 // Open puts the personal data back into a sealed event, if its key is still
 // there. Else the event stays as it is: [Erased] tells.
 func (b *Book) Open(ctx context.Context, e *portcullis.Event) error {
+	if err := b.openDetails(ctx, e); err != nil {
+		return err
+	}
 	a := &e.Actor
 	if a.Sealed == "" {
 		return nil
@@ -274,19 +341,6 @@ func Erased(a *portcullis.Actor) string {
 		return a.ID
 	}
 	return "sealed:" + a.Subject
-}
-
-// Erase destroys the key of a principal. Events that were sealed under it can
-// never be opened again, in no copy of the log. It reports whether there was a
-// key.
-func (b *Book) Erase(ctx context.Context, principal string) (bool, error) {
-	name := b.Name(principal)
-	had, err := b.opts.Store.EraseSubjectKey(ctx, name)
-	b.kept.forget(principal, unnamed+name)
-	if err != nil {
-		return had, fmt.Errorf("erasing a subject: %w", err)
-	}
-	return had, nil
 }
 
 // EraseDays destroys the keys of the days before that of t: what was claimed

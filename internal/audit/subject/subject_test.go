@@ -19,6 +19,7 @@ import (
 type memory struct {
 	sync.Mutex
 	keys  map[string][]byte
+	names map[string]string // by hash
 	fail  error
 	reads int
 	made  int
@@ -37,17 +38,34 @@ func (m *memory) SubjectKey(_ context.Context, name string) ([]byte, error) {
 	return nil, subject.ErrNoKey
 }
 
-func (m *memory) AddSubjectKey(_ context.Context, name string, sealed []byte, _ time.Time) ([]byte, error) {
+func (m *memory) FindSubjectKey(_ context.Context, hash string) (string, []byte, error) {
+	m.Lock()
+	defer m.Unlock()
+	m.reads++
+	if m.fail != nil {
+		return "", nil, m.fail
+	}
+	if name, ok := m.names[hash]; ok {
+		return name, m.keys[name], nil
+	}
+	return "", nil, subject.ErrNoKey
+}
+
+func (m *memory) AddSubjectKey(_ context.Context, hash, name string, sealed []byte, _ time.Time) (string, []byte, error) {
 	m.Lock()
 	defer m.Unlock()
 	if m.fail != nil {
-		return nil, m.fail
+		return "", nil, m.fail
 	}
-	if m.keys[name] == nil {
-		m.keys[name] = sealed
-		m.made++
+	if m.names == nil {
+		m.names = map[string]string{}
 	}
-	return m.keys[name], nil
+	if have, ok := m.names[hash]; ok {
+		return have, m.keys[have], nil
+	}
+	m.names[hash], m.keys[name] = name, sealed
+	m.made++
+	return name, sealed, nil
 }
 
 func (m *memory) EraseSubjectKeys(_ context.Context, from, to string) (n int64, _ error) {
@@ -56,6 +74,7 @@ func (m *memory) EraseSubjectKeys(_ context.Context, from, to string) (n int64, 
 	for name := range m.keys {
 		if name >= from && name < to {
 			delete(m.keys, name)
+			delete(m.names, name)
 			n++
 		}
 	}
@@ -68,17 +87,23 @@ func (m *memory) EraseSubjectKey(_ context.Context, name string) (bool, error) {
 	if m.fail != nil {
 		return false, m.fail
 	}
-	_, had := m.keys[name]
-	delete(m.keys, name)
+	of, had := m.names[name]
+	delete(m.keys, of)
+	delete(m.names, name)
 	return had, nil
 }
 
 func newBook(t testing.TB, m *memory, max int) *subject.Book {
 	t.Helper()
+	return newBookAt(t, m, max, nil)
+}
+
+func newBookAt(t testing.TB, m *memory, max int, now func() time.Time) *subject.Book {
+	t.Helper()
 	n := byte(0)
 	var mu sync.Mutex
 	b, err := subject.New(subject.Options{
-		Store: m, Wrapper: ring(t), NewBox: newBox, Index: []byte(strings.Repeat("i", 32)), Max: max,
+		Store: m, Wrapper: ring(t), NewBox: newBox, Index: []byte(strings.Repeat("i", 32)), Max: max, Now: now,
 		NewKey: func() []byte {
 			mu.Lock()
 			defer mu.Unlock()
@@ -143,18 +168,27 @@ func TestSealedOpensUntilErased(t *testing.T) {
 			t.Errorf("opened: %+v", got)
 		}
 	}
+	old := b.Name("alice")
 	if had, err := b.Erase(t.Context(), "alice"); !had || err != nil {
 		t.Fatal(had, err)
 	}
-	if got := opened(t, b, sealedAlice); got != sealedAlice.Actor || subject.Erased(&got) != "sealed:"+b.Name("alice") {
+	if got := opened(t, b, sealedAlice); got != sealedAlice.Actor || subject.Erased(&got) != "sealed:"+old {
 		t.Errorf("after the erasure: %+v", got)
 	}
 	if got := opened(t, b, sealedBob); got != bob.Actor {
 		t.Errorf("another person after the erasure: %+v", got)
 	}
+	ending := seal(t, b, alice) // the end of a call that was under way
+	if got := opened(t, b, ending); got != ending.Actor || m.made != 2 {
+		t.Errorf("what ended after the erasure: %+v, %d keys made", got, m.made)
+	}
+	b = newBookAt(t, m, 0, func() time.Time { return time.Now().Add(subject.Ending) })
 	later := seal(t, b, alice) // she comes again, with a new key
 	if got := opened(t, b, later); got != alice.Actor {
 		t.Errorf("who came again: %+v", got)
+	}
+	if name := b.Name("alice"); name == old || later.Actor.Subject != name || ending.Actor.Subject == old || ending.Actor.Subject == name {
+		t.Errorf("the names link: %s before, %s while she was erased, %s now", old, ending.Actor.Subject, name)
 	}
 	if got := opened(t, b, sealedAlice); got.Sealed == "" {
 		t.Error("the new key opens what the old one sealed")

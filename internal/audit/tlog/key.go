@@ -66,6 +66,9 @@ func (k *Key) Verifier() note.Verifier { return k.verifier }
 // Text is the verifier key as text, for everybody.
 func (k *Key) Text() string { return k.text }
 
+// Signer signs with the key.
+func (k *Key) Signer() note.Signer { return k.signer }
+
 // Sign returns the signed note of a text that is no checkpoint: of an archive.
 // Its first line must not be the name of a log.
 func (k *Key) Sign(text string) ([]byte, error) {

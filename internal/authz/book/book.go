@@ -103,6 +103,21 @@ func (p *part[K, V]) drop(keep func(*V) bool) bool {
 	return false
 }
 
+// Forget drops the entries that match and that nobody uses right now. match
+// must be quick, and must not use the book.
+func (b *Book[K, V]) Forget(match func(K, *V) bool) {
+	for i := range b.parts {
+		p := &b.parts[i]
+		p.mu.Lock()
+		for k, e := range p.entries {
+			if e.pins.Load() == 0 && match(k, &e.Value) {
+				delete(p.entries, k)
+			}
+		}
+		p.mu.Unlock()
+	}
+}
+
 // Len is the number of entries.
 func (b *Book[K, V]) Len() int {
 	n := 0

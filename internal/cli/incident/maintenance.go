@@ -9,6 +9,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/cli/frame"
 	"github.com/portcullis-dev/portcullis/internal/cli/incident/actions"
+	"github.com/portcullis-dev/portcullis/internal/cli/incident/duty"
 )
 
 type verbs struct{ *frame.Frame }
@@ -18,7 +19,7 @@ func Command(f *frame.Frame) *cobra.Command {
 	c := verbs{f}
 	return frame.Group("incident", "Work off a bad day", append([]*cobra.Command{
 		c.open(), c.status(), c.list(), c.show(), c.timeline(), c.note(), c.assign(), c.severity(), c.phase(), c.close(),
-		c.contain(), c.release(), c.maintenance(), c.scaleDown(), c.hook(), c.notify(), c.playbook(), c.report(), c.drill(),
+		c.contain(), c.release(), c.maintenance(), c.scaleDown(), c.hook(), c.notify(), c.playbook(), c.report(), c.drill(), duty.Command(f),
 	}, actions.Commands(f)...)...)
 }
 

@@ -28,7 +28,7 @@ const (
 
 // Alerts is [detect.alerts].
 type Alerts struct {
-	Events      []string       `toml:"events" list:"text" example:"[\"API_KEY_USED_AFTER_ROTATION\"]" doc:"Events that make alerts beside those that always do: anomalies, incidents, secrets that are not rotated, a damaged audit log, sinks that fail, tools that changed."`
+	Events      []string       `toml:"events" list:"text" example:"[\"API_KEY_USED_AFTER_ROTATION\"]" doc:"Events that make alerts beside those that always do: anomalies, incidents, secrets that are not rotated, a damaged audit log, sinks that fail, tools that changed, duties that are due."`
 	GroupBy     []string       `toml:"group_by" list:"text" enum:"type|metric|route|resource|subject|severity" doc:"What is the same in all of these is one alert, if it comes within group_window."`
 	GroupWindow time.Duration  `toml:"group_window" doc:"How long after its beginning others join an alert. \"0s\" is never."`
 	Settle      time.Duration  `toml:"settle" doc:"How long something must be over until that is told."`

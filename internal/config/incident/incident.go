@@ -25,6 +25,9 @@ type Incident struct {
 	CloseAfter      time.Duration `toml:"close_after" doc:"An incident closes by itself when nothing more was noticed for so long. \"0s\" is never."`
 	Playbooks       string        `toml:"playbooks" example:"\"/etc/portcullis/playbooks\"" doc:"Folder of playbooks: files NAME.toml. One of the name of a built-in playbook takes its place."`
 	MaxPlaybooks    int           `toml:"max_playbooks_per_hour" doc:"Playbooks that responses start in an hour."`
+	Duties          bool          `toml:"duties" doc:"Whether people are reminded of duties that come back."`
+	DutiesReady     string        `toml:"duties_ready" enum:"show|hide|fail" doc:"What /ready, which everybody may ask, does about duties that are overdue: show their names, hide them, or fail with 503."`
+	Duty            []Duty        `toml:"duty" doc:"What people do again and again. Repeat the table for each; without any they are log-review (week), credential-rotation (month), access-audit (quarter) and compliance-review (year)."`
 	Contacts        []Contact     `toml:"contact" doc:"Whom to wake. Repeat the table for each person."`
 	Hooks           []Hook        `toml:"hook" doc:"Programs of yours that do what the gateway cannot, such as stopping servers. Repeat the table for each."`
 	Response        []Response    `toml:"response" doc:"What is done above a score. Without any, incidents are opened above 80 and nobody is contained."`
@@ -47,6 +50,7 @@ func Default() Incident {
 	return Incident{
 		Never: []string{"ip:127.0.0.0/8", "ip:::1"}, MaxPerHour: casebook.DefaultPerHour,
 		MaxContainments: 20, CloseAfter: casebook.DefaultQuiet, MaxPlaybooks: playbook.DefaultPerHour,
+		Duties: true, DutiesReady: ReadyShow,
 	}
 }
 
@@ -86,7 +90,7 @@ func (c Incident) Validate() error {
 			errs = append(errs, fmt.Errorf("response[%d].name: %q: is taken by response[%d]", i, r.Name, first))
 		}
 	}
-	errs = append(errs, c.checkHooks())
+	errs = append(errs, c.checkHooks(), c.checkDuties())
 	return errors.Join(errs...)
 }
 

@@ -20,6 +20,8 @@ import (
 type Privacy struct {
 	Purpose []Purpose `toml:"purpose" doc:"What personal data is used for, and which version of its policy people agree to. Repeat the table for each one."`
 	PHI     PHI       `toml:"phi" doc:"Who reads protected health information, and for what."`
+	Rights  Rights    `toml:"rights" doc:"What persons may do by themselves about what the gateway holds of them."`
+	Hooks   []Hook    `toml:"erasure_hook" doc:"Upstreams that are told when a person is erased. Repeat the table for each one."`
 	Attest  []Attest  `toml:"attest" doc:"What somebody answers for that the gateway cannot see. Repeat the table for each one."`
 }
 
@@ -59,7 +61,7 @@ type RoutePHI struct {
 // Default returns the defaults of [privacy].
 func Default() Privacy {
 	d := phi.Default()
-	return Privacy{PHI: PHI{Role: d.Role, Purposes: d.Purposes, PurposeRequired: d.PurposeRequired, BreakGlassMax: d.BreakGlassMax}}
+	return Privacy{Rights: DefaultRights(), PHI: PHI{Role: d.Role, Purposes: d.Purposes, PurposeRequired: d.PurposeRequired, BreakGlassMax: d.BreakGlassMax}}
 }
 
 // DefaultPurpose returns the defaults of [[privacy.purpose]].
@@ -104,7 +106,7 @@ func (p Privacy) Validate() error {
 			errs = append(errs, fmt.Errorf("attest[%d].control: %q: is taken by attest[%d]", i, x.Control, first))
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, p.validateHooks())...)
 }
 
 // Bounds on texts, in bytes.

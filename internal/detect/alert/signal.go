@@ -39,6 +39,7 @@ func Defaults() []portcullis.EventType {
 		portcullis.EventSecretRotationFailed, portcullis.EventSecretRotationDue, eventLogDamaged,
 		portcullis.EventSinkFailing, portcullis.EventSinkRefused, portcullis.EventSinkMissed, portcullis.EventToolChanged,
 		portcullis.EventBreakGlassGranted,
+		portcullis.EventDutyDue, portcullis.EventDutyOverdue,
 	}
 }
 
@@ -66,6 +67,10 @@ func title(t portcullis.EventType) string {
 		return "A sink missed audit events"
 	case portcullis.EventBreakGlassGranted:
 		return "Emergency access to health information was granted"
+	case portcullis.EventDutyDue:
+		return "Somebody has to do, and sign off"
+	case portcullis.EventDutyOverdue:
+		return "Nobody has done, or signed off"
 	case portcullis.EventToolChanged:
 		return "A tool is not the approved one"
 	}
@@ -139,6 +144,10 @@ func ended(e *portcullis.Event) (began portcullis.EventType, key string) {
 		return portcullis.EventSecretRotationFailed, plainKey(portcullis.EventSecretRotationFailed, e.Route, e.Resource)
 	case portcullis.EventBreakGlassEnded:
 		return portcullis.EventBreakGlassGranted, plainKey(portcullis.EventBreakGlassGranted, e.Route, e.Resource)
+	case portcullis.EventDutySigned: // both: due, and overdue
+		if e.Outcome == portcullis.OutcomeSuccess {
+			return portcullis.EventDutyOverdue, plainKey(portcullis.EventDutyOverdue, e.Route, e.Resource)
+		}
 	case portcullis.EventToolApproved:
 		return portcullis.EventToolChanged, plainKey(portcullis.EventToolChanged, e.Route, e.Resource)
 	}
@@ -147,8 +156,11 @@ func ended(e *portcullis.Event) (began portcullis.EventType, key string) {
 
 // alsoEnds is a second key that an event ends.
 func alsoEnds(e *portcullis.Event) string {
-	if e.Type == portcullis.EventSecretRotated {
+	switch {
+	case e.Type == portcullis.EventSecretRotated:
 		return plainKey(portcullis.EventSecretRotationDue, e.Route, e.Resource)
+	case e.Type == portcullis.EventDutySigned && e.Outcome == portcullis.OutcomeSuccess:
+		return plainKey(portcullis.EventDutyDue, e.Route, e.Resource)
 	}
 	return ""
 }

@@ -105,6 +105,12 @@ var rows = [...]row{
 			{"{{sink}}: refused", `sum by (sink) (increase(portcullis_sink_dead_total{` + byJob + `}[$__range]))`},
 			{"{{sink}}: missed", `sum by (sink) (increase(portcullis_sink_missed_total{` + byJob + `}[$__range]))`}}},
 	}},
+	{"Privacy", []panel{
+		{"Rights of persons", "Shown, exported and erased; erasures that wait.", "timeseries", "short", 8, []query{
+			{"{{action}}", `sum by (action) (increase(portcullis_privacy_shown_total{` + byJob + `}[$__rate_interval]))`},
+			{"erased", `sum(increase(portcullis_privacy_erased_total{` + byJob + `}[$__rate_interval]))`},
+			{"open", `sum(portcullis_privacy_erasures_open{` + byJob + `})`}}},
+	}},
 	{"Detection", []panel{
 		{"Risk and response", "Open incidents, containments in force, callers that are watched.", "timeseries", "short", 8, []query{
 			{"incidents", `sum(portcullis_incidents_open{` + byJob + `})`},
@@ -118,6 +124,9 @@ var rows = [...]row{
 		{"Incidents", "Told by anomaly detection, by what was odd first.", "timeseries", "short", 8, []query{
 			{"{{metric}} {{severity}}", `sum by (metric, severity) (increase(portcullis_anomalies_total{` + byJob + `}[$__rate_interval]))`},
 			{"open", `sum(portcullis_detect_open_incidents{` + byJob + `})`}}},
+		{"Duties", "Time until each is due; below zero it is.", "timeseries", "s", 8, []query{
+			{"{{duty}}", `min by (duty) (portcullis_duty_due_seconds{` + byJob + `})`},
+			{"{{duty}} overdue", `max by (duty) (portcullis_duty_overdue{` + byJob + `})`}}},
 		{"Watched", "With a baseline, and forgotten for want of room.", "timeseries", "short", 8, []query{
 			{"{{kind}}", `sum by (kind) (portcullis_detect_subjects{` + byJob + `})`},
 			{"forgotten", `sum(portcullis_detect_evicted_subjects{` + byJob + `})`}}},

@@ -6,8 +6,10 @@ import (
 
 	"github.com/portcullis-dev/portcullis/internal/incident/casebook"
 	"github.com/portcullis-dev/portcullis/internal/incident/containment"
+	"github.com/portcullis-dev/portcullis/internal/incident/duty"
 	"github.com/portcullis-dev/portcullis/internal/incident/playbook"
 	"github.com/portcullis-dev/portcullis/internal/incident/rotateall"
+	"github.com/portcullis-dev/portcullis/internal/store/storetest/duties"
 	"github.com/portcullis-dev/portcullis/internal/store/storetest/incidents"
 	"github.com/portcullis-dev/portcullis/internal/store/storetest/rotations"
 )
@@ -33,5 +35,11 @@ func TestRunStore(t *testing.T) {
 func TestRotationStore(t *testing.T) {
 	rotations.Test(t, func(t *testing.T) rotateall.Store {
 		return open(t, filepath.Join(t.TempDir(), "a.db")).Rotations()
+	})
+}
+
+func TestDutyStore(t *testing.T) {
+	duties.Test(t, func(t *testing.T) duty.Store {
+		return open(t, filepath.Join(t.TempDir(), "a.db")).Duties()
 	})
 }

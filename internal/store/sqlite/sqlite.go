@@ -67,7 +67,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 		return nil, fmt.Errorf("opening database: %w", err)
 	}
 	db := &DB{path: abs}
-	if db.writer, err = connect(abs, 1, "_pragma=synchronous(FULL)&_pragma=secure_delete(1)&_txlock=immediate"); err != nil {
+	if db.writer, err = connect(abs, 1, "_pragma=synchronous(FULL)&_pragma=secure_delete(1)&_pragma=temp_store(2)&_txlock=immediate"); err != nil {
 		return nil, err
 	}
 	if db.reader, err = connect(abs, max(minReaders, runtime.GOMAXPROCS(0)), "_pragma=query_only(1)"); err != nil {
@@ -130,6 +130,9 @@ func (db *DB) Close() error {
 	return errors.Join(db.reader.Close(), db.writer.Close())
 }
 
+// Conn is the connection, for stores in packages below this one.
+func (db *DB) Conn() *conn.Conn { return db.conn }
+
 func (db *DB) inTx(ctx context.Context, fn func(*sql.Tx) error) error { return db.conn.InTx(ctx, fn) }
 
 func explain(err error) error { return conn.Explain(err) }
@@ -150,6 +153,9 @@ func (db *DB) Runs() *casework.Runs { return casework.NewRuns(db.conn) }
 
 // Rotations returns the store of rotations of everything.
 func (db *DB) Rotations() *casework.Rotations { return casework.NewRotations(db.conn) }
+
+// Duties returns the store of duties.
+func (db *DB) Duties() *casework.Duties { return casework.NewDuties(db.conn) }
 
 // Containments returns the store of containments.
 func (db *DB) Containments() *casework.Containments { return casework.NewContainments(db.conn) }

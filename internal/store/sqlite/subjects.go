@@ -28,15 +28,24 @@ func (s *Subjects) SubjectKey(ctx context.Context, name string) (key []byte, err
 	return key, explain(err)
 }
 
+// FindSubjectKey implements subject.Store.
+func (s *Subjects) FindSubjectKey(ctx context.Context, hash string) (name string, key []byte, err error) {
+	err = s.db.reader.QueryRowContext(ctx, "SELECT subject, key FROM subjects WHERE hash = ?", hash).Scan(&name, &key)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil, subject.ErrNoKey
+	}
+	return name, key, explain(err)
+}
+
 // AddSubjectKey implements subject.Store.
-func (s *Subjects) AddSubjectKey(ctx context.Context, name string, sealed []byte, at time.Time) (key []byte, err error) {
+func (s *Subjects) AddSubjectKey(ctx context.Context, hash, name string, sealed []byte, at time.Time) (_ string, key []byte, err error) {
 	err = s.db.inTx(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, "INSERT INTO subjects (subject, key, made_at) VALUES (?,?,?) ON CONFLICT DO NOTHING", name, sealed, micros(at)); err != nil {
+		if _, err := tx.ExecContext(ctx, "INSERT INTO subjects (subject, hash, key, made_at) VALUES (?,?,?,?) ON CONFLICT DO NOTHING", name, hash, sealed, micros(at)); err != nil {
 			return explain(err)
 		}
-		return explain(tx.QueryRowContext(ctx, "SELECT key FROM subjects WHERE subject = ?", name).Scan(&key))
+		return explain(tx.QueryRowContext(ctx, "SELECT subject, key FROM subjects WHERE hash = ?", hash).Scan(&name, &key))
 	})
-	return key, err
+	return name, key, err
 }
 
 // eraseTries is how often, a tenth of a second apart, the write-ahead log is
@@ -44,8 +53,8 @@ func (s *Subjects) AddSubjectKey(ctx context.Context, name string, sealed []byte
 const eraseTries = 50
 
 // EraseSubjectKey implements subject.Store.
-func (s *Subjects) EraseSubjectKey(ctx context.Context, name string) (bool, error) {
-	n, err := s.erase(ctx, "DELETE FROM subjects WHERE subject = ?", name)
+func (s *Subjects) EraseSubjectKey(ctx context.Context, hash string) (bool, error) {
+	n, err := s.erase(ctx, "DELETE FROM subjects WHERE hash = ?", hash)
 	return n > 0, err
 }
 
@@ -65,19 +74,25 @@ func (s *Subjects) erase(ctx context.Context, query string, args ...any) (int64,
 	if err != nil || n == 0 {
 		return 0, explain(err)
 	}
+	return n, s.db.ForgetLog(ctx)
+}
+
+// ForgetLog empties the write-ahead log, which may hold what was removed from
+// the file.
+func (db *DB) ForgetLog(ctx context.Context) error {
 	for range eraseTries {
 		var busy, log, moved int
-		if err := s.db.writer.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &log, &moved); err != nil {
-			return n, explain(err)
+		if err := db.writer.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &log, &moved); err != nil {
+			return explain(err)
 		}
 		if busy == 0 {
-			return n, nil
+			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return n, ctx.Err()
+			return ctx.Err()
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
-	return n, fmt.Errorf("the key is removed, but readers keep a copy in the write-ahead log of %q", s.db.path)
+	return fmt.Errorf("it is removed, but readers keep a copy in the write-ahead log of %q", db.path)
 }

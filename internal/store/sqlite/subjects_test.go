@@ -42,7 +42,7 @@ func TestErasedKeyIsInNoFile(t *testing.T) {
 		if name != "b" {
 			key[0]++
 		}
-		if _, err := s.AddSubjectKey(t.Context(), name, key, time.Now()); err != nil {
+		if _, _, err := s.AddSubjectKey(t.Context(), name, "name of "+name, key, time.Now()); err != nil {
 			t.Fatal(err)
 		}
 	}

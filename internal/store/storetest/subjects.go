@@ -20,10 +20,19 @@ func Subjects(t *testing.T, fresh func(t *testing.T) subject.Store) {
 			t.Fatalf("before: %v", err)
 		}
 		for _, key := range []string{"first", "second"} {
-			got, err := s.AddSubjectKey(ctx, "a", []byte(key), at)
-			if err != nil || string(got) != "first" {
-				t.Fatalf("adding %s: %q, %v", key, got, err)
+			name, got, err := s.AddSubjectKey(ctx, "hash of a", "a", []byte(key), at)
+			if err != nil || string(got) != "first" || name != "a" {
+				t.Fatalf("adding %s: %s, %q, %v", key, name, got, err)
 			}
+			if name, got, err = s.AddSubjectKey(ctx, "hash of a", "another", []byte(key), at); err != nil || string(got) != "first" || name != "a" {
+				t.Fatalf("adding %s by another name: %s, %q, %v", key, name, got, err)
+			}
+		}
+		if name, got, err := s.FindSubjectKey(ctx, "hash of a"); err != nil || string(got) != "first" || name != "a" {
+			t.Errorf("found %s, %q, %v", name, got, err)
+		}
+		if _, _, err := s.FindSubjectKey(ctx, "a"); !errors.Is(err, subject.ErrNoKey) {
+			t.Errorf("found by its name: %v", err)
 		}
 		if got, err := s.SubjectKey(ctx, "a"); err != nil || string(got) != "first" {
 			t.Errorf("read %q, %v", got, err)
@@ -38,7 +47,7 @@ func Subjects(t *testing.T, fresh func(t *testing.T) subject.Store) {
 			t.Errorf("none: %t, %v", had, err)
 		}
 		for _, name := range []string{"a", "b"} {
-			if _, err := s.AddSubjectKey(ctx, name, []byte("key of "+name), at); err != nil {
+			if _, _, err := s.AddSubjectKey(ctx, name, name, []byte("key of "+name), at); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -51,8 +60,8 @@ func Subjects(t *testing.T, fresh func(t *testing.T) subject.Store) {
 		if got, err := s.SubjectKey(ctx, "b"); err != nil || string(got) != "key of b" {
 			t.Errorf("another: %q, %v", got, err)
 		}
-		if got, err := s.AddSubjectKey(ctx, "a", []byte("new"), at); err != nil || string(got) != "new" {
-			t.Errorf("again: %q, %v", got, err)
+		if name, got, err := s.AddSubjectKey(ctx, "a", "a2", []byte("new"), at); err != nil || string(got) != "new" || name != "a2" {
+			t.Errorf("again: %s, %q, %v", name, got, err)
 		}
 	})
 	subjectRange(t, fresh)
@@ -63,7 +72,7 @@ func Subjects(t *testing.T, fresh func(t *testing.T) subject.Store) {
 		for i := range got {
 			all.Go(func() {
 				var err error
-				if got[i], err = s.AddSubjectKey(t.Context(), "a", fmt.Append(nil, "key ", i), at); err != nil {
+				if _, got[i], err = s.AddSubjectKey(t.Context(), "a", fmt.Sprint(i), fmt.Append(nil, "key ", i), at); err != nil {
 					t.Error(err)
 				}
 			})
@@ -83,7 +92,7 @@ func subjectRange(t *testing.T, fresh func(t *testing.T) subject.Store) {
 	t.Run("a range is erased, from and not to", func(t *testing.T) {
 		s, ctx := fresh(t), t.Context()
 		for _, name := range []string{"day.1", "day.2", "day.3", "da", "e"} {
-			if _, err := s.AddSubjectKey(ctx, name, []byte("key"), at); err != nil {
+			if _, _, err := s.AddSubjectKey(ctx, name, name, []byte("key"), at); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -98,7 +98,7 @@ func (h *Host) Spawn(ctx context.Context, principal string, attach func(*Child))
 // crash counts a server that ended by itself. One that never worked will not
 // work for others either; one that did is its principal's affair.
 func (h *Host) crash(principal string, c *Child, cause error) {
-	h.Log.Warn("upstream ended", "error", cause, "principal", principal)
+	h.Log.Warn("upstream ended", "error", cause)
 	key := ""
 	if c.ready.Load() {
 		key = principal
