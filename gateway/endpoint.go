@@ -3,6 +3,7 @@ package gateway
 import (
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway/access"
@@ -44,6 +45,13 @@ func (b *builder) endpoint(e Endpoint, prev *Table) (*route, error) {
 	guards, err := b.entrance.Guards(nil, rate, body)
 	if err != nil {
 		return nil, err
+	}
+	if strings.HasPrefix(e.Path, "/api/") {
+		version, err := edge.NewVersion("1")
+		if err != nil {
+			return nil, fmt.Errorf("endpoint %q: %w", e.Name, err)
+		}
+		guards = append(guards, version)
 	}
 	limits := jsonrpc.DefaultLimits()
 	limits.MaxBytes = int(e.MaxBody)

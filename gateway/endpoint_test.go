@@ -88,4 +88,11 @@ func TestEndpointOfCallers(t *testing.T) {
 			}
 		}
 	}
+	req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:8080/api/own", nil)
+	req.RemoteAddr = "192.0.2.1:1"
+	req.Header.Set("X-Name", "ada")
+	req.Header.Set("API-Version", "2")
+	if w := r.do(req); w.Code != http.StatusBadRequest {
+		t.Errorf("an unknown version: %d %s", w.Code, w.Body)
+	}
 }

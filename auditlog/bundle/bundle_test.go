@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/ed25519"
 	"encoding/base64"
 	"errors"
@@ -148,4 +149,44 @@ func FuzzRead(f *testing.F) {
 			t.Error("what nobody signed is taken")
 		}
 	})
+}
+
+// TestReadRefusesHoles: a file with holes is not read: it would go on for as
+// long as its header says, and fill the disk of who restores it.
+func TestReadRefusesHoles(t *testing.T) {
+	key, _ := testKey(t, "log.example", 1)
+	var data bytes.Buffer
+	zip := gzip.NewWriter(&data)
+	block := func(name string, kind byte, body string) {
+		var h [512]byte
+		copy(h[:], name)
+		copy(h[100:], "0000600\x000000000\x000000000\x00")
+		copy(h[124:], fmt.Sprintf("%011o\x0000000000000\x00", len(body)))
+		copy(h[148:], "        ")
+		h[156] = kind
+		copy(h[257:], "ustar\x0000")
+		sum := 0
+		for _, b := range h {
+			sum += int(b)
+		}
+		copy(h[148:], fmt.Sprintf("%06o\x00 ", sum))
+		_, _ = zip.Write(h[:])
+		_, _ = io.WriteString(zip, body+strings.Repeat("\x00", (512-len(body)%512)%512))
+	}
+	var records strings.Builder
+	for _, kv := range []string{"GNU.sparse.major=1", "GNU.sparse.minor=0", "GNU.sparse.name=about.json", "GNU.sparse.realsize=1152921504606846976"} {
+		n := len(kv) + 4 // "NN " and the end
+		fmt.Fprintf(&records, "%02d %s\n", n, kv)
+	}
+	block("PaxHeaders/about.json", 'x', records.String())
+	block("about.json", '0', "1\n1152921504606846975\n1\n"+strings.Repeat("\x00", 512-24)+"x")
+	if err := zip.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Read(&data, "test", key, func(name string, size int64, _ io.Reader) error {
+		return fmt.Errorf("%s of %d bytes was shown", name, size)
+	})
+	if !errors.Is(err, ErrTampered) || !strings.Contains(err.Error(), "about.json") {
+		t.Errorf("%v", err)
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"strings"
 
 	"golang.org/x/mod/sumdb/note"
 )
@@ -63,7 +64,7 @@ func readArchive(in *source, visit func(string, int64, io.Reader) error) error {
 			return in.failed(err)
 		}
 		switch {
-		case h.Typeflag != tar.TypeReg || checkName(h.Name) != nil || seen[h.Name] || len(seen) >= MaxMembers || h.Size < 0:
+		case h.Typeflag != tar.TypeReg || sparse(h) || checkName(h.Name) != nil || seen[h.Name] || len(seen) >= MaxMembers || h.Size < 0:
 			return tampered("it holds %q, which no archive may", h.Name)
 		case seen[SumsName]:
 			return tampered("something stands behind %s", SumsName)
@@ -99,6 +100,17 @@ func readArchive(in *source, visit func(string, int64, io.Reader) error) error {
 		return in.failed(err)
 	}
 	return nil
+}
+
+// sparse reports whether a file has holes: a few bytes would be read as many
+// exabytes of zeros, before the signature behind them is seen.
+func sparse(h *tar.Header) bool {
+	for name := range h.PAXRecords {
+		if strings.HasPrefix(name, "GNU.sparse.") {
+			return true
+		}
+	}
+	return false
 }
 
 // told remembers why reading failed: whoever reads may say something else of it.

@@ -211,10 +211,18 @@ func (g *Guards) Refuses(statuses string) string {
 	return "403 " + statuses
 }
 
-// Still refuses to go on with a stream whose caller took a consent back, and
-// names the guard.
+// Still refuses to go on with a stream whose caller took a consent back or may
+// not read it any more, and names the guard.
 func (g *Guards) Still(who portcullis.Principal, a portcullis.Action) (string, error) {
-	if g == nil || g.consent == nil {
+	if g == nil {
+		return "", nil
+	}
+	if g.phi != nil {
+		if err := g.phi.Still(who, a); err != nil {
+			return g.phi.Name(), err
+		}
+	}
+	if g.consent == nil {
 		return "", nil
 	}
 	return g.consent.Name(), g.consent.Still(who, a)

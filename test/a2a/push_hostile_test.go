@@ -1,6 +1,7 @@
 package a2a
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis/internal/admin/incidents"
 	"github.com/portcullis-dev/portcullis/internal/admin/push"
+	"github.com/portcullis-dev/portcullis/internal/admin/users"
 	"github.com/portcullis-dev/portcullis/test/harness"
 )
 
@@ -363,6 +365,45 @@ func TestRevokedKey(t *testing.T) {
 	}
 	if len(h.told) > 0 {
 		t.Errorf("told %v", <-h.told)
+	}
+}
+
+// TestDisabledUser: nothing that a user registered is told when the user is
+// disabled.
+func TestDisabledUser(t *testing.T) {
+	h, n := newReceiver(t), newNotifier(t)
+	g := harness.Start(t, route(n.url, "auth = [\"basic\"]\n"+h.config("")))
+	const password = "canary correct horse"
+	if _, err := users.Create(t.Context(), g.API(), users.AddUser{Name: "ada", Password: password, Scopes: []string{"skills:*"}}); err != nil {
+		t.Fatal(err)
+	}
+	login := []string{"Authorization", "Basic " + base64.StdEncoding.EncodeToString([]byte("ada:"+password))}
+	r := post(t, g, "/agent", rpc("SendMessage", fmt.Sprintf(`{"message":{"messageId":"m1","role":"ROLE_USER","parts":[{"text":"mine"}]},
+		"configuration":{"taskPushNotificationConfig":{"url":%q}}}`, h.URL)), login...)
+	if r.Status != http.StatusOK {
+		t.Fatalf("asked: %d %s", r.Status, r.Body)
+	}
+	c := n.last(t)
+	if r := notify(t, c.URL, c.Token, told("mine")); r.Status != http.StatusAccepted {
+		t.Fatalf("got %d %s", r.Status, r.Body)
+	}
+	h.next(t)
+	if _, err := users.SetState(t.Context(), g.API(), "ada", users.UserState{Disabled: true, Reason: "left"}); err != nil {
+		t.Fatal(err)
+	}
+	limit := time.After(20 * time.Second)
+	for {
+		r := notify(t, c.URL, c.Token, told("mine"))
+		if r.Status == http.StatusUnauthorized {
+			break
+		}
+		select {
+		case <-h.told:
+			t.Fatal("told")
+		case <-limit:
+			t.Fatal("the ticket is still good")
+		default:
+		}
 	}
 }
 

@@ -2,10 +2,15 @@ package incident
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -13,7 +18,12 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/portcullis-dev/portcullis/auditlog/bundle"
+	proof "github.com/portcullis-dev/portcullis/auditlog/evidence"
 	"github.com/portcullis-dev/portcullis/internal/admin/casework"
+	"github.com/portcullis-dev/portcullis/internal/admin/evidence"
 	"github.com/portcullis-dev/portcullis/internal/admin/incidents"
 	"github.com/portcullis-dev/portcullis/internal/cli"
 	"github.com/portcullis-dev/portcullis/test/harness"
@@ -67,7 +77,8 @@ func attack(t *testing.T, url, key string) *attacker {
 				resp.Body.Close()
 				if resp.StatusCode == http.StatusOK {
 					a.passed.Add(1)
-					a.last.Store(max(a.last.Load(), began.UnixNano()))
+					for old := a.last.Load(); old < began.UnixNano() && !a.last.CompareAndSwap(old, began.UnixNano()); old = a.last.Load() {
+					}
 				}
 			}
 		})
@@ -111,11 +122,16 @@ func TestBadDay(t *testing.T) {
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
+		if body, _ := io.ReadAll(r.Body); bytes.Contains(body, []byte("initialize")) {
+			w.Header().Set("Mcp-Session-Id", "upstream-1")
+			_, _ = io.WriteString(w, `{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-06-18","capabilities":{},"serverInfo":{"name":"up","version":"1"}}}`)
+			return
+		}
 		_, _ = io.WriteString(w, `{"jsonrpc":"2.0","id":7,"result":{"content":[]}}`)
 	})
 	g := harness.Start(t, fmt.Sprintf(twoRoutes, up.URL))
 	stolen, id := g.NewKey("tools:*")
-	colleague, _ := g.NewKey("tools:*")
+	colleague, colleagueID := g.NewKey("tools:*")
 	works := func(route string) int {
 		return harness.Do(t, http.MethodPost, g.Base+route, []byte(call), "X-API-Key", colleague).Status
 	}
@@ -123,15 +139,17 @@ func TestBadDay(t *testing.T) {
 	if stream.StatusCode != http.StatusOK {
 		t.Fatal(stream.Status)
 	}
+	const begin = `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"colleague","version":"1"}}}`
+	session := harness.Do(t, http.MethodPost, g.Base+"/other", []byte(begin), "X-API-Key", colleague).Header.Get("Mcp-Session-Id")
+	if session == "" || harness.Do(t, http.MethodPost, g.Base+"/other", []byte(call), "X-API-Key", colleague, "Mcp-Session-Id", session).Status != http.StatusOK {
+		t.Fatalf("the colleague has no session %q", session)
+	}
 	thieves := attack(t, g.URL, stolen)
 	until(t, "data leaves", func() bool { return thieves.passed.Load() > 50 })
 
 	verb(t, g, 0, "incident", "open", "a key was stolen", "--severity", "P1", "--subject", "key:"+id, "--owner", "alice")
-	began := time.Now()
 	verb(t, g, 0, "incident", "contain", "key:"+id, "--for", "1h", "--reason", "stolen")
-	if held := time.Since(began); held > 5*time.Second {
-		t.Logf("the command took %s", held)
-	}
+	answered := time.Now()
 	held, err := incidents.Containments(t.Context(), g.API(), false)
 	if err != nil || len(held) != 1 || held[0].Incident == "" {
 		t.Fatalf("%+v, %v", held, err)
@@ -140,28 +158,43 @@ func TestBadDay(t *testing.T) {
 	if r := ask(t, g, thief, stolen); r.Status != http.StatusForbidden {
 		t.Errorf("the stolen key: %d", r.Status)
 	}
-	seen := thieves.passed.Load()
 	verb(t, g, 0, "incident", "contain", "route:mcp", "--for", "1h", "--reason", "data left by it")
 	if works("/mcp") != http.StatusForbidden || works("/other") != http.StatusOK {
 		t.Error("the colleague loses more, or less, than the route that was closed")
 	}
 	thieves.stop()
-	if n := thieves.passed.Load(); n != seen {
-		t.Errorf("%d calls passed behind the containment", n-seen)
+	last := time.Unix(0, thieves.last.Load())
+	if last.After(answered) {
+		t.Errorf("a call that began %s behind the answer to the command passed", last.Sub(answered))
 	}
-	if late := time.Unix(0, thieves.last.Load()).Sub(held[0].At); late > time.Second {
+	if late := last.Sub(held[0].At); late > time.Second {
 		t.Errorf("the attacker was let in %s after the containment", late)
 	}
 
+	verb(t, g, 0, "incident", "phase", "contain")
 	verb(t, g, 0, "incident", "note", "the key was in ticket 4711")
 	verb(t, g, 1, "incident", "phase", "eradicate") // no evidence yet
 	plan := verb(t, g, 0, "incident", "playbook", "run", "stolen-key", "--dry-run", "--output", "json")
 	if !strings.Contains(plan, `"action":"evidence"`) {
 		t.Errorf("plan %s", plan)
 	}
-	evidence := preserve(t, g)
-	verb(t, g, 0, append([]string{"incident", "phase", "eradicate"}, forced(evidence)...)...)
+	for _, destroys := range [][]string{{"revoke-sessions"}, {"rotate-all", "--plan", planned(t, g)}} {
+		verb(t, g, 1, append([]string{"incident"}, destroys...)...) // nor for these
+	}
+	verb(t, g, 0, "incident", "phase", "preserve")
+	kept := preserve(t, g)
+	verb(t, g, 0, "incident", "phase", "eradicate")
+	verb(t, g, 0, "incident", "revoke-sessions", "--reason", "stolen")
+	if r := harness.Do(t, http.MethodPost, g.Base+"/other", []byte(call), "X-API-Key", colleague, "Mcp-Session-Id", session); r.Status != http.StatusNotFound {
+		t.Errorf("a session from before: %d %s", r.Status, r.Body)
+	}
 	verb(t, g, 0, "key", "revoke", id, "--reason", "stolen")
+	tokens := filepath.Join(t.TempDir(), "tokens.jsonl")
+	verb(t, g, 0, "incident", "rotate-all", "--plan", planned(t, g), "--out", tokens, "--reason", "stolen")
+	if works("/other") != http.StatusUnauthorized {
+		t.Error("a key from before the rotation is taken")
+	}
+	colleague = claim(t, g, tokens, colleagueID)
 	verb(t, g, 0, "incident", "phase", "recover")
 	verb(t, g, 0, "incident", "release", "route:mcp", "--reason", "the key is dead")
 	if works("/mcp") != http.StatusOK || works("/other") != http.StatusOK {
@@ -175,42 +208,103 @@ func TestBadDay(t *testing.T) {
 		t.Errorf("notify says %q", said)
 	}
 	verb(t, g, 0, "incident", "phase", "review")
-	checkReport(t, g, id, evidence)
+	checkReport(t, g, id, kept)
 	verb(t, g, 0, "incident", "close", "--reason", "over")
 	verb(t, g, 0, "audit", "verify")
 }
 
-// preserve keeps evidence, where there is an action that does.
-func preserve(t *testing.T, g *harness.Gateway) bool {
+// planned returns the digest of the plan to rotate everything.
+func planned(t *testing.T, g *harness.Gateway) string {
 	t.Helper()
-	_, err := casework.Do(t.Context(), g.API(), casework.Act{Action: "evidence"})
-	if err != nil && !strings.Contains(err.Error(), "there is no action") {
-		t.Fatalf("preserving evidence: %v", err)
+	var r struct {
+		Plan string `json:"plan"`
 	}
-	return err == nil
+	if err := json.Unmarshal([]byte(verb(t, g, 0, "incident", "rotate-all", "--dry-run", "--output", "json")), &r); err != nil || r.Plan == "" {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	return r.Plan
 }
 
-func forced(evidence bool) []string {
-	if evidence {
-		return nil
+// preserve keeps evidence, and verifies it where there is nothing else: with
+// package auditlog and the key of the log alone.
+func preserve(t *testing.T, g *harness.Gateway) evidence.Archive {
+	t.Helper()
+	key, err := note.NewVerifier(strings.TrimSpace(verb(t, g, 0, "audit", "checkpoint", "--show-key")))
+	if err != nil {
+		t.Fatal(err)
 	}
-	return []string{"--force"}
+	file := filepath.Join(t.TempDir(), "case.tar.gz")
+	var made evidence.Archive
+	if err := json.Unmarshal([]byte(verb(t, g, 0, "incident", "evidence", "--out", file, "--reason", "ticket 4711", "--output", "json")), &made); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) != made.SHA256 {
+		t.Errorf("the archive has not the digest %s", made.SHA256)
+	}
+	r, err := proof.Verify(bytes.NewReader(data), key)
+	if err != nil || r.Records == 0 || r.Records != made.Counts.Records || made.Counts.Refused == 0 {
+		t.Errorf("%+v, %+v: %v", r, made, err)
+	}
+	for _, want := range []string{"config.json", "keys.json", "sessions.json", "tools.json", "metrics.txt", "versions.json", "sbom.cdx.json", "containments.json"} {
+		if !slices.ContainsFunc(r.Files, func(f proof.File) bool { return f.Name == want }) {
+			t.Errorf("the archive has no %s", want)
+		}
+	}
+	data[len(data)/2] ^= 1
+	if _, err := proof.Verify(bytes.NewReader(data), key); !errors.Is(err, bundle.ErrTampered) {
+		t.Errorf("another archive: %v", err)
+	}
+	return made
 }
 
-func checkReport(t *testing.T, g *harness.Gateway, id string, evidence bool) {
+// claim fetches the key that follows the one of an id, as its holder does.
+func claim(t *testing.T, g *harness.Gateway, tokens, id string) string {
+	t.Helper()
+	data, err := os.ReadFile(tokens)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(data)) {
+		var one struct {
+			Before string `json:"predecessor"`
+			Token  string `json:"claim_token"`
+		}
+		if err := json.Unmarshal([]byte(line), &one); err != nil {
+			t.Fatal(err)
+		}
+		if one.Before != id {
+			continue
+		}
+		var out, errs bytes.Buffer
+		if code := cli.Run(t.Context(), "test", []string{"key", "claim", "--url", g.Base, "--output", "json"}, strings.NewReader(one.Token+"\n"), &out, &errs); code != 0 {
+			t.Fatalf("claiming a key: %d %s", code, &errs)
+		}
+		var key struct {
+			Key string `json:"key"`
+		}
+		if err := json.Unmarshal(out.Bytes(), &key); err != nil || key.Key == "" {
+			t.Fatalf("claiming a key: %v", err)
+		}
+		return key.Key
+	}
+	t.Fatalf("no claim token for the successor of %s among %d bytes", id, len(data))
+	return ""
+}
+
+func checkReport(t *testing.T, g *harness.Gateway, id string, kept evidence.Archive) {
 	t.Helper()
 	var rep casework.Report
 	if err := json.Unmarshal([]byte(verb(t, g, 0, "incident", "report", "--output", "json")), &rep); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{}
-	if !evidence {
-		want = []string{"evidence"}
+	if len(rep.Missing) != 0 {
+		t.Errorf("the report lacks %v", rep.Missing)
 	}
-	if !slices.Equal(rep.Missing, want) {
-		t.Errorf("the report lacks %v, want %v", rep.Missing, want)
-	}
-	for _, part := range []string{"a key was stolen", "contain key:" + id, "route:mcp", "ticket 4711", "api key revoked", "| eradicate |", "## Lessons", "## Actions", "calls were refused"} {
+	for _, part := range []string{"a key was stolen", "contain key:" + id, "route:mcp", "ticket 4711", "api key revoked", "api key rotated", "session revoked session:all", kept.Name, kept.SHA256, "| contain |", "| preserve |", "| eradicate |", "| recover |", "## Lessons", "## Actions", "calls were refused"} {
 		if !strings.Contains(rep.Markdown, part) {
 			t.Errorf("the report lacks %q:\n%s", part, rep.Markdown)
 		}

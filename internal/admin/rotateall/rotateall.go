@@ -14,6 +14,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
+	"github.com/portcullis-dev/portcullis/internal/incident/casebook"
 	"github.com/portcullis-dev/portcullis/internal/incident/order"
 	"github.com/portcullis-dev/portcullis/internal/incident/rotateall"
 )
@@ -97,11 +98,11 @@ func (h handlers) answer(ctx context.Context, r rotateall.Run, err error) (*admi
 	switch {
 	case err == nil:
 		return &admin.Body[rotateall.Run]{Body: r}, nil
-	case errors.Is(err, rotateall.ErrNotFound):
+	case errors.Is(err, rotateall.ErrNotFound), errors.Is(err, casebook.ErrNotFound):
 		return nil, huma.Error404NotFound(err.Error())
 	case errors.Is(err, rotateall.ErrInvalid):
 		return nil, huma.Error422UnprocessableEntity(err.Error())
-	case errors.Is(err, order.ErrEvidence), errors.Is(err, rotateall.ErrBusy), errors.Is(err, rotateall.ErrChanged):
+	case errors.Is(err, order.ErrEvidence), errors.Is(err, casebook.ErrClosed), errors.Is(err, rotateall.ErrBusy), errors.Is(err, rotateall.ErrChanged):
 		return nil, huma.Error409Conflict(err.Error())
 	}
 	return nil, h.server.Internal(ctx, err)

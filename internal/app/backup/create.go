@@ -177,14 +177,20 @@ func (c *copier) eachTile(f func(tiles.Tile) error) error {
 	return nil
 }
 
-// database copies the database through a file beside it, which holds what it
-// holds and is removed at once.
+// database copies the database through a file in a folder beside it, which holds
+// what it holds and is removed at once. Backups made at the same time do not
+// share it: one would copy what the other is writing.
 func (c *copier) database(ctx context.Context, from string) (err error) {
-	tmp := filepath.Join(c.dir.Path(), ".backup.db")
-	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) { // of one that was killed
+	stage, err := occupy(filepath.Join(c.dir.Path(), stageName)) // empties it of one that was killed
+	var locked *datadir.LockedError
+	if errors.As(err, &locked) {
+		return fmt.Errorf("%w: %w", ErrBusy, err)
+	}
+	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.Remove(tmp)) }()
+	defer func() { err = errors.Join(err, os.RemoveAll(stage.Path()), stage.Close()) }()
+	tmp := filepath.Join(stage.Path(), dbName)
 	if err := snapshot.Copy(ctx, from, tmp); err != nil {
 		return err
 	}

@@ -32,11 +32,14 @@ var (
 	ErrLocked = errors.New("the backup does not open with this identity or passphrase")
 	// ErrOccupied says that there is something where a backup is to be restored.
 	ErrOccupied = errors.New("the data folder is not empty")
+	// ErrBusy says that another backup copies the database right now.
+	ErrBusy = errors.New("another backup is being made")
 )
 
 // Names in an archive.
 const (
 	aboutName  = "about.json"
+	stageName  = ".backup" // beside the database, while it is copied
 	rootName   = "root.key"
 	dbName     = "portcullis.db"
 	walletName = "wallet"

@@ -29,6 +29,9 @@ func (action) Name() string { return "evidence" }
 func (action) Destructive() bool { return false }
 
 func (a action) order(args playbook.Args) (order, error) {
+	if err := args.Only(ArgHours, ArgRecipients); err != nil { // a slip would leave it unencrypted
+		return order{}, fmt.Errorf("%w: %w", api.ErrInvalid, err)
+	}
 	in := api.Request{Incident: args[playbook.ArgIncident], Recipients: strings.Fields(args[ArgRecipients]), Reason: "playbook"}
 	if text := args[ArgHours]; text != "" {
 		n, err := strconv.Atoi(text)
@@ -37,7 +40,7 @@ func (a action) order(args playbook.Args) (order, error) {
 		}
 		in.Hours = n
 	}
-	return a.p.order(in, portcullis.Actor{ID: "portcullis", Method: "playbook"})
+	return a.p.order(in, portcullis.Actor{ID: args[playbook.ArgBy], Method: "playbook"})
 }
 
 func (a action) Plan(_ context.Context, args playbook.Args) (string, error) {

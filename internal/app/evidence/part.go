@@ -28,6 +28,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/app/transparency"
 	"github.com/portcullis-dev/portcullis/internal/audit/tlog"
 	"github.com/portcullis-dev/portcullis/internal/config"
+	"github.com/portcullis-dev/portcullis/internal/incident/casebook"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 )
 
@@ -104,6 +105,15 @@ func (p *Part) Start(ctx context.Context, in api.Request, by portcullis.Actor) (
 	o, err := p.order(in, by)
 	if err != nil {
 		return api.Archive{}, err
+	}
+	if in.Incident != "" { // said before the work is done, not behind it
+		i, _, err := p.env.Response.Cases.Find(ctx, in.Incident)
+		if errors.Is(err, casebook.ErrNotFound) || err == nil && !i.Open() {
+			err = fmt.Errorf("%w: no such incident is open", api.ErrInvalid)
+		}
+		if err != nil {
+			return api.Archive{}, err
+		}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

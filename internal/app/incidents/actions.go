@@ -26,12 +26,21 @@ type action struct {
 	takes    []string // arguments
 	plan     func(ctx context.Context, args playbook.Args) (string, error)
 	do       func(ctx context.Context, args playbook.Args, note func(string)) error
+	judge    func(args playbook.Args) bool // nil: destroys
 }
 
-var _ playbook.Action = (*action)(nil)
+var _ playbook.Judged = (*action)(nil)
 
 func (a *action) Name() string      { return a.name }
 func (a *action) Destructive() bool { return a.destroys }
+
+// Destroys implements playbook.Judged.
+func (a *action) Destroys(args playbook.Args) bool {
+	if a.judge != nil {
+		return a.judge(args)
+	}
+	return a.destroys
+}
 
 // Plan implements playbook.Action.
 func (a *action) Plan(ctx context.Context, args playbook.Args) (string, error) {
@@ -51,15 +60,15 @@ func (a *action) Do(ctx context.Context, args playbook.Args, note func(string)) 
 
 func (p *Part) actions() []playbook.Action {
 	return []playbook.Action{
-		&action{"contain", false, []string{"subject", "measure", "per_hour", "for", "reason"}, p.planContain, p.contain},
-		&action{"release", true, []string{"subject", "reason"}, p.planRelease, p.release},
-		&action{"maintenance", false, []string{"state", "retry_after", "reason"}, p.planMaintenance, p.maintenance},
-		&action{"notify", false, []string{"message"}, p.planNotify, p.notify},
-		&action{"note", false, []string{"text"}, p.planNote, p.note},
-		&action{"revoke-key", true, []string{"key", "reason"}, p.planRevoke, p.revoke},
-		&action{"scale-down", true, nil, p.planScaleDown, p.scaleDown},
-		&action{"hook", true, []string{"name"}, p.planHook, p.hook},
-		&action{"report", false, nil, p.planReport, p.report},
+		&action{"contain", false, []string{"subject", "measure", "per_hour", "for", "reason"}, p.planContain, p.contain, nil},
+		&action{"release", true, []string{"subject", "reason"}, p.planRelease, p.release, nil},
+		&action{"maintenance", false, []string{"state", "retry_after", "reason"}, p.planMaintenance, p.maintenance, nil},
+		&action{"notify", false, []string{"message"}, p.planNotify, p.notify, nil},
+		&action{"note", false, []string{"text"}, p.planNote, p.note, nil},
+		&action{"revoke-key", true, []string{"key", "reason"}, p.planRevoke, p.revoke, nil},
+		&action{"scale-down", true, nil, p.planScaleDown, p.scaleDown, nil},
+		&action{"hook", true, []string{"name"}, p.planHook, p.hook, p.hookDestroys},
+		&action{"report", false, nil, p.planReport, p.report, nil},
 	}
 }
 
@@ -288,6 +297,13 @@ func (p *Part) planHook(_ context.Context, args playbook.Args) (string, error) {
 		return "", err
 	}
 	return h.Plan(), nil
+}
+
+// hookDestroys is what the configuration says of a hook. One that is not known
+// destroys.
+func (p *Part) hookDestroys(args playbook.Args) bool {
+	h, err := p.hookOf(args["name"])
+	return err != nil || h.Destructive
 }
 
 func (p *Part) hook(ctx context.Context, args playbook.Args, note func(string)) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -23,7 +24,7 @@ func (s *settings) read(cfg *config.Config, secrets part.Secrets, getenv func(st
 	s.hooks = map[string]*hook.Hook{}
 	for i := range cfg.Incident.Hooks {
 		c := &cfg.Incident.Hooks[i]
-		h := &hook.Hook{Name: c.Name, Command: c.Command, Env: c.Env, Lookup: getenv, Timeout: c.Timeout, Destructive: c.Destructive, Where: c.URL}
+		h := &hook.Hook{Name: c.Name, Command: c.Command, Env: c.Env, Lookup: getenv, Timeout: c.Timeout, Destructive: c.Destructive, Where: where(c.URL)}
 		if c.URL != "" {
 			if err := s.posts(h, c, secrets); err != nil {
 				return fmt.Errorf("incident hook %q: %w", c.Name, err)
@@ -35,6 +36,16 @@ func (s *settings) read(cfg *config.Config, secrets part.Secrets, getenv func(st
 		s.contacts = append(s.contacts, contact{c.Name, c.Role, c.Email, c.Phone, c.Channel})
 	}
 	return nil
+}
+
+// where says which server a hook posts to. What stands behind its name may be a
+// secret, and what a hook does is written into the audit log.
+func where(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" {
+		return "its server"
+	}
+	return u.Scheme + "://" + u.Host
 }
 
 // minSecret is the least that a signature is worth anything with, in bytes.

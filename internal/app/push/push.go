@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/portcullis-dev/portcullis"
@@ -19,6 +20,7 @@ import (
 	api "github.com/portcullis-dev/portcullis/internal/admin/push"
 	"github.com/portcullis-dev/portcullis/internal/app/part"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
+	"github.com/portcullis-dev/portcullis/internal/authn/basic"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
 	"github.com/portcullis-dev/portcullis/internal/secrets/envelope"
@@ -133,9 +135,21 @@ func (p *Part) sign(payload []byte) (string, error) {
 	return p.env.Services.Ring.SignCompact(payload)
 }
 
-// standing ends what was registered with a key that is revoked, and holds back
-// what is for a caller who is contained.
+// standing ends what was registered with a key that is revoked or by a user who
+// is disabled, and holds back what is for a caller who is contained.
 func (p *Part) standing(ctx context.Context, r *push.Registration) push.Standing {
+	if s := p.proved(ctx, r); s != push.Good {
+		return s
+	}
+	if err := p.env.Gateway.Outside(r.Route).Welcome(ctx, portcullis.Principal{ID: r.Principal, KeyID: r.KeyID, Method: desk.Method}); err != nil {
+		return push.Held
+	}
+	return push.Good
+}
+
+// proved says whether what a caller proved itself with when it registered still
+// holds, as far as the gateway keeps it: keys and users.
+func (p *Part) proved(ctx context.Context, r *push.Registration) push.Standing {
 	if r.KeyID != "" {
 		view, err := p.env.Services.Keys.Show(ctx, r.KeyID)
 		switch {
@@ -144,10 +158,19 @@ func (p *Part) standing(ctx context.Context, r *push.Registration) push.Standing
 			return push.Held
 		case view.Status == apikey.StatusRevoked:
 			return push.Ended
+		default:
+			return push.Good // a key has an owner, who need not be a user
 		}
 	}
-	if err := p.env.Gateway.Outside(r.Route).Welcome(ctx, portcullis.Principal{ID: r.Principal, KeyID: r.KeyID, Method: desk.Method}); err != nil {
+	if !strings.HasPrefix(r.Principal, "user:") || p.env.Services.Users == nil {
+		return push.Good
+	}
+	list, err := p.env.Services.Users.List(ctx)
+	if err != nil {
 		return push.Held
+	}
+	if !slices.ContainsFunc(list, func(u basic.User) bool { return u.ID == r.Principal && !u.Disabled }) {
+		return push.Ended
 	}
 	return push.Good
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/admin"
 	api "github.com/portcullis-dev/portcullis/internal/admin/revoke"
 	"github.com/portcullis-dev/portcullis/internal/app/part"
+	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
 	"github.com/portcullis-dev/portcullis/internal/authn/token"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/incident/containment"
@@ -139,6 +140,9 @@ var errWhose = errors.New(`revoke-sessions: want one of subject (a principal, ke
 // whose reads the arguments: a principal, "" for everybody, or the id of one
 // session.
 func (a action) whose(ctx context.Context, args playbook.Args) (principal, session string, err error) {
+	if err := args.Only(ArgSubject, ArgPrincipal, ArgAll, "reason"); err != nil {
+		return "", "", err
+	}
 	text, all := args[ArgPrincipal], args[ArgAll] == "true"
 	subject := args[ArgSubject]
 	switch {
@@ -158,8 +162,11 @@ func (a action) whose(ctx context.Context, args playbook.Args) (principal, sessi
 		return s.ID, "", nil
 	case containment.KindCredential:
 		v, err := a.p.env.Services.Keys.Show(ctx, s.ID)
-		if err != nil { // no key: a session
-			return "", s.ID, nil //nolint:nilerr // what it is, is found out when it is ended
+		if errors.Is(err, apikey.ErrNotFound) { // no key: a session
+			return "", s.ID, nil
+		}
+		if err != nil {
+			return "", "", fmt.Errorf("finding out whose key it is: %w", err)
 		}
 		if v.Owner == "" {
 			return "", "", errWhose
@@ -192,14 +199,21 @@ func (a action) Do(ctx context.Context, args playbook.Args, note func(string)) e
 	if err != nil {
 		return err
 	}
-	by, reason := portcullis.Actor{ID: "portcullis", Method: "playbook"}, "incident "+args[playbook.ArgIncident]
+	by, reason := portcullis.Actor{ID: args[playbook.ArgBy], Method: "playbook"}, args["reason"]
+	if reason == "" {
+		reason = "incident " + args[playbook.ArgIncident]
+	}
 	if session != "" {
 		_, err := a.p.env.Services.Tokens.Revoke(ctx, session, reason, by)
 		if errors.Is(err, token.ErrNotFound) { // it is over
-			err = nil
+			note("no session " + session + " is open")
+			return nil
+		}
+		if err != nil {
+			return err
 		}
 		note("ended the session " + session)
-		return err
+		return nil
 	}
 	out, err := a.p.revoke(ctx, principal, reason, by)
 	note(fmt.Sprintf("ended %d sessions and %d streams", out.Sessions, out.Streams))

@@ -19,6 +19,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/app/part"
 	"github.com/portcullis-dev/portcullis/internal/authn/apikey"
 	"github.com/portcullis-dev/portcullis/internal/config"
+	"github.com/portcullis-dev/portcullis/internal/incident/casebook"
 	"github.com/portcullis-dev/portcullis/internal/incident/order"
 	"github.com/portcullis-dev/portcullis/internal/incident/playbook"
 	"github.com/portcullis-dev/portcullis/internal/incident/rotateall"
@@ -79,7 +80,18 @@ func (p *Part) Plan(ctx context.Context, o rotateall.Order) (rotateall.Run, erro
 // Start implements api.Rotations: the run is stored when it returns, and carried
 // out behind it.
 func (p *Part) Start(ctx context.Context, o rotateall.Order, plan string, force bool) (rotateall.Run, error) {
-	if err := order.Ask(ctx, p.env.Response.Cases, o.Incident, name, true, force); err != nil {
+	cases := p.env.Response.Cases
+	if o.Incident != "" {
+		i, _, err := cases.Find(ctx, o.Incident)
+		if err == nil && !i.Open() {
+			err = casebook.ErrClosed
+		}
+		if err != nil {
+			return rotateall.Run{}, err
+		}
+	}
+	// Everything is rotated: evidence of one incident is none of another.
+	if err := order.Ask(ctx, cases, "", name, true, force); err != nil {
 		return rotateall.Run{}, err
 	}
 	r, err := p.engine.Start(ctx, o, plan)
@@ -178,7 +190,10 @@ func (action) Name() string { return name }
 func (action) Destructive() bool { return true }
 
 func rotation(args playbook.Args) (o rotateall.Order, err error) {
-	o = rotateall.Order{Exclude: strings.Fields(args[ArgExclude]), Incident: args[playbook.ArgIncident], By: "portcullis", Reason: runOf(args)}
+	if err := args.Only(ArgOverlap, ArgExclude, "reason"); err != nil { // a slip would rotate what was to be left out
+		return o, err
+	}
+	o = rotateall.Order{Exclude: strings.Fields(args[ArgExclude]), Incident: args[playbook.ArgIncident], By: args[playbook.ArgBy], Reason: runOf(args)}
 	if text := args[ArgOverlap]; text != "" {
 		o.Overlap, err = time.ParseDuration(text)
 	}

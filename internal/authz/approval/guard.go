@@ -3,6 +3,7 @@ package approval
 import (
 	"bytes"
 	"context"
+	"crypto/hmac"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -144,7 +145,9 @@ func (g *Guard) read(who portcullis.Principal, m *portcullis.Message) (*call, er
 	for _, part := range [...]string{g.route, who.ID, m.Method, nameOf(m.Target), string(v)} {
 		fmt.Fprintf(&all, "%d:%s", len(part), part) // lengths keep the parts apart
 	}
-	c.digest = sha256.Sum256(all.Bytes())
+	mac := hmac.New(sha256.New, g.service.digests)
+	mac.Write(all.Bytes())
+	mac.Sum(c.digest[:0])
 	return c, nil
 }
 

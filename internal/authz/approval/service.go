@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -25,11 +27,16 @@ const (
 // KeySize is the size, in bytes, of the key that parameters are stored under.
 const KeySize = 32
 
+// digestInfo is what the key of digests is derived for. A digest without a key
+// would let who reads the database try what the parameters may have been.
+const digestInfo = "portcullis/approval/digest/v1"
+
 // Service opens, decides and uses requests. It may be used concurrently.
 type Service struct {
 	store    Store
 	recorder portcullis.Recorder
 	aead     cipher.AEAD
+	digests  []byte // key of what calls are found by
 	now      func() time.Time
 
 	mu      sync.Mutex
@@ -50,10 +57,14 @@ func New(store Store, recorder portcullis.Recorder, key []byte, now func() time.
 	if err != nil {
 		return nil, fmt.Errorf("approval: %w", err)
 	}
+	digests, err := hkdf.Key(sha256.New, key, nil, digestInfo, sha256.Size)
+	if err != nil {
+		return nil, fmt.Errorf("approval: %w", err)
+	}
 	if now == nil {
 		now = time.Now
 	}
-	return &Service{store: store, recorder: recorder, aead: aead, now: now, waiting: map[string][]chan struct{}{}}, nil
+	return &Service{store: store, recorder: recorder, aead: aead, digests: digests, now: now, waiting: map[string][]chan struct{}{}}, nil
 }
 
 // ask returns the live request for a call, opening one if there is none.

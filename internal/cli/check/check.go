@@ -40,6 +40,7 @@ type flags struct {
 	save, newOnly                  bool
 	kinds                          []string
 	fix, yes                       bool
+	live                           live
 }
 
 // Command returns the group of verbs.
@@ -48,10 +49,10 @@ func Command(f *frame.Frame) *cobra.Command {
 	var o flags
 	cmd := &cobra.Command{
 		Use: "check [TARGET…]", Short: "Hold a deployment against the rules of the hardening guides",
-		Long: `A target is a folder, a file, "host" (this machine) or "gateway" (the one that
-runs on the data folder). What a folder holds is found out by itself. Without a
-target, the current folder, the configuration and what people attest are looked
-at.
+		Long: `A target is a folder, a file, the URL of a server, "host" (this machine) or
+"gateway" (the one that runs on the data folder). What a folder holds, and what
+a server speaks (MCP, A2A, HTTP), is found out by itself. Without a target, the
+current folder, the configuration and what people attest are looked at.
 
 A rule says pass, fail, unknown or skipped. What could not be read, or told, is
 unknown: never a pass. The exit code is 3 if there are findings of --fail-on or
@@ -63,6 +64,7 @@ end. 'portcullis check explain RULE' says why a rule is there and how to mend it
   portcullis check deploy/Dockerfile portcullis.toml --fail-on medium
   portcullis check --format sarif --out check.sarif
   portcullis check --baseline baseline.json --save-baseline
+  portcullis check https://tools.example/mcp --token secret://env/TOOLS_TOKEN
   portcullis check --fix
   portcullis check explain config-tls-missing`,
 		Args: cobra.ArbitraryArgs,
@@ -81,6 +83,7 @@ end. 'portcullis check explain RULE' says why a rule is there and how to mend it
 	fs.BoolVar(&o.newOnly, "new-only", false, "only what the baseline does not hold makes the run fail")
 	fs.BoolVar(&o.fix, "fix", false, "mend what is mechanical; shows the changes and asks first")
 	fs.BoolVar(&o.yes, "yes", false, "with --fix: do not ask")
+	o.live.flags(cmd)
 	cmd.AddCommand(c.explain(), c.rules(), c.attest())
 	return cmd
 }

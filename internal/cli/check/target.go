@@ -67,7 +67,7 @@ func (c verbs) add(ctx context.Context, t *targets, name string, s settings) err
 		t.list = append(t.list, c.gateway(ctx))
 		return nil
 	case strings.HasPrefix(name, "http://") || strings.HasPrefix(name, "https://"):
-		return frame.Usagef("%q: name a folder, a file, host or gateway", name)
+		return c.address(ctx, t, name, s)
 	}
 	return c.addFiles(ctx, t, name, s.wanted)
 }

@@ -20,7 +20,8 @@ is the attacker locked out, did the legitimate caller lose no more than what was
 contained, does the audit log verify, is the report complete.
 
 Nothing of your gateway is touched: data folder, ports, servers and callers are
-made for the drill and thrown away. Exits with 3 unless everything passed; a step
+made for the drill and thrown away; a program that does nothing stands in for
+each hook. Exits with 3 unless everything passed; a step
 whose action does not exist here is not run, and not passed.`,
 		Example: `  portcullis incident drill
   portcullis incident drill --playbook exfiltration --output json`,
@@ -30,6 +31,9 @@ whose action does not exist here is not run, and not passed.`,
 				return err
 			}
 			o.Playbooks = cfg.Incident.Playbooks
+			for i := range cfg.Incident.Hooks {
+				o.Hooks = append(o.Hooks, drill.Hook{Name: cfg.Incident.Hooks[i].Name, Destructive: cfg.Incident.Hooks[i].Destructive})
+			}
 			library, err := playbook.Load(o.Playbooks)
 			if err != nil {
 				return err

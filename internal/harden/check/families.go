@@ -1,15 +1,18 @@
 package check
 
 import (
+	"github.com/portcullis-dev/portcullis/internal/harden/check/agentcard"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/attest"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/ci"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/compose"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/dockerfile"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/endpoint"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/envfile"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/firewall"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/helm"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/host"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/kubernetes"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/mcpclient"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/nginx"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/repository"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
@@ -36,6 +39,11 @@ func families(o Options) []family {
 		files(rule.CI, ci.Rules(), ci.Find, ci.Load),
 		files(rule.Env, envfile.Rules(), envfile.Find, envfile.Load),
 		files(rule.Repository, repository.Rules(), repository.Find, repository.Load),
+		files(rule.A2ACard, agentcard.Rules(), agentcard.Find, agentcard.Load),
+		files(rule.MCPClient, mcpclient.Rules(), mcpclient.Find, mcpclient.Load),
+		given(rule.MCPEndpoint, endpoint.MCPRules()),
+		given(rule.A2AEndpoint, endpoint.A2ARules()),
+		given(rule.HTTPEndpoint, endpoint.HTTPRules()),
 		given(rule.Gateway, running.Rules()),
 		given(rule.Host, host.Rules()),
 		given(rule.Attestation, attest.Rules()),

@@ -49,6 +49,21 @@ type Action interface {
 	Do(ctx context.Context, args Args, note func(string)) error
 }
 
+// Judged is an [Action] of which the arguments say whether it destroys.
+type Judged interface {
+	Action
+	// Destroys is asked in place of Destructive. Arguments may not be filled in
+	// yet: what is not known destroys.
+	Destroys(args Args) bool
+}
+
+func destroys(a Action, args Args) bool {
+	if j, ok := a.(Judged); ok {
+		return j.Destroys(args)
+	}
+	return a.Destructive()
+}
+
 // Registry holds the actions that there are. The zero value is empty and ready.
 // It is safe for concurrent use.
 type Registry struct {

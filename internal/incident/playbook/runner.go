@@ -132,14 +132,14 @@ func (r *Runner) plan(ctx context.Context, s *Step, out *Planned, vars map[strin
 		out.State, out.Text = StepMissing, missing(s.Action)
 		return
 	}
-	out.Destructive = a.Destructive()
+	out.Destructive = destroys(a, s.Args)
 	args, err := s.fill(vars)
 	if err != nil {
 		out.State, out.Text = unknown(s.Optional), err.Error()
 		return
 	}
-	out.Args = maps.Clone(args)
-	if err := order.Check(s.Action, a.Destructive(), preserved, force); err != nil {
+	out.Args, out.Destructive = maps.Clone(args), destroys(a, args)
+	if err := order.Check(s.Action, out.Destructive, preserved, force); err != nil {
 		out.State, out.Text = StepRefused, err.Error()
 		return
 	}
@@ -175,7 +175,7 @@ func (r *Runner) misordered(p *Playbook) *Step {
 		if s.Action == Evidence {
 			return first
 		}
-		if a, ok := r.o.Actions.Get(s.Action); ok && a.Destructive() && first == nil {
+		if a, ok := r.o.Actions.Get(s.Action); ok && destroys(a, s.Args) && first == nil {
 			first = s
 		}
 	}

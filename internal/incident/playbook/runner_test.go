@@ -477,3 +477,29 @@ func TestWorkWakes(t *testing.T) {
 		<-done
 	})
 }
+
+// switchboard is an action of which the arguments say whether it destroys.
+type switchboard struct{ act }
+
+func (*switchboard) Destroys(args Args) bool { return args["name"] != "isolate" }
+
+// TestArgumentsSayWhatDestroys: what does not destroy is done before evidence is
+// preserved, by a playbook and by hand; what does, and what is not known, is not.
+func TestArgumentsSayWhatDestroys(t *testing.T) {
+	step := "[[step]]\nname = \"a\"\naction = \"hook\"\nargs = { name = \"%s\" }\n"
+	keep := "[[step]]\nname = \"b\"\naction = \"evidence\"\n"
+	for name, want := range map[string]error{"isolate": nil, "wipe": order.ErrEvidence, "{ticket}": order.ErrEvidence} {
+		s := newStage(t, "title = \"x\"\n"+fmt.Sprintf(step, name)+keep)
+		hook := &switchboard{act{name: "hook", destroys: true}}
+		if err := s.r.o.Actions.Add(hook); err != nil {
+			t.Fatal(err)
+		}
+		vars := map[string]string{"ticket": "isolate"}
+		if _, err := s.r.Start(t.Context(), Request{Playbook: "tale", Vars: vars}); !errors.Is(err, want) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := s.r.Act(t.Context(), Act{Action: "hook", Args: map[string]string{"name": name}}); !errors.Is(err, want) || (hook.times() == 1) != (want == nil) {
+			t.Errorf("%s by hand: %v, done %d times", name, err, hook.times())
+		}
+	}
+}

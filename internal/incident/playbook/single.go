@@ -32,7 +32,8 @@ type Acted struct {
 }
 
 // Act does one action for an incident that is open, by the rule that playbooks
-// go by. One that destroys is on record before and behind.
+// go by, asked of all incidents that are open: a person names which it is for, and
+// evidence of that one is none of another. One that destroys is on record before and behind.
 func (r *Runner) Act(ctx context.Context, q Act) (Acted, error) {
 	a, ok := r.o.Actions.Get(q.Action)
 	if !ok {
@@ -59,11 +60,13 @@ func (r *Runner) Act(ctx context.Context, q Act) (Acted, error) {
 	if out.Plan, err = a.Plan(ctx, args); err != nil {
 		return out, fmt.Errorf("%w: %w", ErrAction, err)
 	}
-	if err := order.Ask(ctx, r.o.Cases, i.ID, q.Action, a.Destructive(), q.Force); err != nil || q.DryRun {
+	destroys := destroys(a, args)
+	if err := order.Ask(ctx, r.o.Cases, "", q.Action, destroys, q.Force); err != nil || q.DryRun {
 		return out, err
 	}
 	step := &StepRun{Name: q.Action, Action: q.Action}
-	if a.Destructive() { // the others tell themselves what they do
+	if destroys { // the others tell themselves what they do
+		ctx = context.WithoutCancel(ctx) // whoever asked may leave: it is done whole, and told of
 		if err := r.tell(ctx, run, q.Action, portcullis.OutcomePending, out.Plan); err != nil {
 			return out, err
 		}
@@ -75,7 +78,7 @@ func (r *Runner) Act(ctx context.Context, q Act) (Acted, error) {
 	if step.State != StepDone {
 		return out, errors.Join(fmt.Errorf("%w: %s", ErrAction, step.Error), r.tell(ctx, run, q.Action, portcullis.OutcomeFailure, step.Error))
 	}
-	if !a.Destructive() {
+	if !destroys {
 		return out, nil
 	}
 	text := out.Plan

@@ -65,7 +65,7 @@ func (r *Runner) begin(ctx context.Context, run *Run, s *StepRun) error {
 		s.State, s.Error = StepMissing, missing(s.Action)
 		return nil
 	}
-	if err := order.Ask(ctx, r.o.Cases, run.Incident, s.Action, a.Destructive(), run.Force); errors.Is(err, order.ErrEvidence) {
+	if err := order.Ask(ctx, r.o.Cases, run.Incident, s.Action, destroys(a, s.Args), run.Force); errors.Is(err, order.ErrEvidence) {
 		s.State, s.Error = StepRefused, err.Error()
 		return nil
 	} else if err != nil {

@@ -214,6 +214,33 @@ func TestWatch(t *testing.T) {
 	})
 }
 
+// TestInspectReadsArguments: an answer of a tool that calls another is held back
+// when the consent for that one is gone.
+func TestInspectReadsArguments(t *testing.T) {
+	m := new(memory)
+	b, err := NewBook(t.Context(), m, m, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Use([]Purpose{{Name: "news", Version: "1"}})
+	g := NewGuard(b, func(a portcullis.Action) []string {
+		if string(a.Arguments) == `{"tool":"send"}` {
+			return []string{"news"}
+		}
+		return nil
+	}, []string{"news"})
+	for arguments, want := range map[string]bool{`{"tool":"send"}`: false, `{"tool":"read"}`: true} {
+		_, err := g.Inspect(t.Context(), portcullis.Principal{ID: "a"}, &portcullis.Message{
+			Direction: portcullis.ToClient, Shape: portcullis.ShapeResult, Method: "tools/call",
+			Target:  portcullis.Target{Kind: portcullis.TargetTool, Name: "any"},
+			Request: []byte(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"any","arguments":` + arguments + `}}`),
+		})
+		if (err == nil) != want {
+			t.Errorf("%s: %v", arguments, err)
+		}
+	}
+}
+
 func BenchmarkCheck(b *testing.B) {
 	m := new(memory)
 	book, err := NewBook(b.Context(), m, m, nil)

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
 )
 
 // Reason is what callers read who did not agree.
@@ -65,7 +66,7 @@ func (g *Guard) Inspect(_ context.Context, who portcullis.Principal, m *portcull
 	}
 	purposes := g.all
 	if m.Method != "" {
-		purposes = g.Purposes(portcullis.Action{Method: m.Method, Target: m.Target})
+		purposes = g.Purposes(portcullis.Action{Method: m.Method, Target: m.Target, Arguments: mcp.ArgumentsOf(m.Request)})
 	}
 	if err := g.check(who, purposes); err != nil {
 		return nil, err

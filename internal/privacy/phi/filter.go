@@ -1,19 +1,21 @@
 package phi
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
 )
 
 // Field names a member of JSON objects by the names that lead to it, the last
 // ones of its path: "ssn" is that member of any object, "insurance.number" only
-// inside a member insurance. Arrays do not count. Case does not matter: a field
-// that is spelled otherwise is not another one.
+// inside a member insurance. Arrays do not count. Case does not matter, in any
+// script: a field that is spelled otherwise is not another one. Nor does it
+// matter whether a path is written as objects or as one name with dots.
 type Field []string
 
 // ParseField reads a field as it is written in a configuration.
@@ -21,14 +23,29 @@ func ParseField(text string) (Field, error) {
 	if text == "" || len(text) > maxField || !printable(text) {
 		return nil, fmt.Errorf(`field %q: want a name such as "ssn" or "insurance.number"`, text)
 	}
-	f := Field(strings.Split(strings.ToLower(text), "."))
+	f := Field(strings.Split(fold(text), "."))
 	if slices.Contains(f, "") {
 		return nil, fmt.Errorf(`field %q: has an empty name; want "ssn" or "insurance.number"`, text)
 	}
 	return f, nil
 }
 
-// matches reports whether a path, in lower case, ends in the field.
+// fold brings a name into the one spelling of all that differ in case only, as
+// lenient readers of JSON compare them: with the long s and the Kelvin sign.
+func fold(name string) string {
+	if strings.IndexFunc(name, func(r rune) bool { return r >= utf8.RuneSelf }) < 0 {
+		return strings.ToLower(name)
+	}
+	return strings.ToLower(strings.Map(func(r rune) rune {
+		least := r
+		for n := unicode.SimpleFold(r); n != r; n = unicode.SimpleFold(n) {
+			least = min(least, n)
+		}
+		return least
+	}, name))
+}
+
+// matches reports whether a path, folded, ends in the field.
 func (f Field) matches(path []string) bool {
 	return len(path) >= len(f) && slices.Equal(path[len(path)-len(f):], f)
 }
@@ -42,7 +59,10 @@ var errUnwalkable = errors.New("JSON that cannot be followed")
 // prose are members that hold what people read, or files, rather than data.
 // Nobody can take a field out of them: they are withheld whole, unless they
 // are JSON themselves.
-var prose = [...]string{"text", "message", "blob", "bytes", "raw", "data", "description"}
+var prose = [...]string{
+	"text", "message", "blob", "bytes", "raw", "data", "description",
+	"title", "detail", "statusmessage", "systemprompt", "instructions", "values",
+}
 
 // data are members below which everything is plain data: fields are taken out,
 // and what has the name of prose is a field like others.
@@ -82,7 +102,7 @@ func (c *cutter) value(dst, raw []byte, plain bool) ([]byte, error) {
 	case jsonrpc.Array:
 		return c.array(dst, raw, plain)
 	case jsonrpc.String:
-		return c.text(dst, raw, v.Text(raw), plain)
+		return c.text(dst, raw, v.Text(raw))
 	default:
 		return append(dst, raw...), nil
 	}
@@ -93,10 +113,11 @@ func (c *cutter) object(dst, raw []byte, plain bool) ([]byte, error) {
 	start := len(dst)
 	it := jsonrpc.Walk(raw)
 	for it.Next() {
-		c.path = append(c.path, strings.ToLower(it.Name.Text(raw)))
+		above := len(c.path)
+		c.path = append(c.path, strings.Split(fold(it.Name.Text(raw)), ".")...)
 		if slices.ContainsFunc(c.fields, func(f Field) bool { return f.matches(c.path) }) {
 			c.cut++
-			c.path = c.path[:len(c.path)-1]
+			c.path = c.path[:above]
 			continue
 		}
 		if len(dst) > start {
@@ -107,7 +128,7 @@ func (c *cutter) object(dst, raw []byte, plain bool) ([]byte, error) {
 		if dst, err = c.member(dst, it.Value.Raw(raw), plain); err != nil {
 			return nil, err
 		}
-		c.path = c.path[:len(c.path)-1]
+		c.path = c.path[:above]
 	}
 	if it.Bad {
 		return nil, errUnwalkable
@@ -133,7 +154,7 @@ func (c *cutter) array(dst, raw []byte, plain bool) ([]byte, error) {
 			dst = append(dst, ',')
 		}
 		var err error
-		if dst, err = c.value(dst, it.Value.Raw(raw), plain); err != nil {
+		if dst, err = c.element(dst, it.Value.Raw(raw), plain); err != nil {
 			return nil, err
 		}
 	}
@@ -143,12 +164,24 @@ func (c *cutter) array(dst, raw []byte, plain bool) ([]byte, error) {
 	return append(dst, ']'), nil
 }
 
+// element appends one value of an array. A list of texts is no better than one.
+func (c *cutter) element(dst, raw []byte, plain bool) ([]byte, error) {
+	if !plain && len(c.path) > 0 && jsonrpc.ValueOf(raw).Kind == jsonrpc.String && slices.Contains(prose[:], c.path[len(c.path)-1]) {
+		return c.prose(dst, raw), nil
+	}
+	return c.value(dst, raw, plain)
+}
+
 // text appends a string. One that is JSON itself is cut like all else.
-func (c *cutter) text(dst, raw []byte, text string, plain bool) ([]byte, error) {
-	if !looksJSON(text) {
+func (c *cutter) text(dst, raw []byte, text string) ([]byte, error) {
+	quoted := strings.HasPrefix(trim(text), `"`) // JSON that was written into a string twice, or words in quotes
+	if !looksJSON(text) && !quoted {
 		return append(dst, raw...), nil
 	}
 	inner, ok := c.embedded(text)
+	if !ok && quoted && c.depth < maxEmbedded {
+		return append(dst, raw...), nil
+	}
 	if !ok {
 		c.held++
 		return jsonrpc.AppendText(dst, Withheld), nil
@@ -183,15 +216,21 @@ func (c *cutter) prose(dst, raw []byte) []byte {
 	return jsonrpc.AppendText(dst, Withheld)
 }
 
+// trim takes away what readers of JSON skip around a value, and the mark that
+// some of them skip before it.
+func trim(text string) string {
+	return strings.TrimFunc(text, func(r rune) bool { return unicode.IsSpace(r) || r == '\ufeff' })
+}
+
 func looksJSON(text string) bool {
-	text = strings.TrimSpace(text)
+	text = trim(text)
 	return strings.HasPrefix(text, "{") || strings.HasPrefix(text, "[") && text != Withheld
 }
 
 // embedded cuts JSON that is written in a string. It returns nil if nothing was
 // cut, and false if the text is no JSON with one reading.
 func (c *cutter) embedded(text string) ([]byte, bool) {
-	body := bytes.TrimSpace([]byte(text))
+	body := []byte(trim(text))
 	if c.depth == maxEmbedded {
 		return nil, false
 	}

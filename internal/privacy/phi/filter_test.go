@@ -48,6 +48,16 @@ func TestCut(t *testing.T) {
 		{"JSON in a string", `{"a":"{\"ssn\":1,\"b\":2}"}`, `{"a":"{\"b\":2}"}`, 1, 0},
 		{"JSON twice in strings", `{"a":"[\"{\\\"ssn\\\":1}\"]"}`, `{"a":"[\"{}\"]"}`, 1, 0},
 		{"JSON without the field", `{"a":" {\"b\":2} "}`, `{"a":" {\"b\":2} "}`, 0, 0},
+		{"spelled with the long s", `{"ſsn":1,"s\u017fn":2}`, `{}`, 2, 0},
+		{"a path in one name", `{"insurance.number":1,"x":{"my.ssn":2}}`, `{"x":{}}`, 2, 0},
+		{"a path in one name and another", `{"a.insurance":{"number":1,"b.number":2}}`, `{"a.insurance":{"b.number":2}}`, 1, 0},
+		{"JSON quoted twice", `{"a":"\"{\\\"ssn\\\":1}\""}`, `{"a":"\"{}\""}`, 1, 0},
+		{"words in quotes", `{"a":"\"well\", said she"}`, `{"a":"\"well\", said she"}`, 0, 0},
+		{"text in quotes", `{"text":"\"ssn 1\""}`, `{"text":"` + Withheld + `"}`, 0, 1},
+		{"JSON behind a mark", `{"a":"\ufeff{\"ssn\":1}"}`, `{"a":"{}"}`, 1, 0},
+		{"completions", `{"completion":{"values":["ssn 1"],"total":1}}`, `{"completion":{"values":["` + Withheld + `"],"total":1}}`, 0, 1},
+		{"how a task stands", `{"taskId":"t","status":"failed","statusMessage":"ssn 1"}`, `{"taskId":"t","status":"failed","statusMessage":"` + Withheld + `"}`, 0, 1},
+		{"a problem", `{"title":"ssn 1","detail":"ssn 1"}`, `{"title":"` + Withheld + `","detail":"` + Withheld + `"}`, 0, 2},
 		{"two values in a string", `{"a":"{\"b\":1},\"c\":{\"ssn\":1}"}`, `{"a":"` + Withheld + `"}`, 0, 1},
 		{"broken JSON in a string", `{"a":"{\"ssn\":1"}`, `{"a":"` + Withheld + `"}`, 0, 1},
 		{"duplicate names in a string", `{"a":"{\"b\":1,\"b\":2}"}`, `{"a":"` + Withheld + `"}`, 0, 1},
@@ -86,7 +96,7 @@ func TestNestedTooDeeply(t *testing.T) {
 func FuzzCut(f *testing.F) {
 	for _, s := range []string{
 		`{"a":1,"ssn":"x"}`, `{"content":[{"type":"text","text":"{\"ssn\":1}"}]}`, `{"a":"[\"{\\\"ssn\\\":1}\"]"}`,
-		`{"a":"{\"b\":1},\"c\":{\"ssn\":1}"}`, `{"text":"\ud83d\ude00","blob":"eA=="}`, `{"insurance":[{"number":1}],"data":{"text":"x"}}`,
+		`{"a":"{\"b\":1},\"c\":{\"ssn\":1}"}`, `{"a":"\"{\\\"ssn\\\":1}\"","insurance.number":1,"\u017fsn":2,"values":["x"]}`, `{"text":"\ud83d\ude00","blob":"eA=="}`, `{"insurance":[{"number":1}],"data":{"text":"x"}}`,
 	} {
 		f.Add([]byte(s))
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -139,13 +140,21 @@ func (g *Glass) publish(change func(map[string]Grant)) {
 }
 
 // Revoke ends a grant before its time, by its id or its principal. It counts at
-// once, whether it can be stored or not.
+// once, whether it can be stored or not; one whose end could not be stored is
+// ended again, or it would be back after a restart.
 func (g *Glass) Revoke(ctx context.Context, which string, by portcullis.Actor) (Grant, error) {
 	ctx = context.WithoutCancel(ctx)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for _, x := range *g.active.Load() {
-		if x.ID != which && x.Principal != which || !x.active(g.now()) {
+	list := slices.Collect(maps.Values(*g.active.Load()))
+	if !slices.ContainsFunc(list, func(x Grant) bool { return g.named(x, which) }) {
+		var err error
+		if list, err = g.store.BreakGlass(ctx, maxGrants); err != nil {
+			return Grant{}, fmt.Errorf("reading break-glass grants: %w", err)
+		}
+	}
+	for _, x := range list {
+		if !g.named(x, which) {
 			continue
 		}
 		g.publish(func(m map[string]Grant) { delete(m, x.Principal) })
@@ -158,6 +167,11 @@ func (g *Glass) Revoke(ctx context.Context, which string, by portcullis.Actor) (
 		return x, errors.Join(err, g.note(ctx, portcullis.EventBreakGlassEnded, portcullis.SeverityWarn, out, x, by))
 	}
 	return Grant{}, ErrNotFound
+}
+
+// named reports whether a grant is in force and called so.
+func (g *Glass) named(x Grant, which string) bool {
+	return (x.ID == which || x.Principal == which) && x.active(g.now())
 }
 
 // Active lists what is in force, oldest first.

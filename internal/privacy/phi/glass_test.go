@@ -110,4 +110,15 @@ func TestNotRecordedNotGranted(t *testing.T) {
 	if _, ok := g.Of("user:a"); ok {
 		t.Error("an end that cannot be stored does not count")
 	}
+	m.fail = nil
+	if _, err := g.Revoke(t.Context(), x.ID, root); err != nil {
+		t.Errorf("ending it again: %v", err)
+	}
+	again, err := NewGlass(t.Context(), m, m, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := again.Of("user:a"); ok {
+		t.Error("back after a restart")
+	}
 }

@@ -9,7 +9,9 @@ import (
 	"strings"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/protocol/a2a"
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
+	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
 )
 
 // PurposeHeader and PurposeMeta are where callers say what they read for: a
@@ -107,6 +109,10 @@ func tellsNothing(method string) bool {
 // task reports whether a message is about a task: what comes of it is about
 // something that nobody names.
 func task(method string) bool {
+	switch method {
+	case a2a.GetTask, a2a.ListTasks, a2a.SubscribeToTask:
+		return true
+	}
 	return strings.HasPrefix(method, "tasks/") && method != "tasks/list" && !ends(method)
 }
 
@@ -119,7 +125,7 @@ func (g *Guard) CheckCaller(ctx context.Context, c *portcullis.Conn, who portcul
 // CheckMessage refuses callers who may not read what a call is about. To the
 // message of one who may, it adds the note that says who reads, and for what.
 func (g *Guard) CheckMessage(_ context.Context, c *portcullis.Conn, who portcullis.Principal, m *portcullis.Message, a portcullis.Action) error {
-	v := g.judge(who, a, task(a.Method) || m.TaskID != "" && a.Target.Kind == portcullis.TargetNone && !ends(a.Method))
+	v := g.judge(who, a, task(a.Method) || m.TaskID != "" && !ends(a.Method))
 	if v.refused {
 		return denied("the caller has no role that may read it")
 	}
@@ -154,6 +160,15 @@ func denied(detail string) *portcullis.Error {
 		Kind: portcullis.KindForbidden, Reason: ReasonForbidden, Public: "Insufficient permissions",
 		Event: portcullis.EventUnauthorizedAccess, Detail: detail, Facts: []slog.Attr{slog.Bool("phi", true)},
 	}
+}
+
+// Still refuses to go on with a stream whose caller has no role for it any
+// more, and no emergency.
+func (g *Guard) Still(who portcullis.Principal, a portcullis.Action) error {
+	if a.Method == "" || !g.judge(who, a, task(a.Method)).refused {
+		return nil
+	}
+	return denied("the role or the emergency ended while the stream ran")
 }
 
 // purpose returns what the caller reads for. The header and the message must
@@ -231,15 +246,26 @@ var lists = [...]string{
 	"tools/list", "prompts/list", "resources/list", "resources/templates/list",
 }
 
+type unasked struct{}
+
+// Unasked marks what is sent outside of any call. Nobody names a purpose for it
+// and nothing records a read: no emergency lets it pass.
+func Unasked(ctx context.Context) context.Context {
+	return context.WithValue(ctx, unasked{}, true)
+}
+
 // Inspect implements [portcullis.Inspector]: it takes out of a message to the
 // caller what the caller's roles do not have.
-func (g *Guard) Inspect(_ context.Context, who portcullis.Principal, m *portcullis.Message) (*portcullis.Message, error) {
+func (g *Guard) Inspect(ctx context.Context, who portcullis.Principal, m *portcullis.Message) (*portcullis.Message, error) {
 	if m.Direction != portcullis.ToClient || len(m.Raw) == 0 || slices.Contains(lists[:], m.Method) {
 		return m, nil
 	}
 	answer := m.Shape == portcullis.ShapeResult
-	unknown := !answer || m.Method == "" || task(m.Method)
-	a := portcullis.Action{Method: m.Method, Target: m.Target, Arguments: argumentsOf(m.Request)}
+	unknown := !answer || m.Method == "" || task(m.Method) || a2a.Sends(m.Method) && goesOn(m.Request)
+	a := portcullis.Action{Method: m.Method, Target: m.Target, Arguments: mcp.ArgumentsOf(m.Request)}
+	if ctx.Value(unasked{}) != nil {
+		g = &Guard{cfg: g.cfg, marks: g.marks} // without the glass
+	}
 	v := g.judge(who, a, unknown)
 	if v.refused && answer { // a role that ended meanwhile, or the answer to what is not known
 		return nil, denied("the answer is about what the caller has no role for")
@@ -311,18 +337,26 @@ func rpc(raw []byte) bool {
 	return false
 }
 
-// argumentsOf returns params.arguments of a request, nil if there is none.
-func argumentsOf(request []byte) []byte {
+// goesOn reports whether a message to an agent is about tasks that are there
+// already: the answer holds what came of them, whatever skill made them.
+func goesOn(request []byte) bool {
 	for it := jsonrpc.Walk(request); it.Next(); {
-		if !it.Name.Is(request, "params") {
-			continue
-		}
-		params := it.Value.Raw(request)
-		for in := jsonrpc.Walk(params); in.Next(); {
-			if in.Name.Is(params, "arguments") {
-				return in.Value.Raw(params)
+		switch {
+		case it.Name.Is(request, "params"):
+			if goesOn(it.Value.Raw(request)) {
+				return true
+			}
+		case it.Name.Is(request, "message"):
+			message := it.Value.Raw(request)
+			for in := jsonrpc.Walk(message); in.Next(); {
+				switch in.Name.Text(message) {
+				case "taskId", "task_id", "referenceTaskIds", "reference_task_ids":
+					if v := string(in.Value.Raw(message)); v != `""` && v != "[]" && v != "null" {
+						return true
+					}
+				}
 			}
 		}
 	}
-	return nil
+	return false
 }

@@ -84,6 +84,31 @@ func refusal(t *testing.T, err error) (reason, id string) {
 	return e.Reason, id
 }
 
+// TestDigestsAreKeyed: who reads the database cannot try what a call may have
+// held.
+func TestDigestsAreKeyed(t *testing.T) {
+	digest := func(key byte) [32]byte {
+		d := newDesk(t)
+		var err error
+		if d.Service, err = approval.New(d.db.Approvals(), d, bytes.Repeat([]byte{key}, approval.KeySize), func() time.Time { return d.now }); err != nil {
+			t.Fatal(err)
+		}
+		_, err = guardOf(t, d, approval.Default()).Inspect(t.Context(), principal("alice"), message("delete_file", `{"ssn":"078-05-1120"}`))
+		_, id := refusal(t, err)
+		r, err := d.db.Approvals().Approval(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Digest
+	}
+	if digest(1) != digest(1) {
+		t.Error("the same call under the same key has another digest")
+	}
+	if digest(1) == digest(2) {
+		t.Error("the digest does not depend on the key")
+	}
+}
+
 func TestOnlyTheApprovedCallPassesOnce(t *testing.T) {
 	d := newDesk(t)
 	g := guardOf(t, d, approval.Default())

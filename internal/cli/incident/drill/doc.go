@@ -17,8 +17,15 @@ import (
 type Options struct {
 	Playbook  string
 	Playbooks string // folder of playbooks; "" = the built-in ones
+	Hooks     []Hook // of the configuration: a program that does nothing stands in for each
 	Version   string
 	Log       func(format string, a ...any) // progress; nil = none
+}
+
+// Hook is one that playbooks may name.
+type Hook struct {
+	Name        string
+	Destructive bool
 }
 
 // Outcome of one grade.

@@ -246,7 +246,7 @@ func (h *hands) covers(subject string, o outcome) bool {
 // gradeSteps looks at what became of the steps, and at their order.
 func (h *hands) gradeSteps(run casework.Run) {
 	var kept *playbook.StepRun
-	destroys := map[string]bool{"rotate-all": true, "revoke-sessions": true, "revoke-key": true, "scale-down": true, "hook": true, "release": true, "erase": true}
+	destroys := map[string]bool{"rotate-all": true, "revoke-sessions": true, "revoke-key": true, "scale-down": true, "release": true, "erase": true}
 	order, destroyed := true, 0
 	for i := range run.Steps {
 		s := &run.Steps[i]
@@ -264,7 +264,7 @@ func (h *hands) gradeSteps(run casework.Run) {
 		if s.Action == playbook.Evidence && s.State == playbook.StepDone {
 			kept = s
 		}
-		if destroys[s.Action] && s.State == playbook.StepDone {
+		if (destroys[s.Action] || s.Action == "hook" && !h.harmless(s.Args["name"])) && s.State == playbook.StepDone {
 			destroyed++
 			order = order && kept != nil && !s.Started.Before(*kept.Ended)
 		}
@@ -277,6 +277,12 @@ func (h *hands) gradeSteps(run casework.Run) {
 	default:
 		h.r.grade("evidence first", true, fmt.Sprintf("evidence was preserved before %d steps that destroy", destroyed))
 	}
+}
+
+// harmless reports whether the configuration says of a hook that it destroys
+// nothing.
+func (h *hands) harmless(name string) bool {
+	return slices.ContainsFunc(h.o.Hooks, func(k Hook) bool { return k.Name == name && !k.Destructive })
 }
 
 func lastOf(s *playbook.StepRun) string {

@@ -9,7 +9,9 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,6 +28,8 @@ const (
 	routeFiles = "files"
 	routeMail  = "mail"
 )
+
+const scaleDown = "scale-down"
 
 // settings are those of the scratch gateway: detection sees soon what it is to
 // see, and nothing is contained by itself.
@@ -139,7 +143,11 @@ func start(ctx context.Context, o Options) (s *scratch, err error) {
 		}
 	}
 	file := filepath.Join(s.dir, "portcullis.toml")
-	if err := os.WriteFile(file, fmt.Appendf(nil, settings, folder, s.files.url(), s.mail.url()), 0o600); err != nil {
+	text, err := hooks(fmt.Appendf(nil, settings, folder, s.files.url(), s.mail.url()), o.Hooks)
+	if err != nil {
+		return s, err
+	}
+	if err := os.WriteFile(file, text, 0o600); err != nil {
 		return s, fmt.Errorf("writing the scratch configuration: %w", err)
 	}
 	nothing := func(string) (string, bool) { return "", false }
@@ -157,6 +165,25 @@ func start(ctx context.Context, o Options) (s *scratch, err error) {
 	s.base = strings.TrimSuffix(u, "/"+routeFiles)
 	s.client, err = admin.Dial(ctx, datadir.AdminSocket(s.data))
 	return s, err
+}
+
+// hooks adds a program that does nothing for each hook, and for scale-down in
+// any case: the built-in playbooks name it.
+func hooks(text []byte, list []Hook) ([]byte, error) {
+	nothing, err := exec.LookPath("true")
+	if err == nil {
+		nothing, err = filepath.Abs(nothing)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("finding a program that does nothing: %w", err)
+	}
+	if !slices.ContainsFunc(list, func(h Hook) bool { return h.Name == scaleDown }) {
+		list = append(slices.Clone(list), Hook{scaleDown, true})
+	}
+	for _, h := range list {
+		text = fmt.Appendf(text, "[[incident.hook]]\nname = %q\ncommand = [%q]\ndestructive = %t\n", h.Name, nothing, h.Destructive)
+	}
+	return text, nil
 }
 
 // stop ends the gateway, once.
