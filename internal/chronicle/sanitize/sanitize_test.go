@@ -11,7 +11,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/inspect/invisible"
 )
 
-const jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
+const jwt = "eyJhbGciOiJIUzI1NiJ9" + ".eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
 
 func newSanitizer(t testing.TB, custom ...string) *sanitize.Sanitizer {
 	t.Helper()

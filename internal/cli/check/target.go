@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -50,7 +51,9 @@ func (c verbs) targets(ctx context.Context, args []string, s settings) (*targets
 			return nil, err
 		}
 	}
-	t.list, t.left = outcome.Keep(s.state, t.list)
+	var excluded []outcome.Left
+	t.list, excluded = outcome.Keep(s.state, t.list)
+	t.left = append(t.left, excluded...)
 	return t, nil
 }
 
@@ -86,7 +89,21 @@ func (c verbs) addFiles(ctx context.Context, t *targets, name string, kinds []ru
 		return err
 	}
 	t.list = append(t.list, found...)
+	t.tell(tr)
 	return nil
+}
+
+// tell adds what a folder holds and was not looked at. What should have been is
+// a target that could not be read, so that nobody takes it for good.
+func (t *targets) tell(tr *tree.Tree) {
+	for _, l := range tr.Left() {
+		name := path.Join(filepath.ToSlash(tr.Name()), l.Path)
+		if l.Unread {
+			t.list = append(t.list, check.Target{Kind: rule.Repository, Name: name, Failed: errors.New(l.Why)})
+			continue
+		}
+		t.left = append(t.left, outcome.Left{Path: name, Reason: l.Why})
+	}
 }
 
 // addUsual adds what is looked at when nothing is named: the configuration,
@@ -94,13 +111,13 @@ func (c verbs) addFiles(ctx context.Context, t *targets, name string, kinds []ru
 func (c verbs) addUsual(ctx context.Context, t *targets, s settings) error {
 	any := len(s.wanted) == 0
 	if any || slices.Contains(s.wanted, rule.Config) {
-		path, err := config.Find(c.ConfigPath, c.Env)
+		found, err := config.Find(c.ConfigPath, c.Env)
 		switch {
 		case errors.Is(err, config.ErrNotFound):
 		case err != nil:
 			return err
-		case !slices.ContainsFunc(t.list, func(o check.Target) bool { return o.Name == filepath.ToSlash(nearest(path)) }):
-			if err := c.addFiles(ctx, t, path, []rule.Kind{rule.Config}); err != nil {
+		case !slices.ContainsFunc(t.list, func(o check.Target) bool { return o.Name == filepath.ToSlash(nearest(found)) }):
+			if err := c.addFiles(ctx, t, found, []rule.Kind{rule.Config}); err != nil {
 				return err
 			}
 		}

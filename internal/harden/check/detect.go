@@ -15,16 +15,22 @@ import (
 var ErrUnknownTarget = errors.New("is nothing that there are rules for")
 
 // Find returns the targets in a folder or a named file. With kinds, it looks
-// only for these; a named file is then taken for what it is said to be.
+// only for these; a named file is then taken for what it is said to be. What
+// tests use is no target, unless the folder that was named lies in it.
 func Find(t *tree.Tree, kinds ...rule.Kind) ([]Target, error) {
 	return find(families(Options{}), t, kinds)
 }
 
-func find(all []family, t *tree.Tree, kinds []rule.Kind) ([]Target, error) {
+func find(all []family, whole *tree.Tree, kinds []rule.Kind) ([]Target, error) {
+	deployed := whole.WithoutFixtures()
 	var out []Target
 	for _, f := range all {
 		if f.find == nil || len(kinds) > 0 && !slices.Contains(kinds, f.kind) {
 			continue
+		}
+		t := deployed
+		if f.kind == rule.Repository { // credentials are looked for everywhere
+			t = whole
 		}
 		paths := f.find(t)
 		if t.Single() && len(kinds) > 0 {
@@ -34,8 +40,8 @@ func find(all []family, t *tree.Tree, kinds []rule.Kind) ([]Target, error) {
 			out = append(out, Target{Kind: f.kind, Name: shown(t, p), Tree: t, Path: p})
 		}
 	}
-	if len(out) == 0 && t.Single() {
-		return nil, fmt.Errorf("%q %w", t.Name(), ErrUnknownTarget)
+	if len(out) == 0 && whole.Single() {
+		return nil, fmt.Errorf("%q %w", whole.Name(), ErrUnknownTarget)
 	}
 	return out, nil
 }

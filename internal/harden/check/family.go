@@ -50,9 +50,6 @@ func files[T any](kind rule.Kind, rules []rule.Rule[T], find func(*tree.Tree) []
 func given[T any](kind rule.Kind, rules []rule.Rule[T]) family {
 	return from(kind, rules, func(_ context.Context, t Target) (T, error) {
 		seen, ok := t.Seen.(T)
-		if t.Failed != nil {
-			return seen, t.Failed
-		}
 		if !ok {
 			return seen, fmt.Errorf("looking at %q: nothing was loaded", t.Name)
 		}

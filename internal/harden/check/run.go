@@ -106,6 +106,9 @@ func load(ctx context.Context, f family, target Target) (loaded any, err error) 
 			err = fmt.Errorf("reading it crashed: %v", r)
 		}
 	}()
+	if target.Failed != nil {
+		return nil, target.Failed
+	}
 	return f.load(ctx, target)
 }
 

@@ -31,7 +31,7 @@ func Find(t *tree.Tree) []string {
 	return t.Named(func(f tree.File) bool {
 		base := strings.ToLower(f.Base())
 		switch {
-		case strings.HasSuffix(base, ".dockerignore"):
+		case strings.HasSuffix(base, ".dockerignore"), f.Ext() == ".tmpl", f.Ext() == ".tpl", f.Ext() == ".j2": // what makes one is none
 			return false
 		case base == "dockerfile" || base == "containerfile", f.Ext() == ".dockerfile":
 			return true

@@ -40,12 +40,22 @@ func Find(t *tree.Tree) []string {
 		switch {
 		case f.Ext() == ".nft", base == "nftables.conf", strings.HasPrefix(base, "rules.v"), strings.HasSuffix(base, ".iptables"):
 			return true
-		case f.Ext() == ".sh" || f.Ext() == ".rules" || strings.HasPrefix(base, "iptables") || strings.HasPrefix(base, "firewall"):
+		case f.Ext() == ".sh" || f.Ext() == ".rules" || script(f.Ext()) && (strings.HasPrefix(base, "iptables") || strings.HasPrefix(base, "firewall")):
 			data, err := t.Read(f.Path)
 			return err == nil && (bytes.Contains(data, []byte("-A INPUT")) || bytes.Contains(data, []byte("-P INPUT")))
 		}
 		return false
 	})
+}
+
+// script reports whether a file with an extension may be a script of a shell:
+// programs that write rules, and pages about them, hold such lines too.
+func script(ext string) bool {
+	switch ext {
+	case "", ".bash", ".conf", ".txt", ".service", ".local", ".v4", ".v6":
+		return true
+	}
+	return false
 }
 
 // Load reads firewall rules.

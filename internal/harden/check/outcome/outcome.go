@@ -87,7 +87,7 @@ type Options struct {
 func Keep(f *suppress.File, targets []check.Target) (kept []check.Target, left []Left) {
 	for _, t := range targets {
 		reason, excluded := "", false
-		if f != nil && t.Tree != nil {
+		if f != nil && (t.Tree != nil || t.Kind == rule.Repository) {
 			reason, excluded = f.Excluded(t.Name)
 		}
 		if excluded {

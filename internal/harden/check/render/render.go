@@ -4,11 +4,13 @@
 package render
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 
 	"github.com/portcullis-dev/portcullis/internal/harden/check"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/outcome"
@@ -38,13 +40,34 @@ func Write(w io.Writer, format string, o outcome.Outcome, colour bool) error {
 }
 
 func writeJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	if err := enc.Encode(v); err != nil {
 		return fmt.Errorf("writing the report: %w", err)
 	}
+	if _, err := io.WriteString(w, escaped(b.String())); err != nil {
+		return fmt.Errorf("writing the report: %w", err)
+	}
 	return nil
+}
+
+// escaped writes signs of JSON text that nobody sees, such as those that turn
+// the direction of text, as \u escapes: the same value, told to whoever reads it.
+func escaped(text string) string {
+	var b strings.Builder
+	b.Grow(len(text))
+	for _, r := range text {
+		if r == '\n' || unicode.IsGraphic(r) && !unicode.Is(unicode.Cf, r) {
+			b.WriteRune(r)
+			continue
+		}
+		for _, unit := range utf16.Encode([]rune{r}) {
+			fmt.Fprintf(&b, `\u%04x`, unit)
+		}
+	}
+	return b.String()
 }
 
 // place is where a finding is, as editors take it: "Dockerfile:3:1".

@@ -27,7 +27,7 @@ func Text(w io.Writer, o outcome.Outcome, colour bool) error {
 		t.target(target)
 	}
 	if len(o.Excluded) > 0 {
-		t.line("", "%s not looked at: %s says so.", many(len(o.Excluded), "target"), "the file of decisions")
+		t.line("", "%s not looked at; the other formats name them.", many(len(o.Excluded), "path"))
 	}
 	t.change(o)
 	t.summary(o)

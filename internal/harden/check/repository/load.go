@@ -11,7 +11,6 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/harden/check/credential"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/tree"
-	"github.com/portcullis-dev/portcullis/internal/inspect/secret"
 )
 
 // Repo is a repository. All its text is read once, when it is loaded.
@@ -92,7 +91,7 @@ func lockFile(base string) bool {
 func (r *Repo) look(f tree.File, data []byte) {
 	if !lockFile(f.Base()) {
 		for _, p := range credential.In(data) {
-			if telling(f, p.Kind) {
+			if telling(f, data, p) {
 				r.places = append(r.places, place{f.Path, p.Line, p.Kind})
 			}
 		}
@@ -108,21 +107,6 @@ func (r *Repo) look(f tree.File, data []byte) {
 }
 
 const kindDirection = "direction"
-
-// telling reports whether a credential of a kind means something in a file: a
-// name beside a random value does where values are set, and code has many of
-// that look.
-func telling(f tree.File, kind string) bool {
-	switch kind {
-	case secret.KindKeyword, secret.KindPassword, secret.KindBearer:
-		switch f.Ext() {
-		case ".yaml", ".yml", ".json", ".toml", ".ini", ".conf", ".cfg", ".properties", ".tf", ".tfvars", ".xml", ".env":
-			return !strings.Contains("/"+f.Path, "/testdata/")
-		}
-		return false
-	}
-	return true
-}
 
 func (r *Repo) has(names ...string) bool {
 	return slices.ContainsFunc(names, func(n string) bool { _, ok := r.tree.File(n); return ok })

@@ -22,6 +22,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/portcullis-dev/portcullis/internal/config/tomlstrict"
 )
@@ -75,7 +76,7 @@ func Parse(name string, data []byte, now time.Time) (*File, error) {
 		errs = append(errs, origin.Locate(fmt.Sprintf("suppress[%d]", i), d.check(now))...)
 	}
 	for i, e := range f.Exclude {
-		errs = append(errs, origin.Locate(fmt.Sprintf("exclude[%d]", i), errors.Join(explained(e.Reason), pattern(e.Path)))...)
+		errs = append(errs, origin.Locate(fmt.Sprintf("exclude[%d]", i), errors.Join(explained(e.Reason), pattern(e.Path), e.names()))...)
 	}
 	if len(errs) > 0 {
 		return nil, errs.Sorted()
@@ -88,6 +89,9 @@ func (d Decision) check(now time.Time) error {
 	if strings.Trim(d.Rule, "*-") == "" {
 		errs = append(errs, fmt.Errorf("rule: %q: want the id of a rule, or the begin of some and a *", d.Rule))
 	}
+	if strings.HasSuffix(d.Rule, "*") && !named(d.Path) {
+		errs = append(errs, fmt.Errorf("path: %q: want a path that names something, since %s is more than one rule", d.Path, d.Rule))
+	}
 	until, err := time.Parse(dateForm, d.Expires)
 	switch {
 	case err != nil:
@@ -96,6 +100,19 @@ func (d Decision) check(now time.Time) error {
 		errs = append(errs, fmt.Errorf("expires: %s: want a day within a year", d.Expires))
 	}
 	return errors.Join(errs...)
+}
+
+// names reports an exclusion of everything, with which any check passes.
+func (e Exclude) names() error {
+	if !named(e.Path) {
+		return fmt.Errorf("path: %q: is everything: name what is not to be looked at", e.Path)
+	}
+	return nil
+}
+
+// named reports whether a pattern names something: it has a letter or digit.
+func named(p string) bool {
+	return strings.ContainsFunc(p, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) })
 }
 
 func explained(reason string) error {

@@ -86,6 +86,10 @@ func TestMistakes(t *testing.T) {
 		strings.Replace(good, "config-*", "*", 1):                                     "want the id of a rule",
 		strings.Replace(good, "deploy/**", "[", 1):                                    "is no pattern",
 		strings.Replace(good, "owner", "woner", 1):                                    "woner",
+		strings.Replace(good, "deploy/**", "**/*", 1):                                 "want a path that names something",
+		strings.Replace(good, "path = \"deploy/**\"\n", "", 1):                        "want a path that names something",
+		"[[exclude]]\npath = \"**\"\nreason = \"it is all wrong\"\n":                  "is everything",
+		"[[exclude]]\npath = \"./*/**\"\nreason = \"it is all wrong\"\n":              "is everything",
 		"[[exclude]]\npath = \"a\"\n":                                                 "f:1: exclude[0]",
 		"[[exclude]]\npath = \"a\"\nreason = \"no\"\n":                                "say why",
 	} {

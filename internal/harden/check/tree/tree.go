@@ -63,12 +63,18 @@ func (f File) Base() string { return path.Base(f.Path) }
 // Ext is the extension in lower case, with the dot.
 func (f File) Ext() string { return strings.ToLower(path.Ext(f.Path)) }
 
+// Left is something in a folder that was not looked at.
+type Left struct {
+	Path, Why string
+	Unread    bool // it should have been looked at, and could not
+}
+
 // Tree is a folder. Its methods may be called at the same time.
 type Tree struct {
 	name   string
 	files  []File
 	index  map[string]int
-	left   []string
+	left   []Left
 	single bool
 	over   map[string][]byte // contents that replace those on disk
 	disk   *disk
@@ -143,7 +149,7 @@ func (t *Tree) walk(ctx context.Context) error {
 			if p == "." {
 				return err
 			}
-			t.leave(p, "could not be read")
+			t.miss(p, "could not be read")
 			if d != nil && d.IsDir() {
 				return fs.SkipDir
 			}
@@ -156,6 +162,7 @@ func (t *Tree) walk(ctx context.Context) error {
 			t.leave(p, "symbolic link")
 			return nil
 		case !d.Type().IsRegular():
+			t.leave(p, "no regular file")
 			return nil
 		}
 		if len(t.files) == MaxFiles {
@@ -163,7 +170,7 @@ func (t *Tree) walk(ctx context.Context) error {
 		}
 		info, err := d.Info()
 		if err != nil {
-			t.leave(p, "could not be read")
+			t.miss(p, "could not be read")
 			return nil
 		}
 		t.files = append(t.files, File{Path: p, Size: info.Size(), Mode: info.Mode()})
@@ -179,22 +186,46 @@ func (t *Tree) enter(p string, d fs.DirEntry) error {
 	switch {
 	case p == ".":
 		return nil
+	case d.Name() == fixtures && !Fixture(p):
+		t.leave(p, "of tests: only credentials are looked for")
 	case slices.Contains(skipped[:], d.Name()):
 		if d.Name() != ".git" {
 			t.leave(p, "not entered")
 		}
 		return fs.SkipDir
 	case strings.Count(p, "/") >= maxDepth:
-		t.leave(p, "nested too deep")
+		t.miss(p, "is nested too deep")
 		return fs.SkipDir
 	}
 	return nil
 }
 
-func (t *Tree) leave(p, why string) { t.left = append(t.left, p+": "+why) }
+func (t *Tree) leave(p, why string) { t.left = append(t.left, Left{Path: p, Why: why}) }
+
+func (t *Tree) miss(p, why string) {
+	t.left = append(t.left, Left{Path: p, Why: why, Unread: true})
+}
 
 // Left returns what is in the folder and was not looked at, with the reason.
-func (t *Tree) Left() []string { return slices.Clone(t.left) }
+func (t *Tree) Left() []Left { return slices.Clone(t.left) }
+
+// Fixture reports whether a path lies in a folder of what tests use, which is
+// wrong on purpose and deployed by nobody. Go names it testdata, and builds
+// nothing below it.
+func Fixture(p string) bool {
+	return strings.HasPrefix(p, fixtures+"/") || strings.Contains(p, "/"+fixtures+"/")
+}
+
+const fixtures = "testdata"
+
+// WithoutFixtures returns the tree without what tests use. It shares everything
+// else with t and is closed by closing t.
+func (t *Tree) WithoutFixtures() *Tree {
+	next := *t
+	next.files = slices.DeleteFunc(slices.Clone(t.files), func(f File) bool { return Fixture(f.Path) })
+	next.number()
+	return &next
+}
 
 // Name is the path that the tree was opened with.
 func (t *Tree) Name() string { return t.name }

@@ -53,8 +53,8 @@ func TestFoldersOfOthersAreNotEntered(t *testing.T) {
 	if got := paths(tr); got != ".env a.txt b/c.yaml" {
 		t.Errorf("files %s", got)
 	}
-	if got := tr.Left(); !slices.Equal(got, []string{"b/vendor: not entered", "node_modules: not entered"}) {
-		t.Errorf("left %q", got)
+	if got := tr.Left(); !slices.Equal(got, []Left{{Path: "b/vendor", Why: "not entered"}, {Path: "node_modules", Why: "not entered"}}) {
+		t.Errorf("left %+v", got)
 	}
 	if data, err := tr.Read(".git/config"); err != nil || string(data) != "[core]" {
 		t.Errorf("a file that is not listed: %q, %v", data, err)

@@ -1,0 +1,5 @@
+// Package report lets others judge the reports that Portcullis writes: axe-core
+// in Chromium the pages, the schema that Microsoft's tool ships the SARIF.
+//
+// Run with: make test-conformance
+package report
