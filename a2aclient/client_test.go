@@ -254,10 +254,13 @@ func TestPushConfigurations(t *testing.T) {
 func TestList(t *testing.T) {
 	for _, binding := range []string{sampleagent.JSONRPC, sampleagent.HTTPJSON} {
 		c := connect(t, start(t, sampleagent.Options{Binding: binding}).URL, a2aclient.Options{})
-		_, _, err := c.Tasks(t.Context(), a2aclient.Query{})
-		var agent *a2aclient.AgentError // the sample agent knows nobody, so it has no list to show
-		if !errors.As(err, &agent) {
-			t.Errorf("%s: %v", binding, err)
+		r, err := c.Send(t.Context(), a2aclient.Message{Text: "count"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, _, err := c.Tasks(t.Context(), a2aclient.Query{})
+		if err != nil || len(list) != 1 || list[0].ID != r.Task.ID {
+			t.Errorf("%s: %+v, %v", binding, list, err)
 		}
 	}
 }

@@ -1,10 +1,11 @@
 // The official JavaScript client of A2A: finds an agent by its card, sends to
-// it, streams, and asks for, lists, follows and cancels tasks.
-// Usage: node a2a-client.mjs BASE KEY VERSION BINDING
+// it, streams, and asks for, lists, follows and cancels tasks. With a HOOK it
+// only has itself notified there.
+// Usage: node a2a-client.mjs BASE KEY VERSION BINDING [HOOK]
 import { Role, TaskState } from "@a2a-js/sdk";
 import { ClientFactory, DefaultAgentCardResolver, JsonRpcTransportFactory, RestTransportFactory } from "@a2a-js/sdk/client";
 
-const [base, key, version, binding] = process.argv.slice(2);
+const [base, key, version, binding, hook] = process.argv.slice(2);
 const legacyCompat = { enabled: true };
 const fetchImpl = (url, init = {}) => {
   const headers = new Headers(init.headers);
@@ -38,6 +39,18 @@ const name = (event) => {
   if (kind === "artifactUpdate") return textOf(value.artifact.parts);
   return kind;
 };
+
+if (hook) {
+  const sent = request("count");
+  sent.configuration = {
+    acceptedOutputModes: [], historyLength: undefined, returnImmediately: false,
+    taskPushNotificationConfig: { tenant: "", id: "hook", taskId: "", url: hook, token: "token-of-the-caller", authentication: undefined },
+  };
+  const task = await client.sendMessage(sent);
+  const kept = await client.getTaskPushNotificationConfig({ tenant: "", taskId: task.id, id: "hook" });
+  console.log(JSON.stringify({ task: task.id, url: kept.url }));
+  process.exit(0);
+}
 
 const out = { url: interfaces[0].url, name: card.name, speaks: client.protocolVersion };
 const said = await client.sendMessage(request("say hello"));

@@ -4,7 +4,8 @@
 // Usage: node a2a-server.mjs PORT
 import express from "express";
 import { Role, TaskState } from "@a2a-js/sdk";
-import { AgentEvent, DefaultRequestHandler, InMemoryTaskStore } from "@a2a-js/sdk/server";
+import { AgentEvent, DefaultRequestHandler, InMemoryPushNotificationStore, InMemoryTaskStore } from "@a2a-js/sdk/server";
+import { createLegacyAwarePushNotificationSender } from "@a2a-js/sdk/compat/v0_3/server";
 import { UserBuilder, agentCardHandler, jsonRpcHandler, restHandler } from "@a2a-js/sdk/server/express";
 
 const port = Number(process.argv[2]);
@@ -13,7 +14,7 @@ const faces = [["JSONRPC", "1.0"], ["HTTP+JSON", "1.0"], ["JSONRPC", "0.3"], ["H
 const card = {
   name: "Sample", description: "Counts and repeats.", version: "1.2.3", provider: undefined, iconUrl: undefined, documentationUrl: undefined,
   supportedInterfaces: faces.map(([protocolBinding, protocolVersion]) => ({ url, protocolBinding, protocolVersion, tenant: "" })),
-  capabilities: { streaming: true, pushNotifications: false, extendedAgentCard: false, extensions: [] },
+  capabilities: { streaming: true, pushNotifications: true, extendedAgentCard: false, extensions: [] },
   defaultInputModes: ["text/plain"], defaultOutputModes: ["text/plain"], securitySchemes: {}, securityRequirements: [], signatures: [],
   skills: [{ id: "count", name: "Count", description: "Counts to three.", tags: ["numbers"], examples: [], inputModes: [], outputModes: [], securityRequirements: [] }],
 };
@@ -62,7 +63,9 @@ const executor = {
   },
 };
 
-const options = { requestHandler: new DefaultRequestHandler(card, new InMemoryTaskStore(), executor), userBuilder: UserBuilder.noAuthentication, legacyCompat: { enabled: true } };
+const hooks = new InMemoryPushNotificationStore();
+const sender = createLegacyAwarePushNotificationSender(hooks);
+const options = { requestHandler: new DefaultRequestHandler(card, new InMemoryTaskStore(), executor, undefined, hooks, sender), userBuilder: UserBuilder.noAuthentication, legacyCompat: { enabled: true } };
 const rpc = jsonRpcHandler(options);
 const rest = restHandler(options);
 const app = express();

@@ -328,8 +328,9 @@ func TestFollowsWhileItIsWritten(t *testing.T) {
 	running.Go(func() { f.Run(ctx) })
 	for range 20 {
 		b.write(200, 1)
+		unsigned := errors.Is(errOf(b), os.ErrNotExist) // asked first: a checkpoint may come while it is verified
 		r := b.verify(offline.VerifyOptions{})
-		if len(r.Problems) == 1 && errors.Is(errOf(b), os.ErrNotExist) { // nothing is signed yet
+		if len(r.Problems) == 1 && unsigned {
 			continue
 		}
 		if !r.OK() {

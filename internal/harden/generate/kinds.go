@@ -9,7 +9,7 @@ var kinds = [...]Kind{
 	{"nginx", "TLS in front of the gateway with nginx", []string{"S0-12", "S1-5", "S3-15"}},
 	{"caddy", "TLS in front of the gateway with Caddy", []string{"S0-12"}},
 	{"firewall", "Firewall of the host with nftables", []string{"S1-6", "S3-17"}},
-	{"systemd", "systemd unit and configuration", []string{"S0-49"}},
+	{"systemd", "Unit of systemd, and its configuration", []string{"S0-49"}},
 	{"falco", "Falco rules", []string{"S3-45"}},
 	{"ci", "Workflows of GitHub and GitLab that test, scan, build and sign", []string{"S3-22", "S3-24", "S3-46"}},
 	{"monitoring", "Prometheus, Alertmanager and Grafana", []string{"S3-17"}},
