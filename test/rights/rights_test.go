@@ -27,7 +27,7 @@ func TestCallersSeeTheirOwn(t *testing.T) {
 	must(t, p.call("/api/v1/user/data", ""), http.StatusUnauthorized)
 	for _, version := range []string{"2", "v0", "latest", "1,1"} {
 		r := p.call("/api/v1/user/data", "", "X-API-Key", p.key, "API-Version", version)
-		if r.Status != http.StatusBadRequest || !strings.Contains(r.Body, "unknown_api_version") {
+		if r.Status != http.StatusBadRequest || !strings.Contains(r.Body, "Unknown API version") {
 			t.Errorf("version %s: %d %s", version, r.Status, r.Body)
 		}
 	}

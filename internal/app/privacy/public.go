@@ -23,7 +23,6 @@ const (
 
 	pathAPI = "/api"
 
-	headerVersion = "Api-Version"
 	// headerConfirm says that a person means it. A page of another origin cannot
 	// send it.
 	headerConfirm = "X-Confirm-Erasure"
@@ -38,7 +37,7 @@ func (p *Part) Endpoints(cfg *config.Config) []gateway.Endpoint {
 	one := func(name, path, method string, h http.HandlerFunc) gateway.Endpoint {
 		return gateway.Endpoint{
 			Name: name, Path: path, Methods: []string{method}, Rate: cfg.Privacy.Rights.Rate, MaxBody: maxBody, Callers: true,
-			Headers: []string{headerVersion, headerConfirm}, Handler: versioned(h),
+			Headers: []string{headerConfirm}, Handler: h,
 		}
 	}
 	other := one("user-versions", pathAPI, http.MethodGet, unknownPath)
@@ -51,17 +50,6 @@ func (p *Part) Endpoints(cfg *config.Config) []gateway.Endpoint {
 		one("user-data", pathData, http.MethodGet, func(w http.ResponseWriter, r *http.Request) { p.answer(w, r, false) }),
 		one("user-export", pathExport, http.MethodGet, func(w http.ResponseWriter, r *http.Request) { p.answer(w, r, true) }),
 		one("user-account", pathAccount, http.MethodDelete, p.deleteAccount),
-	}
-}
-
-// versioned refuses versions of the API that there are not.
-func versioned(next http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if v := r.Header.Values(headerVersion); len(v) > 1 || len(v) == 1 && strings.TrimPrefix(v[0], "v") != "1" {
-			problem(w, http.StatusBadRequest, "unknown_api_version", "This version of the API is not known: 1 is")
-			return
-		}
-		next(w, r)
 	}
 }
 
