@@ -2,8 +2,10 @@ package main
 
 import (
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -18,6 +20,11 @@ func TestMain(m *testing.M) {
 // TestScripts plays the stories of test/scripts: what people type, and what
 // they see on standard output and standard error.
 func TestScripts(t *testing.T) {
+	// What is run gets the signals of a terminal, whoever runs the tests: nohup
+	// has them ignored, and the programs that a test starts with them.
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(hangups) })
 	testscript.Run(t, params("../../test/scripts"))
 }
 
