@@ -55,6 +55,9 @@ func TestLife(t *testing.T) {
 	ahead := time.Duration(0)
 	for range 8 { // about a year, killed at any moment
 		killed(t, folder, ahead)
+		if _, err := os.Stat(filepath.Join(dir, "checkpoint")); ahead == 0 && errors.Is(err, os.ErrNotExist) {
+			continue // before the log began: it has nothing to prove, and no year has passed
+		}
 		wantSound(t, dir, "killed after "+ahead.String())
 		ahead += 50 * day
 	}
