@@ -72,7 +72,7 @@ end. 'portcullis check explain RULE' says why a rule is there and how to mend it
 	}
 	fs := cmd.Flags()
 	fs.StringVar(&o.format, "format", "", "`format` of the report: "+strings.Join(render.Formats(), ", "))
-	fs.StringVar(&o.failOn, "fail-on", "high", "least `severity` that fails: low, medium, high or critical")
+	fs.StringVar(&o.failOn, "fail-on", "high", "least `severity` that fails: info, low, medium, high or critical")
 	fs.StringVar(&o.out, "out", "", "write the report to a `file`")
 	fs.StringVar(&o.intensity, "intensity", "safe", "safe, or active: also send what a polite client would not")
 	fs.StringSliceVar(&o.kinds, "kind", nil, "look only for targets of these `kinds`; a named file is taken for one of them")
@@ -106,8 +106,8 @@ func (c verbs) understand(o flags) (settings, error) {
 	if !slices.Contains(render.Formats(), s.format) {
 		return s, frame.Usagef("--format %q: want %s", s.format, strings.Join(render.Formats(), ", "))
 	}
-	if err := s.severity.UnmarshalText([]byte(o.failOn)); err != nil || s.severity < rule.Low {
-		return s, frame.Usagef("--fail-on %q: want low, medium, high or critical", o.failOn)
+	if err := s.severity.UnmarshalText([]byte(o.failOn)); err != nil {
+		return s, frame.Usagef("--fail-on %q: want info, low, medium, high or critical", o.failOn)
 	}
 	if o.intensity != "safe" && o.intensity != "active" {
 		return s, frame.Usagef("--intensity %q: want safe or active", o.intensity)
