@@ -11,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -213,6 +214,7 @@ func (c verbs) run(ctx context.Context, args []string, o flags) error {
 	if err := c.write(out, s); err != nil {
 		return err
 	}
+	c.hint(args, s)
 	if s.save {
 		if err := saveBaseline(s.baseline, out, s.before); err != nil {
 			return err
@@ -279,6 +281,27 @@ func (c verbs) write(o outcome.Outcome, s settings) error {
 		return fmt.Errorf("writing the report: %w", err)
 	}
 	return nil
+}
+
+// hint tells of decisions that lie in a target and were not used: a folder of
+// somebody else's does not say itself what is to be overlooked in it.
+func (c verbs) hint(args []string, s settings) {
+	if s.decisions != "" {
+		return
+	}
+	here, err := os.Stat(".")
+	if err != nil {
+		return
+	}
+	for _, dir := range args {
+		there, err := os.Stat(dir)
+		if err != nil || !there.IsDir() || os.SameFile(here, there) {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(dir, suppress.FileName)); err == nil {
+			fmt.Fprintf(c.Err, "hint: %s has decisions of its own in %s, which were not used: run the check in that folder if they are yours\n", frame.Printable(dir), suppress.FileName)
+		}
+	}
 }
 
 // colours reports whether a person sees the output and wants colours.
