@@ -93,7 +93,7 @@ func (p *parser) node(y *yaml.Node, path string, depth int) (*Node, error) {
 	if depth > maxDepth {
 		return nil, p.fail(y, path, "is nested deeper than %d", maxDepth)
 	}
-	n := &Node{Path: path, Line: y.Line, file: p.file}
+	n := &Node{Path: path, Line: y.Line, Column: y.Column, file: p.file}
 	switch y.Kind {
 	case yaml.AliasNode:
 		if y.Alias == nil {

@@ -71,9 +71,29 @@ func Written(name, value string) bool {
 	return Telling(name) && !filled(value) && !harmless(value) || Under(name, value)
 }
 
+// Configured reports whether a credential is written out where a client or an
+// agent is told what to send: [Written], and what stands behind the scheme of
+// an Authorization header.
+func Configured(name, value string) bool {
+	if strings.EqualFold(name, "authorization") {
+		_, token, ok := strings.Cut(value, " ")
+		return ok && !Reference(token) && len(strings.TrimSpace(token)) > 3
+	}
+	return !Reference(value) && Written(name, value)
+}
+
+// Reference reports whether a value is filled in by whoever reads the file.
+func Reference(v string) bool {
+	v = strings.TrimSpace(v)
+	return v == "" || strings.Contains(v, "${") || strings.HasPrefix(v, "$") || strings.HasPrefix(v, "<") || strings.HasPrefix(v, "secret://") || strings.HasPrefix(strings.ToUpper(v), "YOUR")
+}
+
+// hump is where a word of a name such as clientSecret begins.
+var hump = regexp.MustCompile(`([a-z0-9])([A-Z])`)
+
 // Telling reports whether a name is one of a credential.
 func Telling(name string) bool {
-	n := strings.ToUpper(strings.NewReplacer("-", "_", ".", "_").Replace(name))
+	n := strings.ToUpper(strings.NewReplacer("-", "_", ".", "_").Replace(hump.ReplaceAllString(name, "${1}_$2")))
 	for _, end := range [...]string{"_FILE", "_PATH", "_DIR", "_NAME", "_ID", "_URL", "_LENGTH", "_TTL", "_HEADER", "_TYPE", "_MODE", "_ENABLED", "_PUBLIC_KEY"} {
 		if strings.HasSuffix(n, end) {
 			return false

@@ -107,20 +107,6 @@ func local(pkg string) bool {
 	return strings.HasPrefix(pkg, ".") || strings.HasPrefix(pkg, "/") || strings.HasPrefix(pkg, "file:")
 }
 
-func written(name, value string) bool {
-	if strings.EqualFold(name, "authorization") {
-		_, token, ok := strings.Cut(value, " ")
-		return ok && !reference(token) && len(strings.TrimSpace(token)) > 3
-	}
-	return !reference(value) && credential.Written(name, value)
-}
-
-// reference reports whether a value is filled in by the client.
-func reference(v string) bool {
-	v = strings.TrimSpace(v)
-	return v == "" || strings.Contains(v, "${") || strings.HasPrefix(v, "$") || strings.HasPrefix(v, "<") || strings.HasPrefix(v, "secret://") || strings.HasPrefix(strings.ToUpper(v), "YOUR")
-}
-
 func keyRules() []rule.Rule[*File] {
 	m := func(id, title, verify, fix string) rule.Meta {
 		return meta(id, rule.High, title, "The file is copied, synchronised and committed, and every program of the user reads it.", verify, fix,
@@ -131,7 +117,7 @@ func keyRules() []rule.Rule[*File] {
 			Meta: m("key-env", "Variables hold no keys in plain text", "env of a server has a password, token or key as its value.", "Write ${NAME} or ${input:NAME}, or let a gateway keep the key."),
 			Check: each(func(s server, out *found) {
 				for _, p := range s.env {
-					if written(p.name, p.text) {
+					if credential.Configured(p.name, p.text) {
 						out.add(p.place, "The variable "+p.name+" holds a key in plain text.", rule.Mask(p.text))
 					}
 				}
@@ -145,12 +131,12 @@ func keyRules() []rule.Rule[*File] {
 					if !ok && strings.HasPrefix(a.text, "-") && i+1 < len(s.args) {
 						v = s.args[i+1].text
 					}
-					if header, token, isHeader := strings.Cut(a.text, ":"); isHeader && written(header, strings.TrimSpace(token)) {
+					if header, token, isHeader := strings.Cut(a.text, ":"); isHeader && credential.Configured(header, strings.TrimSpace(token)) {
 						name, v = header, token
 						out.add(a.place, "An argument holds a key.", rule.Mask(strings.TrimSpace(v)))
 						continue
 					}
-					if strings.HasPrefix(a.text, "-") && written(strings.ReplaceAll(name, "-", "_"), v) || len(credential.In([]byte(a.text))) > 0 {
+					if strings.HasPrefix(a.text, "-") && credential.Configured(strings.ReplaceAll(name, "-", "_"), v) || len(credential.In([]byte(a.text))) > 0 {
 						out.add(a.place, "An argument holds a key.", rule.Mask(a.text))
 					}
 				}
@@ -160,7 +146,7 @@ func keyRules() []rule.Rule[*File] {
 			Meta: m("key-header", "Headers hold no keys in plain text", "headers of a server has Authorization or a key with its value.", "Write ${NAME} or ${input:NAME}, or let the client authenticate with OAuth."),
 			Check: each(func(s server, out *found) {
 				for _, p := range s.headers {
-					if written(strings.ReplaceAll(strings.TrimPrefix(strings.ToUpper(p.name), "X-"), "-", "_"), p.text) || written(p.name, p.text) {
+					if credential.Configured(strings.ReplaceAll(strings.TrimPrefix(strings.ToUpper(p.name), "X-"), "-", "_"), p.text) || credential.Configured(p.name, p.text) {
 						out.add(p.place, "The header "+p.name+" holds a key in plain text.", rule.Mask(p.text))
 					}
 				}
@@ -176,7 +162,7 @@ func keyRules() []rule.Rule[*File] {
 					}
 					_, has := u.User.Password()
 					for name, values := range u.Query() {
-						has = has || (credential.Telling(name) || strings.EqualFold(name, "key") || strings.EqualFold(name, "apiKey")) && !reference(values[0])
+						has = has || (credential.Telling(name) || strings.EqualFold(name, "key") || strings.EqualFold(name, "apiKey")) && !credential.Reference(values[0])
 					}
 					if has {
 						out.add(v.place, "The address holds a key.", u.Host)
