@@ -94,7 +94,7 @@ func rightRules() []Rule {
 			Guides: []string{"S0-59", "S1-17"}, CWE: []string{"CWE-250"}, Fix: "Take out privileged: true.",
 		}, func(f *File, s service) []rule.Finding {
 			n := s.Get("privileged")
-			return one(f, s, n.True(), "is privileged", n)
+			return one(f, s, n.True() || strings.EqualFold(n.Value(), "true"), "is privileged", n)
 		}),
 		mending(absent(topic.Privilege, rule.Meta{
 			ID: "compose-capabilities", Severity: rule.Medium, Title: "Services drop all capabilities",

@@ -75,9 +75,16 @@ func Written(name, value string) bool {
 // agent is told what to send: [Written], and what stands behind the scheme of
 // an Authorization header.
 func Configured(name, value string) bool {
-	if strings.EqualFold(name, "authorization") {
-		_, token, ok := strings.Cut(value, " ")
-		return ok && !Reference(token) && len(strings.TrimSpace(token)) > 3
+	switch strings.ToLower(name) {
+	case "authorization", "proxy-authorization":
+		scheme, token, ok := strings.Cut(strings.TrimSpace(value), " ")
+		if !ok {
+			token = scheme // a key without a word before it
+		}
+		return !Reference(token) && len(strings.TrimSpace(token)) > 7 || ok && !Reference(token) && len(strings.TrimSpace(token)) > 3
+	case "cookie":
+		_, token, ok := strings.Cut(value, "=")
+		return ok && !Reference(token) && len(strings.TrimSpace(token)) > 7
 	}
 	return !Reference(value) && Written(name, value)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/shell"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/topic"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/trust"
 )
 
 func runRules() []Rule {
@@ -60,20 +61,11 @@ func fetchRules() []Rule {
 			})
 			return found
 		}),
-		eachRun(topic.Transport, rule.Meta{
+		plain(topic.Transport, rule.Meta{
 			ID: "dockerfile-unchecked-download", Severity: rule.High, Title: "Downloads check who they come from",
 			Why:    "With the check of certificates or signatures off, anybody on the way can put other code into the image.",
 			Guides: []string{"S0-48", "S0-53"}, CWE: []string{"CWE-295"}, Fix: "Take the option out; add the authority's certificate where one is missing.",
-		}, func(r run) string {
-			switch {
-			case r.Is("curl") && r.Has("-k", "--insecure"), r.Is("wget") && r.Has("--no-check-certificate"),
-				r.Is("pip") && r.Has("--trusted-host"), r.Is("pip3") && r.Has("--trusted-host"),
-				(r.Is("apt-get") || r.Is("apt")) && r.Has("--allow-unauthenticated", "--force-yes"), r.Is("apk") && r.Has("--allow-untrusted"),
-				r.Is("npm", "config", "set", "strict-ssl", "false"), r.Is("git") && strings.Contains(strings.Join(r.Words, " "), "sslVerify=false"):
-				return r.Words[0] + " does not check where it downloads from"
-			}
-			return ""
-		}),
+		}, uncheckedDownloads),
 		eachRun(topic.Privilege, rule.Meta{
 			ID: "dockerfile-sudo", Severity: rule.Medium, Title: "The image has no sudo",
 			Why:    "sudo in a container is a way back to root for whoever gets in.",
@@ -242,4 +234,42 @@ func buildRules() []Rule {
 			return found
 		}),
 	}
+}
+
+// uncheckedDownloads finds commands and variables that switch the check of
+// certificates off.
+func uncheckedDownloads(f *File) []rule.Finding {
+	var found []rule.Finding
+	for _, r := range f.runs() {
+		if message := unchecked(r); message != "" {
+			found = append(found, f.at(r.line, "%s", message))
+		}
+	}
+	each(f, func(c *instructions.RunCommand, _ bool) {
+		for _, w := range strings.Fields(text(c)) {
+			if name, value, ok := strings.Cut(w, "="); ok && trust.Off(name, value) {
+				found = append(found, f.at(line(c.Location()), "%s switches the check of certificates off", name))
+			}
+		}
+	})
+	each(f, func(c *instructions.EnvCommand, _ bool) {
+		for _, kv := range c.Env {
+			if trust.Off(kv.Key, kv.Value) {
+				found = append(found, f.at(line(c.Location()), "%s switches the check of certificates off", kv.Key))
+			}
+		}
+	})
+	return found
+}
+
+// unchecked says how a command downloads what nobody checks, or "".
+func unchecked(r run) string {
+	switch {
+	case r.Is("curl") && r.Has("-k", "--insecure"), r.Is("wget") && r.Has("--no-check-certificate"),
+		r.Is("pip") && r.Has("--trusted-host"), r.Is("pip3") && r.Has("--trusted-host"),
+		(r.Is("apt-get") || r.Is("apt")) && r.Has("--allow-unauthenticated", "--force-yes"), r.Is("apk") && r.Has("--allow-untrusted"),
+		r.Is("npm", "config", "set", "strict-ssl", "false"), r.Is("git") && strings.Contains(strings.Join(r.Words, " "), "sslVerify=false"):
+		return r.Words[0] + " does not check where it downloads from"
+	}
+	return ""
 }

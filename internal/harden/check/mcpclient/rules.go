@@ -11,6 +11,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis/internal/harden/check/credential"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/trust"
 )
 
 // Rules returns the rules.
@@ -80,27 +81,39 @@ func packageRules() []rule.Rule[*File] {
 			Meta: meta("package-unpinned", rule.High, "Packages are started in a fixed version", "Whoever publishes the next version runs code with the rights of the user, at the next start.",
 				"A server is started with npx, uvx or the like, and its package has no exact version.", "Write the version behind the name: package@1.2.3, or package==1.2.3 for uvx.",
 				list("S0-58", "S1-22"), list("MCP04:2025"), list("MCP-T11"), list("CWE-829", "CWE-1357")),
-			Check: each(func(s server, out *found) {
+			Check: each(eachInner(func(s server, out *found) {
 				if pkg, ok := runner(s); ok && !local(pkg.text) && !exact.MatchString(pkg.text) {
 					out.add(pkg.place, "The package is started in whatever version is newest.", pkg.text)
 				}
-			}),
+			})),
 		},
 		{
 			Meta: meta("place-writable", rule.High, "Programs are not started from folders that anyone writes", "Another user, or a page that downloads a file, decides what is run.",
 				"A command or script lies in /tmp, /var/tmp, /dev/shm or Downloads.", "Install the program in a folder that only its owner or the administrator writes.",
 				list("S0-58"), list("MCP04:2025"), list("MCP-T11"), list("CWE-426")),
-			Check: each(func(s server, out *found) {
-				for _, v := range append([]value{s.command}, s.args[:min(len(s.args), 1)]...) {
+			Check: each(eachInner(func(s server, out *found) {
+				for _, v := range started(s) {
 					for _, bad := range []string{"/tmp/", "/var/tmp/", "/dev/shm/", "/Downloads/", `\Downloads\`, `\Temp\`} {
 						if strings.HasPrefix(v.text, bad) || (strings.Contains(bad, "Downloads") || strings.Contains(bad, "Temp")) && strings.Contains(v.text, bad) {
 							out.add(v.place, "What is run lies in a folder that others write.", v.text)
 						}
 					}
 				}
-			}),
+			})),
 		},
 	}
+}
+
+// started is what is run: the command, and the script that it is given.
+func started(s server) []value {
+	out := []value{s.command}
+	for _, a := range s.args {
+		out = append(out, a)
+		if !strings.HasPrefix(a.text, "-") {
+			break
+		}
+	}
+	return out
 }
 
 func local(pkg string) bool {
@@ -173,16 +186,23 @@ func keyRules() []rule.Rule[*File] {
 	}
 }
 
+// address is one, wherever it stands in an argument.
+var address = regexp.MustCompile(`(?i)(?:^|[=\s"'])((?:https?|wss?)://[^\s"']+)`)
+
 // addresses are all URLs of a server.
 func addresses(s server) []value {
 	out := []value{}
-	for _, v := range append([]value{s.url}, s.args...) {
-		if strings.HasPrefix(v.text, "http://") || strings.HasPrefix(v.text, "https://") {
-			out = append(out, v)
+	for _, v := range append([]value{s.url, s.command}, s.args...) {
+		for _, m := range address.FindAllStringSubmatch(v.text, -1) {
+			out = append(out, value{m[1], v.place})
 		}
 	}
 	return out
 }
+
+// plainScheme tells the schemes that are not encrypted. URLs are parsed to lower
+// case there.
+func plainScheme(scheme string) bool { return scheme == "http" || scheme == "ws" }
 
 func wireRules() []rule.Rule[*File] {
 	wire := func(id string, severity rule.Severity, title, why, verify, fix, cwe string) rule.Meta {
@@ -195,7 +215,7 @@ func wireRules() []rule.Rule[*File] {
 			Check: each(func(s server, out *found) {
 				for _, v := range addresses(s) {
 					u, err := url.Parse(v.text)
-					if err != nil || u.Scheme != "http" {
+					if err != nil || !plainScheme(u.Scheme) {
 						continue
 					}
 					ip := net.ParseIP(u.Hostname())
@@ -210,21 +230,12 @@ func wireRules() []rule.Rule[*File] {
 				"env or args switch the check off: NODE_TLS_REJECT_UNAUTHORIZED=0, --insecure, --allow-http.", "Remove it; trust the authority instead: NODE_EXTRA_CA_CERTS, SSL_CERT_FILE.", "CWE-295"),
 			Check: each(func(s server, out *found) {
 				for _, p := range s.env {
-					v := strings.ToLower(p.text)
-					off := v == "0" || v == "false" || v == "no"
-					switch strings.ToUpper(p.name) {
-					case "NODE_TLS_REJECT_UNAUTHORIZED", "PYTHONHTTPSVERIFY", "SSL_VERIFY", "VERIFY_SSL":
-						if off {
-							out.add(p.place, "Certificates are not checked.", p.name+"="+p.text)
-						}
-					case "GIT_SSL_NO_VERIFY", "SSL_NO_VERIFY", "INSECURE", "INSECURE_SKIP_VERIFY":
-						if !off && v != "" {
-							out.add(p.place, "Certificates are not checked.", p.name+"="+p.text)
-						}
+					if trust.Off(p.name, p.text) {
+						out.add(p.place, "Certificates are not checked.", p.name+"="+p.text)
 					}
 				}
 				for _, a := range s.args {
-					if slices.Contains([]string{"--insecure", "--allow-http", "--no-verify-ssl", "--skip-tls-verify", "--insecure-skip-tls-verify", "--no-check-certificate"}, a.text) {
+					if trust.Option(a.text) {
 						out.add(a.place, "Certificates are not checked.", a.text)
 					}
 				}
