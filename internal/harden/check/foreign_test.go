@@ -76,6 +76,14 @@ type stranger struct {
 	data []byte
 	tree *tree.Tree
 	kind []rule.Kind
+
+	before map[string]state // by rule
+}
+
+// state is what a rule says before anything is planted.
+type state struct {
+	verdict rule.Verdict
+	found   int
 }
 
 func openStranger(t *testing.T, name string) stranger {
@@ -85,7 +93,7 @@ func openStranger(t *testing.T, name string) stranger {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = tr.Close() })
-	s := stranger{name: name, base: tr.Files()[0].Path, tree: tr}
+	s := stranger{name: name, base: tr.Files()[0].Path, tree: tr, before: map[string]state{}}
 	if s.data, err = tr.Read(s.base); err != nil {
 		t.Fatal(err)
 	}
@@ -102,11 +110,8 @@ func openStranger(t *testing.T, name string) stranger {
 // says returns what a rule says of the file with other contents.
 func (s stranger) says(t *testing.T, kind rule.Kind, id string, data []byte) (rule.Verdict, int) {
 	t.Helper()
-	found, err := check.Find(s.tree.With(map[string][]byte{s.base: data}), kind)
-	if err != nil {
-		t.Fatal(err)
-	}
-	report := check.Run(t.Context(), found, check.Options{Only: func(m rule.Meta) bool { return m.ID == id }})
+	target := check.Target{Kind: kind, Name: s.name, Tree: s.tree.With(map[string][]byte{s.base: data}), Path: s.base}
+	report := check.Run(t.Context(), []check.Target{target}, check.Options{Only: func(m rule.Meta) bool { return m.ID == id }})
 	if len(report.Targets) != 1 || len(report.Targets[0].Results) != 1 {
 		t.Fatalf("%s: %s: %d targets", s.name, id, len(report.Targets))
 	}
@@ -213,7 +218,12 @@ func (s stranger) try(t *testing.T, f fault, n *tally) bool {
 		n.skipped++
 		return false
 	}
-	verdict, found := s.says(t, f.kind, f.rule, clean)
+	before, known := s.before[f.rule]
+	if !known {
+		before.verdict, before.found = s.says(t, f.kind, f.rule, clean)
+		s.before[f.rule] = before
+	}
+	verdict, found := before.verdict, before.found
 	n.planted++
 	if verdict == rule.Fail {
 		n.before++

@@ -84,11 +84,12 @@ var placed = regexp.MustCompile(`^(.*?):([0-9]+): (?:([\w".\[\]-]+): )?(.*)$`)
 
 // refusals is what the reader of manifests says.
 func refusals(f *File) []rule.Finding {
-	if f.failed == nil {
+	refused := f.refused()
+	if refused == nil {
 		return nil
 	}
 	var out []rule.Finding
-	for line := range strings.SplitSeq(f.failed.Error(), "\n") {
+	for line := range strings.SplitSeq(refused.Error(), "\n") {
 		finding := rule.Finding{Message: "The manifest cannot be read: " + line + ".", File: f.path}
 		if m := placed.FindStringSubmatch(line); m != nil {
 			finding.Line, _ = strconv.Atoi(m[2])

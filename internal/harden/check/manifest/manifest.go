@@ -14,6 +14,7 @@ import (
 	"errors"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/portcullis-dev/portcullis/internal/harden/check/mcpclient"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
@@ -31,7 +32,7 @@ type File struct {
 	roots   []*yamltree.Node // the tables in which sections stand
 	values  []value          // all of them
 	version string           // of the format, "" for one that is not known
-	failed  error            // what the reader of manifests refuses
+	refused func() error     // what the reader of manifests says, asked once
 	servers *mcpclient.File
 	judge   *wording.Judge
 }
@@ -89,7 +90,10 @@ func parse(name string, data []byte) (*File, error) {
 		return nil, err
 	}
 	// What must not be generated is looked at all the same.
-	_, f.failed = ossa.Generate(data, ossa.Options{Name: name, Commands: true, Force: true})
+	f.refused = sync.OnceValue(func() error {
+		_, err := ossa.Generate(data, ossa.Options{Name: name, Commands: true, Force: true})
+		return err
+	})
 	for _, doc := range f.docs {
 		f.roots = append(f.roots, doc)
 		for _, n := range []*yamltree.Node{doc.Get("spec"), doc.Get("agent"), doc.Get("extensions"), doc.Get("spec", "extensions")} {
@@ -248,7 +252,7 @@ func means(look func(f *File, out *found)) func(context.Context, *File) ([]rule.
 		out := found{file: f.path}
 		look(f, &out)
 		if len(out.list) == 0 {
-			return nil, f.failed
+			return nil, f.refused()
 		}
 		return out.list, nil
 	}

@@ -58,7 +58,7 @@ func TestRefusedIsNoPass(t *testing.T) {
 		if err != nil {
 			continue // nothing passes on what cannot be loaded
 		}
-		if f.failed == nil {
+		if f.refused() == nil {
 			t.Errorf("%q: is read", change[1])
 		}
 		for _, r := range Rules() {
@@ -111,7 +111,7 @@ func FuzzManifests(f *testing.F) {
 		}
 		for _, r := range Rules() {
 			found, err := r.Check(t.Context(), file)
-			if v := rule.VerdictOf(found, err); file.failed != nil && r.ID == "ossa-readable" && v != rule.Fail {
+			if v := rule.VerdictOf(found, err); file.refused() != nil && r.ID == "ossa-readable" && v != rule.Fail {
 				t.Fatalf("%s: %s", r.ID, v)
 			}
 			if r.Mend == nil || len(found) == 0 {
