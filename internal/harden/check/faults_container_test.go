@@ -29,7 +29,19 @@ func composeFaults() []fault {
 	add("port-all-addresses", "a port for everyone", table{"ports": []any{"9999:80"}}, table{"ports": []any{"0.0.0.0:9999:80"}}, table{"ports": []any{table{"target": 80, "published": "9999"}}}, table{"ports": []any{"9000-9010:9000-9010"}}, table{"ports": []any{"[::]:9999:80"}}, table{"ports": []any{9999}})
 	add("database-published", "a database for everyone", table{"image": "postgres:17.6", "ports": []any{"5432:5432"}}, table{"ports": []any{"6379:6379"}})
 	add("host-network", "the host's network", table{"network_mode": "host"})
-	add("host-namespaces", "the host's processes", table{"pid": "host"}, table{"ipc": "host"}, table{"userns_mode": "host"})
+	add("host-namespaces", "the host's processes", table{"pid": "host"}, table{"ipc": "host"}, table{"userns_mode": "host"}, table{"uts": "host"}, table{"cgroup": "host"})
+	add("unconfined", "walls that are off", table{"security_opt": []any{"systempaths=unconfined"}}, table{"security_opt": []any{"label:disable"}}, table{"security_opt": []any{"no-new-privileges:true", "seccomp:unconfined"}})
+	add("tls-unchecked", "certificates unchecked", table{"environment": table{"NODE_TLS_REJECT_UNAUTHORIZED": 0}}, table{"environment": []any{"PYTHONHTTPSVERIFY=0"}}, table{"command": "serve --insecure"}, table{"command": []any{"--verify-ssl=false"}})
+	add("package-unpinned", "a package of any version", table{"command": "npx -y @example/mcp"}, table{"command": []any{"npx", "-y", "@example/mcp"}}, table{"entrypoint": []any{"sh", "-c"}, "command": []any{"uvx example-mcp"}}, table{"command": "sh -c 'npm config set x y && npx -y @example/mcp'"}, table{"entrypoint": "uvx", "command": "example-mcp"})
+	add("env-secret", "a key in the command", table{"command": []any{"serve", "--api-key", key()}}, table{"command": "serve --api-key=" + key()}, table{"command": "serve --header 'Authorization: Bearer " + key() + "'"})
+	out = append(out, fault{kind: rule.Compose, name: "the system by a volume", rule: "compose-system-mount", tree: func(m table) bool {
+		if at(m, "services") == nil {
+			return false
+		}
+		sub(m, "volumes")["planted"] = table{"driver": "local", "driver_opts": table{"type": "none", "o": "bind", "device": "/"}}
+		sub(m, "services")["planted"] = table{"image": "x", "volumes": []any{"planted:/host"}}
+		return true
+	}})
 	add("devices", "a device", table{"devices": []any{"/dev/sda:/dev/sda"}})
 	add("image-latest", "an image of any version", table{"image": "example/x"}, table{"image": "example/x:latest"}, table{"image": "ghcr.io/example/x:main"})
 	add("image-digest", "an image without digest", table{"image": "example/x:1.2.3"})
@@ -97,6 +109,12 @@ func clusterFaults() []fault {
 	add("image-latest", "an image of any version", append(box(table{"image": "example/x:latest"}), box(table{"image": "example/x"})...)...)
 	add("image-digest", "an image without digest", box(table{"image": "example/x:1.2.3"})...)
 	add("env-secret", "a plain key", append(box(table{"env": []any{table{"name": "API_KEY", "value": key()}}}), box(table{"env": []any{table{"name": "DATABASE_URL", "value": "postgres://app:" + key() + "@db/x"}}})...)...)
+	for _, kind := range []string{"Deployment", "StatefulSet", "DaemonSet", "Job", "ReplicaSet", "Rollout", "Service"} { // the last two of operators
+		add("privileged", "all rights in a "+kind, object(table{"apiVersion": "example.com/v1", "kind": kind, "metadata": table{"name": "x", "namespace": "y"}, "spec": table{"template": table{"spec": table{"containers": []any{table{"name": "a", "image": "b", "securityContext": table{"privileged": true}}}}}}}))
+	}
+	add("tls-unchecked", "certificates unchecked", append(box(table{"env": []any{table{"name": "NODE_TLS_REJECT_UNAUTHORIZED", "value": "0"}}}), box(table{"args": []any{"--insecure"}})...)...)
+	add("package-unpinned", "a package of any version", append(box(table{"command": []any{"npx"}, "args": []any{"-y", "@example/mcp"}}), box(table{"command": []any{"sh", "-c", "uvx example-mcp"}})...)...)
+	add("env-secret", "a key in the arguments", append(box(table{"args": []any{"--api-key", key()}}), box(table{"args": []any{"--apiKey=" + key()}})...)...)
 	add("service-account-token", "a token of the cluster", func(m table) bool {
 		return pods(m, func(t table) bool {
 			off := t["automountServiceAccountToken"] == false

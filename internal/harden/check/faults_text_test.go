@@ -63,6 +63,9 @@ func textFaults() []fault {
 	add(u, "protect-system", "a system that can be changed", instead("ProtectSystem=strict", "ProtectSystem=false"), behind("[Service]\nProtectSystem=no"))
 	add(u, "protect-home", "homes", instead("ProtectHome=yes", "ProtectHome=no"))
 	add(u, "capabilities", "parts of root", instead("CapabilityBoundingSet=\n", "CapabilityBoundingSet=CAP_SYS_ADMIN\n"), instead("CapabilityBoundingSet=\n", "CapabilityBoundingSet=~CAP_SYS_TIME\n"))
+	add(u, "env-secret", "a key in the command", after("[Service]\n", "ExecStartPre=/usr/bin/x --api-key "+key()), after("[Service]\n", "ExecStartPre=-/usr/bin/x --token="+key()))
+	add(u, "tls-unchecked", "certificates unchecked", after("[Service]\n", "Environment=A=1 NODE_TLS_REJECT_UNAUTHORIZED=0"), after("[Service]\n", "ExecStartPre=/usr/bin/x --insecure"))
+	add(u, "package-unpinned", "a package of any version", after("[Service]\n", "ExecStartPre=/usr/bin/npx -y @example/mcp"), after("[Service]\n", "ExecStartPre=+/bin/sh -c 'uvx example-mcp'"))
 	n := rule.Nginx
 	add(n, "tls-old", "an old version", instead("ssl_protocols TLSv1.2 TLSv1.3;", "ssl_protocols TLSv1 TLSv1.2;"), instead("ssl_protocols TLSv1.2 TLSv1.3;", "ssl_protocols\n  TLSv1.1\n  TLSv1.2;"))
 	add(n, "tls-versions", "no word of versions", instead("ssl_protocols TLSv1.2 TLSv1.3;", ""))

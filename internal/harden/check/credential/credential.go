@@ -89,6 +89,25 @@ func Configured(name, value string) bool {
 	return !Reference(value) && Written(name, value)
 }
 
+// Argument reports whether an argument of a command is a credential, or is the
+// option before one: "--api-key=…", "--api-key …", "Authorization: Bearer …".
+func Argument(args []string, i int) bool {
+	a := args[i]
+	if header, token, ok := strings.Cut(a, ":"); ok && Configured(header, strings.TrimSpace(token)) {
+		return true
+	}
+	if strings.HasPrefix(a, "-") {
+		name, v, ok := strings.Cut(strings.TrimLeft(a, "-"), "=")
+		if !ok && i+1 < len(args) && !strings.HasPrefix(args[i+1], "-") {
+			v = args[i+1]
+		}
+		if Configured(strings.ReplaceAll(name, "-", "_"), v) {
+			return true
+		}
+	}
+	return len(In([]byte(a))) > 0
+}
+
 // Reference reports whether a value is filled in by whoever reads the file.
 func Reference(v string) bool {
 	v = strings.TrimSpace(v)

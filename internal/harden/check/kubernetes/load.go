@@ -162,6 +162,12 @@ func (o *Object) workload() *workload {
 		pod = o.Doc.Get("spec", "template")
 	case "CronJob":
 		pod = o.Doc.Get("spec", "jobTemplate", "spec", "template")
+	case "PodTemplate":
+		pod = o.Doc.Get("template")
+	default: // of an operator: a Rollout, a service of Knative
+		if t := o.Doc.Get("spec", "template"); t.Get("spec", "containers").IsList() {
+			pod = t
+		}
 	}
 	if !pod.Get("spec").IsTable() {
 		return nil

@@ -138,3 +138,21 @@ func eachInner(look func(s server, out *found)) func(s server, out *found) {
 		}
 	}
 }
+
+// Unpinned returns the package that a command fetches and starts in whatever
+// version is newest, also behind a shell or a program such as env.
+func Unpinned(words []string) (string, bool) {
+	if len(words) == 0 {
+		return "", false
+	}
+	s := server{command: value{text: words[0]}}
+	for _, w := range words[1:] {
+		s.args = append(s.args, value{text: w})
+	}
+	for _, in := range inner(s) {
+		if pkg, ok := runner(in); ok && !local(pkg.text) && !exact.MatchString(pkg.text) {
+			return pkg.text, true
+		}
+	}
+	return "", false
+}

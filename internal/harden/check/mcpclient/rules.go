@@ -139,18 +139,16 @@ func keyRules() []rule.Rule[*File] {
 		{
 			Meta: m("key-args", "Arguments hold no keys", "args of a server has a password, token or key; all users of the machine see it in the list of processes.", "Give it as a variable, or let a gateway keep the key."),
 			Check: each(func(s server, out *found) {
+				words := s.words()
 				for i, a := range s.args {
-					name, v, ok := strings.Cut(strings.TrimLeft(a.text, "-"), "=")
-					if !ok && strings.HasPrefix(a.text, "-") && i+1 < len(s.args) {
-						v = s.args[i+1].text
-					}
-					if header, token, isHeader := strings.Cut(a.text, ":"); isHeader && credential.Configured(header, strings.TrimSpace(token)) {
-						name, v = header, token
-						out.add(a.place, "An argument holds a key.", rule.Mask(strings.TrimSpace(v)))
-						continue
-					}
-					if strings.HasPrefix(a.text, "-") && credential.Configured(strings.ReplaceAll(name, "-", "_"), v) || len(credential.In([]byte(a.text))) > 0 {
-						out.add(a.place, "An argument holds a key.", rule.Mask(a.text))
+					if credential.Argument(words, i+1) {
+						shown := a.text
+						if _, v, ok := strings.Cut(a.text, "="); ok {
+							shown = v
+						} else if strings.HasPrefix(a.text, "-") && i+1 < len(s.args) {
+							shown = s.args[i+1].text
+						}
+						out.add(a.place, "An argument holds a key.", rule.Mask(shown))
 					}
 				}
 			}),
