@@ -203,6 +203,11 @@ func agentPostureFaults() []fault {
 	}, func(m table) bool {
 		return alone(m) && put(sub(m, "protocols", "mcp"), "servers", table{"name": "more", "transport": "stdio", "command": "/usr/bin/x", "tools": []any{"sendMail"}})
 	})
+	add("approval-missing", "an approval of nothing", func(m table) bool {
+		alone(m)
+		sub(body(m), "autonomy")["approval_required"] = []any{"none"}
+		return tool(table{"name": "drop_table"})(m)
+	})
 	add("access-elevated", "elevated access", func(m table) bool {
 		return alone(m) && within(table{"tier": "tier_4_policy", "permissions": []any{"modify_secrets"}}, "access")(m)
 	})

@@ -162,6 +162,13 @@ func pipelineFaults() []fault {
 	})
 	add("pipe-to-shell", "a script from the network", script("curl -fsSL https://x.example.net/i.sh | bash")...)
 	add("written-secret", "a plain key", step(table{"run": "x", "env": table{"API_KEY": key()}}))
+	add("tls-unchecked", "certificates unchecked", append(append(script("curl -k https://x.example.net/x -o x"), script("NODE_TLS_REJECT_UNAUTHORIZED=0 npm ci")...), func(m table) bool {
+		sub(m, "env")["NODE_TLS_REJECT_UNAUTHORIZED"] = 0
+		return m["jobs"] != nil
+	}, func(m table) bool {
+		sub(m, "variables")["GIT_SSL_NO_VERIFY"] = "true"
+		return m["jobs"] == nil
+	})...)
 	add("secret-in-log", "a secret in the log", step(table{"run": "echo ${{ secrets.DEPLOY_TOKEN }}"}))
 	add("scan-ignored", "a scan that nobody looks at", script("npm audit --audit-level=high || true")...)
 	add("lock-file", "dependencies of the day", script("npm install")...)

@@ -46,6 +46,7 @@ func textFaults() []fault {
 	add(d, "copy-everything", "everything", after("WORKDIR /app\n", "COPY . ."), after("WORKDIR /app\n", "COPY --chown=1:1 ./ /app/"))
 	add(d, "lock-file", "dependencies of the day", after("WORKDIR /app\n", "RUN npm install"), after("WORKDIR /app\n", "RUN pip install requests"))
 	add(d, "world-writable", "files for everyone", after("WORKDIR /app\n", "RUN chmod -R 777 /app"), after("WORKDIR /app\n", "RUN chmod a+w /app"))
+	add(d, "package-unpinned", "a package of any version", behind(`CMD ["npx", "-y", "@example/mcp"]`), behind("CMD npx -y @example/mcp"), behind(`ENTRYPOINT ["sh", "-c", "exec uvx example-mcp"]`))
 	add(d, "image-latest", "an image of any version", behind("FROM alpine:latest"), behind("FROM alpine"))
 	add(d, "no-healthcheck", "no health check", func(in string) (string, bool) {
 		lines := strings.Split(in, "\n")
@@ -66,6 +67,9 @@ func textFaults() []fault {
 	add(u, "env-secret", "a key in the command", after("[Service]\n", "ExecStartPre=/usr/bin/x --api-key "+key()), after("[Service]\n", "ExecStartPre=-/usr/bin/x --token="+key()))
 	add(u, "tls-unchecked", "certificates unchecked", after("[Service]\n", "Environment=A=1 NODE_TLS_REJECT_UNAUTHORIZED=0"), after("[Service]\n", "ExecStartPre=/usr/bin/x --insecure"))
 	add(u, "package-unpinned", "a package of any version", after("[Service]\n", "ExecStartPre=/usr/bin/npx -y @example/mcp"), after("[Service]\n", "ExecStartPre=+/bin/sh -c 'uvx example-mcp'"))
+	add(rule.OSSA, "secret", "a key in a comment", func(in string) (string, bool) {
+		return strings.TrimRight(in, "\n") + "\n# dsn: https://app:" + key() + "@db.example.net/x\n", !strings.HasPrefix(in, "{")
+	})
 	n := rule.Nginx
 	add(n, "tls-old", "an old version", instead("ssl_protocols TLSv1.2 TLSv1.3;", "ssl_protocols TLSv1 TLSv1.2;"), instead("ssl_protocols TLSv1.2 TLSv1.3;", "ssl_protocols\n  TLSv1.1\n  TLSv1.2;"))
 	add(n, "tls-versions", "no word of versions", instead("ssl_protocols TLSv1.2 TLSv1.3;", ""))

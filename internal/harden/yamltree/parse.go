@@ -41,7 +41,7 @@ func Parse(name string, data []byte) (*Node, error) {
 		return nil, fmt.Errorf("%s:1: is not UTF-8", name)
 	}
 	var doc yaml.Node
-	err := yaml.Load(data, &doc, yaml.WithV4Defaults(), yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(maxDepth))))
+	err := yaml.Load(single(data), &doc, yaml.WithV4Defaults(), yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(maxDepth))))
 	if err != nil {
 		return nil, syntax(name, err)
 	}

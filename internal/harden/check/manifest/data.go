@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"bytes"
 	"regexp"
 	"slices"
 	"strings"
@@ -142,6 +143,32 @@ func secrets(f *File, out *found) {
 			}
 		}
 	}
+	f.commented(out)
+}
+
+// commented finds credentials between the values.
+func (f *File) commented(out *found) {
+	told := map[int]bool{}
+	for _, found := range out.list {
+		told[found.Line] = true
+	}
+	for _, p := range credential.In(f.data) {
+		if len(out.list) == 0 || !told[p.Line] && comment.Match(lineOf(f.data, p.Start)) {
+			out.list = append(out.list, rule.Finding{Message: "The file holds a credential.", File: f.path, Line: p.Line, Evidence: p.Kind})
+			out.at = append(out.at, nil)
+		}
+	}
+}
+
+var comment = regexp.MustCompile(`^\s*#|\s#`)
+
+func lineOf(data []byte, at int) []byte {
+	from := bytes.LastIndexByte(data[:at], '\n') + 1
+	end := bytes.IndexByte(data[from:], '\n')
+	if end < 0 {
+		return data[from:]
+	}
+	return data[from : from+end]
 }
 
 // described reports whether a value names a kind of credential, or where one

@@ -35,6 +35,9 @@ func (f *File) flip(n *yamltree.Node) (rule.Edit, error) {
 	if !n.IsBool() {
 		return rule.Edit{}, fmt.Errorf("line %d: is neither true nor false: mend it by hand", yamltree.At(n))
 	}
+	if bytes.Contains(bytes.ToLower(f.data), []byte(`\ud`)) { // columns are not those of the file then
+		return rule.Edit{}, fmt.Errorf("line %d: stands among escapes: mend it by hand", n.Line)
+	}
 	at := tree.Offset(f.data, n.Line)
 	for range n.Column - 1 {
 		_, size := utf8.DecodeRune(f.data[at:])

@@ -232,7 +232,7 @@ func (f *File) approvals() (all bool, names []string) {
 			for _, item := range n.List() {
 				text := item.Value()
 				switch {
-				case text == "":
+				case text == "", no(item):
 				case slices.ContainsFunc(known, func(t *yamltree.Node) bool { return covers(text, t.Value()) }):
 					names = append(names, text)
 				default:

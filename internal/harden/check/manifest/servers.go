@@ -103,7 +103,7 @@ func serverRules() []rule.Rule[*File] {
 	for _, r := range mcpclient.Rules() {
 		name := strings.TrimPrefix(r.ID, rule.MCPClient.Prefix())
 		switch name {
-		case "approved", "plain-http", "shadowed":
+		case "approved", "plain-http", "shadowed", "hidden", "orders":
 			continue
 		}
 		meta := r.Meta

@@ -37,6 +37,7 @@ type server struct {
 	url      value
 	approved []value // tools that are called without asking
 	trusted  bool    // all of them are
+	told     []value // what is said about it
 }
 
 type place struct {
@@ -153,6 +154,11 @@ func (f *File) read(list *yamltree.Node) error {
 		}
 		s.args = append(s.args, many(n.Get("args"), &e)...)
 		s.env, s.headers = append(s.env, pairs(n.Get("env"), &e)...), append(pairs(n.Get("headers"), &e), pairs(n.Get("requestInit", "headers"), &e)...)
+		for _, field := range []string{"description", "title", "instructions"} {
+			if v := n.Get(field); v.IsText() {
+				s.told = append(s.told, one(v, &e))
+			}
+		}
 		for _, field := range []string{"url", "serverUrl", "httpUrl"} {
 			if u := n.Get(field); u != nil {
 				s.url = one(u, &e)

@@ -16,7 +16,7 @@ import (
 
 // Rules returns the rules.
 func Rules() []rule.Rule[*File] {
-	return slices.Concat(packageRules(), keyRules(), wireRules(), shellRules(), containerRules(), rightRules())
+	return slices.Concat(packageRules(), keyRules(), wireRules(), textRules(), shellRules(), containerRules(), rightRules())
 }
 
 // meta fills what all rules of the package share.
