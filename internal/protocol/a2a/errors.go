@@ -305,6 +305,24 @@ func upper(reason string) string {
 	return strings.ToUpper(strings.NewReplacer("-", "_", " ", "_").Replace(reason))
 }
 
+// StateOf returns the name of the gRPC status of an error in version 1.0: that
+// of its code, or else that of the status of the reply. "" if neither says any:
+// a code of somebody's own in a reply that went well.
+func StateOf(code, status int) string {
+	if known, ok := definedError(code, V1); ok {
+		return known.state
+	}
+	switch {
+	case status < http.StatusMultipleChoices:
+		return ""
+	case status == http.StatusRequestEntityTooLarge, status == http.StatusRequestHeaderFieldsTooLarge:
+		return "RESOURCE_EXHAUSTED"
+	case status == http.StatusUnsupportedMediaType:
+		return "UNIMPLEMENTED"
+	}
+	return stateOf(status)
+}
+
 // stateOf returns the gRPC status that stands beside an HTTP status.
 func stateOf(status int) string {
 	switch status {

@@ -11,7 +11,8 @@ import (
 // Face is what the gateway really offers in front of an agent.
 type Face struct {
 	URL          string   // of the route, as callers know it
-	Bindings     []string // that the route serves
+	Bindings     []string // that the route serves at its URL
+	GRPC         string   // host and port where callers of gRPC find the route, who are served what it serves in JSON-RPC; "" = none are
 	Versions     []string // of the protocol
 	Schemes      map[string]Scheme
 	Requirements []Requirement // any of them is enough; none = no credential is needed
@@ -49,6 +50,14 @@ func (c *Card) Behind(f Face) (*Card, error) {
 	}
 	if len(out.Interfaces) == 0 {
 		return nil, ErrNothingServed
+	}
+	if f.GRPC != "" {
+		for _, i := range out.Interfaces {
+			if i.Binding == JSONRPC && i.Version == V1.version() {
+				i.URL, i.Binding = f.GRPC, GRPC
+				out.Interfaces = append(out.Interfaces, i)
+			}
+		}
 	}
 	for _, link := range [...]*string{&out.DocumentationURL, &out.IconURL} {
 		if hidden[hostOf(*link)] {
