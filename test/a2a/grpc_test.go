@@ -2,13 +2,16 @@ package a2a
 
 import (
 	"context"
+	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/a2aproject/a2a-go/v2/a2a"
 	"github.com/a2aproject/a2a-go/v2/a2aclient"
+	"github.com/a2aproject/a2a-go/v2/a2aclient/agentcard"
 	a2agrpc "github.com/a2aproject/a2a-go/v2/a2agrpc/v1"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 
@@ -68,4 +71,105 @@ func TestOfficialClientOverGRPC(t *testing.T) {
 	t.Run("stream", func(t *testing.T) { checkStream(t, c) })
 	t.Run("subscribe and cancel", func(t *testing.T) { checkSubscribe(t, c) })
 	t.Run("errors", func(t *testing.T) { checkErrors(t, c, overGRPC) })
+}
+
+// TestContentRulesOverGRPC look into each part, in both directions, and into
+// events.
+func TestContentRulesOverGRPC(t *testing.T) {
+	s := startStub(t)
+	g := s.start(t, withGRPC+contentRules)
+	key, _ := g.NewKey("skills:*")
+	conn := dialGRPC(t, g, key)
+	for _, method := range []string{"SendMessage", "SendStreamingMessage"} {
+		s.says = "fine"
+		r := invoke(t, conn, method, saying("ask "+mail, ""))
+		if r.Status != 0 || strings.Contains(s.sent(), mail) || strings.Count(s.sent(), "[redacted:pii.email]") != 2 {
+			t.Errorf("%s: %d %s, the agent got %s", method, r.Status, r.Body, s.sent())
+		}
+		n := len(s.calls())
+		r = invoke(t, conn, method, saying("about PRJ-123456", ""))
+		if codes.Code(r.Status) != codes.PermissionDenied || len(s.calls()) != n { //nolint:gosec // G115: codes are small
+			t.Errorf("%s: %d %s", method, r.Status, r.Body)
+		}
+		r.Status = http.StatusForbidden
+		refusedBy(t, g, r, http.StatusForbidden, "content_blocked", "CONTENT_BLOCKED", "content", "PRJ-123456")
+		s.says = "write to " + mail
+		if r = invoke(t, conn, method, saying("x", "")); r.Status != 0 || strings.Contains(r.Body, mail) || !strings.Contains(r.Body, "[redacted:pii.email]") {
+			t.Errorf("%s: %d %s", method, r.Status, r.Body)
+		}
+		s.says = "it is PRJ-123456"
+		if r = invoke(t, conn, method, saying("x", "")); method == "SendMessage" && codes.Code(r.Status) != codes.PermissionDenied || strings.Contains(r.Body, "PRJ-123456") { //nolint:gosec // G115
+			t.Errorf("%s: %d %s", method, r.Status, r.Body)
+		}
+	}
+}
+
+// TestGRPCOnTheCard: the official client finds the way by the card.
+func TestGRPCOnTheCard(t *testing.T) {
+	g, _ := start(t, withGRPC+scopeArrays)
+	card, err := agentcard.DefaultResolver.Resolve(t.Context(), g.Base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := ""
+	for _, i := range card.SupportedInterfaces {
+		if i.ProtocolBinding == a2a.TransportProtocolGRPC {
+			found += i.URL
+		}
+	}
+	if found != strings.TrimPrefix(g.Base, "http://") {
+		t.Errorf("interfaces %+v", card.SupportedInterfaces)
+	}
+	some, _ := g.NewKey("skills:translate")
+	for key, want := range map[string]int{g.Key: 2, some: 1} {
+		extended, err := newGRPCClient(t, g, key).GetExtendedAgentCard(t.Context(), &a2a.GetExtendedAgentCardRequest{})
+		if err != nil || len(extended.Skills) != want || len(extended.SupportedInterfaces) == 0 {
+			t.Errorf("%+v, %v", extended, err)
+		}
+	}
+	off, _ := start(t, scopeArrays)
+	if r := harness.Do(t, http.MethodGet, off.Base+"/.well-known/agent-card.json", nil); r.Status != http.StatusOK || strings.Contains(r.Body, "GRPC") {
+		t.Errorf("%d %s", r.Status, r.Body)
+	}
+}
+
+// TestRateOverGRPC: a caller has one rate, however it calls.
+func TestRateOverGRPC(t *testing.T) {
+	g, _ := start(t, withGRPC+"rate = [\"2/1m per key\"]\n")
+	key, _ := g.NewKey("skills:*")
+	passed(t, send(t, g, key, "SendMessage", message("")))
+	conn := dialGRPC(t, g, key)
+	if r := invoke(t, conn, "SendMessage", message("")); r.Status != 0 {
+		t.Fatalf("%+v", r)
+	}
+	r := invoke(t, conn, "SendMessage", message(""))
+	if codes.Code(r.Status) != codes.ResourceExhausted || r.Header.Get("Retry-After") == "" { //nolint:gosec // G115
+		t.Errorf("%+v", r)
+	}
+	r.Status = http.StatusTooManyRequests
+	refusedBy(t, g, r, http.StatusTooManyRequests, "rate_limited", "RATE_LIMIT_EXCEEDED", "rate_caller", "")
+}
+
+// TestHostsOfGRPC lead to their routes.
+func TestHostsOfGRPC(t *testing.T) {
+	var got [2]int
+	var ups [2]string
+	for i := range ups {
+		ups[i] = harness.NewUpstream(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodPost {
+				got[i]++
+			}
+			harness.Answer(w, r, `{"message":{"messageId":"m","role":"ROLE_AGENT","parts":[{"text":"x"}]}}`)
+		}).Server.URL
+	}
+	other := strings.ReplaceAll(route(ups[1], withGRPC), "agent\"", "other\"")
+	g := harness.Start(t, "allowed_hosts = [\"one.example\", \"two.example\"]\n"+route(ups[0], withGRPC+"a2a.grpc.hosts = [\"one.example\"]\n")+strings.ReplaceAll(other, "/agent", "/other"))
+	for _, c := range []struct {
+		host string
+		want [2]int
+	}{{"one.example", [2]int{1, 0}}, {"two.example", [2]int{1, 1}}, {"ONE.example:443", [2]int{2, 1}}} {
+		if r := invoke(t, dialGRPC(t, g, g.Key, grpc.WithAuthority(c.host)), "SendMessage", message("")); r.Status != 0 || got != c.want {
+			t.Errorf("%s: %d %s, %v", c.host, r.Status, r.Body, got)
+		}
+	}
 }
