@@ -47,7 +47,7 @@ func (d Deps) Keeper(cfg *config.Config, rc *config.Route, listen string, pins *
 		}
 	}
 	face := agentcard.FaceOf(cfg, rc, listen, bindings, rc.A2A.Versions)
-	face.GRPC = rpcAddress(rc, cfg.Server.PublicBase(listen))
+	face.Asked, face.GRPC = rc.A2A.GRPC.Agent, rpcAddress(rc, cfg.Server.PublicBase(listen))
 	face.Push = len(rc.A2A.Push.Hosts) > 0 && !rc.A2A.Push.Off()
 	o := agentcard.Options{
 		Route: rc.Name, Upstream: rc.Upstream, Transport: transport, Config: rc.A2A.Card, Face: face, Pins: pins,

@@ -137,16 +137,20 @@ func TestAnswers(t *testing.T) {
 		status string
 		frames int
 	}{
-		"whole":            {func(w http.ResponseWriter) { whole(w, 200, event) }, "0", 1},
-		"error":            {func(w http.ResponseWriter) { whole(w, 200, failed) }, "5", 0},
-		"forbidden":        {func(w http.ResponseWriter) { whole(w, 403, `{"error":{"code":-32000,"message":"x"}}`) }, "7", 0},
-		"another form":     {func(w http.ResponseWriter) { whole(w, 503, `{"title":"x"}`) }, "14", 0},
-		"nonsense":         {func(w http.ResponseWriter) { whole(w, 200, `[]`) }, "13", 0},
-		"only a status":    {func(w http.ResponseWriter) { w.WriteHeader(429) }, "8", 0},
-		"nothing":          {func(http.ResponseWriter) {}, "13", 0},
-		"a stream":         {func(w http.ResponseWriter) { stream(w, ": x\n\n", "data: "+event+"\n\ndata: "+event+"\n\n", "id: 1\n\n") }, "0", 2},
-		"an empty stream":  {func(w http.ResponseWriter) { stream(w) }, "0", 0},
-		"error in it":      {func(w http.ResponseWriter) { stream(w, "data: "+event+"\n\n", "data: "+failed+"\n\ndata: "+event+"\n\n") }, "5", 1},
+		"whole":         {func(w http.ResponseWriter) { whole(w, 200, event) }, "0", 1},
+		"error":         {func(w http.ResponseWriter) { whole(w, 200, failed) }, "5", 0},
+		"forbidden":     {func(w http.ResponseWriter) { whole(w, 403, `{"error":{"code":-32000,"message":"x"}}`) }, "7", 0},
+		"another form":  {func(w http.ResponseWriter) { whole(w, 503, `{"title":"x"}`) }, "14", 0},
+		"nonsense":      {func(w http.ResponseWriter) { whole(w, 200, `[]`) }, "13", 0},
+		"only a status": {func(w http.ResponseWriter) { w.WriteHeader(429) }, "8", 0},
+		"nothing":       {func(http.ResponseWriter) {}, "13", 0},
+		"a stream": {func(w http.ResponseWriter) {
+			stream(w, ": x\n\n", "data: "+event+"\n\ndata: "+event+"\n\n", "id: 1\n\n")
+		}, "0", 2},
+		"an empty stream": {func(w http.ResponseWriter) { stream(w) }, "0", 0},
+		"error in it": {func(w http.ResponseWriter) {
+			stream(w, "data: "+event+"\n\n", "data: "+failed+"\n\ndata: "+event+"\n\n")
+		}, "5", 1},
 		"broken off":       {func(w http.ResponseWriter) { stream(w, "data: "+event+"\n\n"); panic(http.ErrAbortHandler) }, "13", 1},
 		"broken off whole": {func(http.ResponseWriter) { panic(http.ErrAbortHandler) }, "13", 0},
 	} {

@@ -11,6 +11,7 @@ import (
 
 // GRPC is [route.a2a.grpc].
 type GRPC struct {
+	Agent bool     `toml:"agent" doc:"Whether the agent itself is spoken to in gRPC, at upstream. Callers speak JSON-RPC or gRPC then, in version 1.0."`
 	Hosts []string `toml:"hosts" list:"text" example:"[\"planner.example.com\"]" doc:"Hosts, as callers name them, whose calls over gRPC are for this route. Empty: all that no other route names, which one route may be for."`
 }
 
@@ -23,6 +24,10 @@ func (a A2A) OffersGRPC() bool { return slices.Contains(a.Bindings, bindingGRPC)
 // the service is one of 1.0.
 func (a A2A) checkGRPC() error {
 	switch {
+	case a.GRPC.Agent && slices.Contains(a.Bindings, "http+json"):
+		return errors.New(`grpc.agent: an agent of gRPC answers no "http+json": leave it out of bindings`)
+	case a.GRPC.Agent && !slices.Equal(a.Versions, []string{"1.0"}):
+		return errors.New(`grpc.agent: want versions = ["1.0"], which is all that an agent of gRPC speaks`)
 	case !a.OffersGRPC() && len(a.GRPC.Hosts) > 0:
 		return errors.New(`grpc.hosts: have no effect without "grpc" in bindings`)
 	case !a.OffersGRPC():

@@ -28,10 +28,13 @@ const (
 	CodeVersionNotSupported       = -32009
 )
 
+// ErrorDomain is the domain of the reasons that the specification defines.
+const ErrorDomain = "a2a-protocol.org"
+
 const (
 	errorInfo  = "type.googleapis.com/google.rpc.ErrorInfo"
 	badRequest = "type.googleapis.com/google.rpc.BadRequest"
-	domainA2A  = "a2a-protocol.org"
+	domainA2A  = ErrorDomain
 	domainOurs = "portcullis"
 )
 
@@ -72,8 +75,8 @@ func definedError(code int, version string) (defined, bool) {
 	return defined{}, false
 }
 
-// codeOf returns the code of a reason of ErrorInfo, -32603 if nobody defines it.
-func codeOf(reason string) int {
+// CodeOf returns the code of a reason of ErrorInfo, -32603 if nobody defines it.
+func CodeOf(reason string) int {
 	for _, d := range definedErrors {
 		if d.reason == reason {
 			return d.code

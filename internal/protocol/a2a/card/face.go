@@ -19,6 +19,9 @@ type Face struct {
 	Streaming    bool
 	Push         bool
 	Extended     bool // to callers who say who they are
+	// Asked says that the agent is asked in gRPC: what it offers in that is what
+	// the route serves in JSON-RPC.
+	Asked bool
 	// Hidden is the host of the upstream: links to it are left out.
 	Hidden string
 	// Extension says which extensions are passed on; nil = all.
@@ -40,6 +43,9 @@ func (c *Card) Behind(f Face) (*Card, error) {
 	hidden := map[string]bool{strings.ToLower(f.Hidden): true}
 	for _, i := range c.Interfaces {
 		hidden[hostOf(i.URL)] = true
+		if f.Asked && i.Binding == GRPC {
+			i.Binding = JSONRPC
+		}
 		if !slices.Contains(f.Bindings, i.Binding) || !slices.Contains(f.Versions, i.Version) {
 			continue
 		}
@@ -60,7 +66,7 @@ func (c *Card) Behind(f Face) (*Card, error) {
 		}
 	}
 	for _, link := range [...]*string{&out.DocumentationURL, &out.IconURL} {
-		if hidden[hostOf(*link)] {
+		if *link != "" && hidden[hostOf(*link)] {
 			*link = ""
 		}
 	}
@@ -84,6 +90,9 @@ func (c *Card) Behind(f Face) (*Card, error) {
 }
 
 func hostOf(link string) string {
+	if !strings.Contains(link, "://") { // host and port, of gRPC
+		link = "//" + link
+	}
 	u, err := url.Parse(link)
 	if err != nil || u.Hostname() == "" {
 		return "\x00" // no host is called that

@@ -28,8 +28,9 @@ func (f *failure) in(name protoreflect.FieldDescriptor) *failure {
 
 // checker walks the bytes of a message by its definition, and builds nothing.
 type checker struct {
-	limits jsonrpc.Limits
-	left   int // fields that may still come
+	limits  jsonrpc.Limits
+	left    int  // fields that may still come
+	lenient bool // fields that nobody defines are left out, not refused
 }
 
 // seen is what a message has had so far.
@@ -50,12 +51,15 @@ func (c *checker) message(md protoreflect.MessageDescriptor, b []byte, depth int
 			return &failure{rule: "broken encoding"}
 		}
 		fd := md.Fields().ByNumber(number)
-		if fd == nil {
-			return &failure{rule: "field that is not defined"}
-		}
-		b = b[n:]
 		if c.left--; c.left < 0 {
 			return &failure{rule: "too many fields"}
+		}
+		if b = b[n:]; fd == nil {
+			if n = protowire.ConsumeFieldValue(number, wire, b); n < 0 || !c.lenient {
+				return &failure{rule: "field that is not defined"}
+			}
+			b = b[n:]
+			continue
 		}
 		if wire != wireOf(fd) {
 			return (&failure{rule: "wrong type"}).in(fd)
