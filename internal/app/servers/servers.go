@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -19,6 +20,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
+	"github.com/portcullis-dev/portcullis/internal/replies"
 	"github.com/portcullis-dev/portcullis/internal/upstream/bridge"
 	"github.com/portcullis-dev/portcullis/internal/upstream/dial"
 	"github.com/portcullis-dev/portcullis/internal/upstream/direct"
@@ -120,8 +122,14 @@ func newRPC(rt *config.Route, cfg direct.Config) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(err, pages.Close())
 	}
+	budget := replies.NewBudget(replies.DefaultBudget)
+	read := func(r io.Reader, buf []byte, n int64) ([]byte, func(), error) {
+		var l replies.Lease
+		raw, err := replies.Read(r, buf, n, budget, &l)
+		return raw, l.Release, err
+	}
 	return &Server{
-		Upstream: rpc.New(client, rpc.Options{Timeout: rt.Timeout, Limits: bounds.Message(rt.ReplyLimits, jsonrpc.DefaultReplyLimits())}),
+		Upstream: rpc.New(client, rpc.Options{Timeout: rt.Timeout, Limits: bounds.Message(rt.ReplyLimits, jsonrpc.DefaultReplyLimits()), Read: read}),
 		Describe: rt.Upstream, Documents: pages.Transport(), Observe: func(*obs.Metrics, string) {},
 		close: func(context.Context) error { return errors.Join(client.Close(), pages.Close()) },
 	}, nil

@@ -21,27 +21,37 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/protocol/a2a"
 	"github.com/portcullis-dev/portcullis/internal/protocol/a2a/protobuf"
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
-	"github.com/portcullis-dev/portcullis/internal/replies"
 )
 
 // Options of [New].
 type Options struct {
 	Timeout time.Duration  // of a call that is answered once
 	Limits  jsonrpc.Limits // of each message of the agent
+	// Read reads n bytes into buf or a larger one, and returns what gives the
+	// memory back. It stands for the memory that the large messages of all calls
+	// may hold. nil = there is no end to it.
+	Read func(r io.Reader, buf []byte, n int64) (raw []byte, free func(), err error)
 }
 
 // Upstream is a [portcullis.Upstream] that speaks gRPC. It is safe for
 // concurrent use.
 type Upstream struct {
-	next   portcullis.Upstream
-	o      Options
-	budget *replies.Budget // for large messages, while they are rewritten
+	next portcullis.Upstream
+	o    Options
 }
 
 // New returns the upstream behind a client that speaks HTTP/2 and keeps the
 // trailers of replies.
 func New(next portcullis.Upstream, o Options) *Upstream {
-	return &Upstream{next: next, o: o, budget: replies.NewBudget(replies.DefaultBudget)}
+	if o.Read == nil {
+		o.Read = readAll
+	}
+	return &Upstream{next: next, o: o}
+}
+
+func readAll(r io.Reader, _ []byte, _ int64) ([]byte, func(), error) {
+	raw, err := io.ReadAll(r)
+	return raw, func() {}, err
 }
 
 // Trailed is the body of a reply with trailers, which are known at its end.
@@ -109,10 +119,10 @@ type reader struct {
 	cancel func()
 	events bool
 
-	left  []byte // of the event being read
-	raw   []byte // room for messages
-	lease replies.Lease
-	done  error
+	left []byte // of the event being read
+	raw  []byte // room for messages
+	free func() // gives back what the last message holds; nil = nothing
+	done error
 }
 
 // only returns a reply of nothing but a status.
@@ -181,7 +191,8 @@ func (r *reader) next() ([]byte, error) {
 	if n > int64(r.u.o.Limits.MaxBytes) {
 		return nil, r.broken("message over the size limit", nil)
 	}
-	r.raw, err = replies.Read(io.LimitReader(r.body, n), r.raw, n, r.u.budget, &r.lease)
+	r.release()
+	r.raw, r.free, err = r.u.o.Read(io.LimitReader(r.body, n), r.raw, n)
 	if err == nil && int64(len(r.raw)) < n {
 		err = io.ErrUnexpectedEOF
 	}
@@ -236,8 +247,15 @@ func (r *reader) event(dst []byte) ([]byte, error) {
 // Close implements [io.Closer].
 func (r *reader) Close() error {
 	r.cancel()
-	r.lease.Release()
+	r.release()
 	return r.body.Close()
+}
+
+func (r *reader) release() {
+	if r.free != nil {
+		r.free()
+	}
+	r.free = nil
 }
 
 // fail is what Forward returns of an error while reading. Those of the client
