@@ -18,14 +18,15 @@ type decoder struct {
 	path     string
 	bindings []string
 	limits   jsonrpc.Limits
+	room     *protobuf.Room
 	skill    string // of messages that name none
 }
 
 // NewDecoder returns the decode guard of a route.
-func NewDecoder(rc *config.Route, limits jsonrpc.Limits) portcullis.Decoder {
+func NewDecoder(rc *config.Route, limits jsonrpc.Limits, room *protobuf.Room) portcullis.Decoder {
 	return &decoder{
 		Decoder: a2a.NewDecoder(a2a.Config{Path: rc.Path, Versions: rc.A2A.Versions, Limits: limits, Rules: rc.A2A.Message.Rules()}),
-		path:    rc.Path, bindings: rc.A2A.Bindings, limits: limits, skill: rc.A2A.DefaultSkill,
+		path:    rc.Path, bindings: rc.A2A.Bindings, limits: limits, room: room, skill: rc.A2A.DefaultSkill,
 	}
 }
 
@@ -79,7 +80,7 @@ func (d *decoder) unwrap(c *portcullis.Conn, body []byte) ([]byte, error) {
 	case c.HTTP.Method != http.MethodPost:
 		return nil, &portcullis.Error{Kind: portcullis.KindMethodNotAllowed, Reason: "method_not_allowed", Detail: "gRPC is posted"}
 	}
-	return protobuf.Request(c.RPC, body, c.RequestID, d.limits)
+	return d.room.Request(c.RPC, body, c.RequestID, d.limits)
 }
 
 func offered(binding string) *portcullis.Error {

@@ -6,9 +6,11 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/portcullis-dev/portcullis/internal/protocol/a2a/protobuf"
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
@@ -23,6 +25,7 @@ type Call struct {
 	Request *http.Request // the body is the caller's still, in its frame
 
 	w      http.ResponseWriter
+	room   *protobuf.Room
 	ctx    context.Context
 	cancel context.CancelFunc
 	name   string // of the method, "" if there is none of the name
@@ -72,7 +75,10 @@ func (c *Call) Write(b []byte) (int, error) {
 		}
 		return len(b), c.answer(b)
 	}
-	events := sse.NewReader(bytes.NewReader(b), len(b))
+	// The pipeline read b in the middle of a stream, where no byte order mark is
+	// one. So must this reader: what the mark hides from the one must not be there
+	// for the other.
+	events := sse.NewReader(io.MultiReader(strings.NewReader("\n"), bytes.NewReader(b)), len(b)+1)
 	for {
 		ev, err := events.Next()
 		if err != nil { // io.EOF: the route writes no half events
@@ -115,7 +121,7 @@ func (c *Call) answer(raw []byte) error {
 
 // send writes one message.
 func (c *Call) send(result []byte) error {
-	frame, err := protobuf.AppendReply(c.frame[:0], c.name, result)
+	frame, err := c.room.AppendReply(c.frame[:0], c.name, result)
 	if err != nil { // the pipeline breaks off, and tells why in its log
 		c.end = &protobuf.Status{Code: protobuf.Internal}
 		return fmt.Errorf("writing the answer as gRPC: %w", err)
@@ -173,9 +179,14 @@ func (c *Call) Finish() {
 		h[http.TrailerPrefix+"Grpc-Status-Details-Bin"] = []string{base64.RawStdEncoding.EncodeToString(s.Details)}
 	}
 	// A message flushed before its trailers is one that no server counts the
-	// length of; an error says that the caller is gone, whom nothing can be told.
-	_ = http.NewResponseController(c.w).Flush()
+	// length of. An error says that the caller is gone, whom nothing can be told.
+	rc := http.NewResponseController(c.w)
+	_ = rc.SetWriteDeadline(time.Now().Add(lastWrite))
+	_ = rc.Flush()
 }
+
+// lastWrite is how long a caller may take to read the rest.
+const lastWrite = 30 * time.Second
 
 // outcome says how the call ended.
 func (c *Call) outcome(broken bool) protobuf.Status {

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/http"
@@ -18,11 +19,13 @@ import (
 type Front struct {
 	hosts map[string]string // host to the path of its route
 	other string            // path of the route for all other hosts, "" if there is none
+	room  *protobuf.Room
 }
 
 // New returns the front of a configuration, nil if no route is called by gRPC.
-func New(routes []config.Route) *Front {
-	f := &Front{hosts: map[string]string{}}
+// Answers are written in room.
+func New(routes []config.Route, room *protobuf.Room) *Front {
+	f := &Front{hosts: map[string]string{}, room: room}
 	for i := range routes {
 		rc := &routes[i]
 		if !rc.SpeaksA2A() || !rc.A2A.OffersGRPC() {
@@ -52,7 +55,7 @@ func (f *Front) Accept(w http.ResponseWriter, r *http.Request) *Call {
 	if route == "" {
 		return nil
 	}
-	c := &Call{w: w, Path: r.RequestURI, name: protobuf.MethodOf(r.RequestURI), header: make(http.Header), cancel: func() {}}
+	c := &Call{w: w, room: f.room, Path: cmp.Or(r.RequestURI, "/"), name: protobuf.MethodOf(r.RequestURI), header: make(http.Header), cancel: func() {}}
 	ctx := r.Context()
 	if asked := r.Header["Grpc-Timeout"]; len(asked) == 1 { // one that cannot be read is refused where the body is
 		if d, ok := protobuf.Timeout(asked[0]); ok {

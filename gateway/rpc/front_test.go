@@ -36,7 +36,7 @@ func call(host, media string) *http.Request {
 }
 
 func TestAccept(t *testing.T) {
-	one, all := New(routes([]string{"one.example", "uno.example"}, nil)), New(routes([]string{"one.example"}))
+	one, all := New(routes([]string{"one.example", "uno.example"}, nil), nil), New(routes([]string{"one.example"}), nil)
 	for _, c := range []struct {
 		f           *Front
 		host, media string
@@ -65,7 +65,7 @@ func TestAccept(t *testing.T) {
 	if all.Accept(httptest.NewRecorder(), old) != nil {
 		t.Error("taken over HTTP/1.1")
 	}
-	if New(nil) != nil || New([]config.Route{config.DefaultRoute()}) != nil {
+	if New(nil, nil) != nil || New([]config.Route{config.DefaultRoute()}, nil) != nil {
 		t.Error("a front without routes")
 	}
 }
@@ -76,7 +76,7 @@ func TestRequest(t *testing.T) {
 	r.Header.Set("Authorization", "Bearer x")
 	r.Header.Set("Grpc-Timeout", "1H")
 	r.RemoteAddr = "192.0.2.1:5"
-	c := New(routes(nil)).Accept(httptest.NewRecorder(), r)
+	c := New(routes(nil), nil).Accept(httptest.NewRecorder(), r)
 	in := c.Request
 	if in.Header.Get("Authorization") != "Bearer x" || in.RemoteAddr != r.RemoteAddr || in.Host != r.Host || in.Method != http.MethodPost || in.Body != r.Body || in.ContentLength != r.ContentLength {
 		t.Errorf("%+v", in)
@@ -98,7 +98,7 @@ func answered(t *testing.T, write func(w http.ResponseWriter)) (*http.Response, 
 	t.Helper()
 	rec := httptest.NewRecorder()
 	func() {
-		c := New(routes(nil)).Accept(rec, call("x", "application/grpc"))
+		c := New(routes(nil), nil).Accept(rec, call("x", "application/grpc"))
 		defer c.Finish()
 		c.Header().Set("X-Request-Id", "id-1")
 		write(c)
@@ -147,6 +147,7 @@ func TestAnswers(t *testing.T) {
 		"a stream": {func(w http.ResponseWriter) {
 			stream(w, ": x\n\n", "data: "+event+"\n\ndata: "+event+"\n\n", "id: 1\n\n")
 		}, "0", 2},
+		"a mark inside":   {func(w http.ResponseWriter) { stream(w, "data: "+event+"\n\n", "\xef\xbb\xbfdata: "+event+"\n\n") }, "0", 1},
 		"an empty stream": {func(w http.ResponseWriter) { stream(w) }, "0", 0},
 		"error in it": {func(w http.ResponseWriter) {
 			stream(w, "data: "+event+"\n\n", "data: "+failed+"\n\ndata: "+event+"\n\n")
@@ -201,7 +202,7 @@ func TestOtherPanics(t *testing.T) {
 			t.Error("the panic is gone")
 		}
 	}()
-	c := New(routes(nil)).Accept(httptest.NewRecorder(), call("x", "application/grpc"))
+	c := New(routes(nil), nil).Accept(httptest.NewRecorder(), call("x", "application/grpc"))
 	defer c.Finish()
 	panic("bug")
 }

@@ -38,6 +38,7 @@ type Options struct {
 type Upstream struct {
 	next portcullis.Upstream
 	o    Options
+	room *protobuf.Room
 }
 
 // New returns the upstream behind a client that speaks HTTP/2 and keeps the
@@ -46,8 +47,11 @@ func New(next portcullis.Upstream, o Options) *Upstream {
 	if o.Read == nil {
 		o.Read = readAll
 	}
-	return &Upstream{next: next, o: o}
+	return &Upstream{next: next, o: o, room: protobuf.NewRoom(maxRewritten)}
 }
+
+// maxRewritten is how many large messages are rewritten at a time.
+const maxRewritten = 4
 
 func readAll(r io.Reader, _ []byte, _ int64) ([]byte, func(), error) {
 	raw, err := io.ReadAll(r)
@@ -59,7 +63,7 @@ type Trailed interface{ Trailer() http.Header }
 
 // Forward implements [portcullis.Upstream].
 func (u *Upstream) Forward(ctx context.Context, call *portcullis.Call) (*portcullis.Reply, error) {
-	frame, err := protobuf.Call(call.Message.Method, call.Message.Raw)
+	frame, err := u.room.Call(call.Message.Method, call.Message.Raw)
 	if err != nil {
 		return nil, &portcullis.Error{
 			Kind: portcullis.KindMalformed, Code: portcullis.CodeInvalidParams, Reason: "input_rejected",
@@ -159,7 +163,7 @@ func (r *reader) whole() (*portcullis.Reply, error) {
 	if err != nil {
 		return nil, r.fail(err)
 	}
-	out, err := protobuf.AppendResult(nil, r.name, payload, r.id, r.u.o.Limits)
+	out, err := r.u.room.AppendResult(nil, r.name, payload, r.id, r.u.o.Limits)
 	if err != nil {
 		return nil, r.broken("reading the answer", err)
 	}
@@ -237,7 +241,7 @@ func (r *reader) event(dst []byte) ([]byte, error) {
 	if err != nil {
 		return nil, r.fail(err)
 	}
-	dst, err = protobuf.AppendResult(append(dst, "data: "...), r.name, payload, r.id, r.u.o.Limits)
+	dst, err = r.u.room.AppendResult(append(dst, "data: "...), r.name, payload, r.id, r.u.o.Limits)
 	if err != nil {
 		return nil, r.broken("reading an event", err)
 	}

@@ -29,11 +29,12 @@ func PathOf(name string) string { return "/" + Service + "/" + name }
 // Call returns the frame that says to an agent over gRPC what a request over
 // JSON-RPC says. Members that the definition does not have are left out: nobody
 // over there could read them.
-func Call(name string, raw []byte) ([]byte, error) {
+func (r *Room) Call(name string, raw []byte) ([]byte, error) {
 	known, ok := methods(name)
 	if !ok {
 		return nil, errUnknown
 	}
+	defer r.enter(len(raw))()
 	m := known.request()
 	if params := member(raw, "params"); params != nil {
 		if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(params, m); err != nil {
@@ -71,11 +72,12 @@ func FrameSize(h [frameHead]byte) (int64, error) {
 // agent says: its answer to a method, or one event of its stream. It is held to
 // the same bounds as requests are before anything is built of it; fields that
 // nobody defines are not passed on.
-func AppendResult(dst []byte, name string, payload, id []byte, l jsonrpc.Limits) ([]byte, error) {
+func (r *Room) AppendResult(dst []byte, name string, payload, id []byte, l jsonrpc.Limits) ([]byte, error) {
 	known, ok := methods(name)
 	if !ok {
 		return nil, errUnknown
 	}
+	defer r.enter(len(payload))()
 	m := known.reply()
 	c := checker{limits: l, left: maxValues, lenient: true}
 	if c.message(descriptor(m), payload, 1) != nil {

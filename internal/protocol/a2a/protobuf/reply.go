@@ -13,7 +13,7 @@ import (
 
 // maxValues bounds the values of an answer, those inside included, as maxFields
 // does the fields of a request.
-const maxValues = 500_000
+const maxValues = 200_000
 
 var (
 	errTooLarge  = errors.New("answer that is too large for gRPC")
@@ -25,11 +25,12 @@ var (
 // AppendReply appends the frame of an answer: the result of a JSON-RPC response
 // to a method, or that of one event of its stream. Members that the definition
 // does not have are left out.
-func AppendReply(dst []byte, name string, result []byte) ([]byte, error) {
+func (r *Room) AppendReply(dst []byte, name string, result []byte) ([]byte, error) {
 	known, ok := methods(name)
 	if !ok {
 		return nil, errUnknown
 	}
+	defer r.enter(len(result))()
 	start := len(dst)
 	dst = append(dst, make([]byte, frameHead)...)
 	m := known.reply()

@@ -15,7 +15,7 @@ import (
 // Request returns the JSON-RPC request that says what a request over gRPC says:
 // to path, with a body of one frame. id is that of the JSON-RPC request. The
 // error is a *portcullis.Error without any text of the caller's.
-func Request(path string, body []byte, id string, l jsonrpc.Limits) ([]byte, error) {
+func (r *Room) Request(path string, body []byte, id string, l jsonrpc.Limits) ([]byte, error) {
 	name := MethodOf(path)
 	known, ok := methods(name)
 	if !ok {
@@ -28,6 +28,7 @@ func Request(path string, body []byte, id string, l jsonrpc.Limits) ([]byte, err
 	if err != nil {
 		return nil, err
 	}
+	defer r.enter(len(body))()
 	m := known.request()
 	c := checker{limits: l, left: maxFields}
 	if f := c.message(descriptor(m), raw, 1); f != nil {

@@ -70,7 +70,7 @@ func TestRequests(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			out, err := protobuf.Request(path(method), frame(raw), "the-id", jsonrpc.DefaultLimits())
+			out, err := new(protobuf.Room).Request(path(method), frame(raw), "the-id", jsonrpc.DefaultLimits())
 			if err != nil {
 				t.Errorf("%s: %v", method, err)
 				continue
@@ -107,7 +107,7 @@ func TestUnsetPageSize(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out, err := protobuf.Request(path(a2a.ListTasks), frame(raw), "1", jsonrpc.DefaultLimits()); err != nil || bytes.Contains(out, []byte("pageSize")) {
+	if out, err := new(protobuf.Room).Request(path(a2a.ListTasks), frame(raw), "1", jsonrpc.DefaultLimits()); err != nil || bytes.Contains(out, []byte("pageSize")) {
 		t.Errorf("%s, %v", out, err)
 	}
 }
@@ -185,7 +185,7 @@ func TestRefusedRequests(t *testing.T) {
 		"larger in JSON":     {path(a2a.GetTask), frame(text(2, strings.Repeat("\x01", 200<<10))), portcullis.KindTooLarge, 0, "JSON form"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			out, err := protobuf.Request(c.path, c.body, "1", jsonrpc.DefaultLimits())
+			out, err := new(protobuf.Room).Request(c.path, c.body, "1", jsonrpc.DefaultLimits())
 			var e *portcullis.Error
 			if !errors.As(err, &e) || out != nil || e.Kind != c.kind || e.Code != c.code || !strings.Contains(e.Detail, c.detail) || e.Event != portcullis.EventInputRejected {
 				t.Fatalf("%s, %+v", out, e)
@@ -209,7 +209,7 @@ func TestManyFields(t *testing.T) {
 	}
 	l := jsonrpc.DefaultLimits()
 	l.MaxBytes = 64 << 20
-	_, err := protobuf.Request(path(a2a.SendMessage), frame(part(structpb.NewListValue(outer))), "1", l)
+	_, err := new(protobuf.Room).Request(path(a2a.SendMessage), frame(part(structpb.NewListValue(outer))), "1", l)
 	if err == nil || !strings.Contains(err.Error(), "too many fields") {
 		t.Errorf("%v", err)
 	}
@@ -237,7 +237,7 @@ func TestSamples(t *testing.T) {
 				continue
 			}
 			n++
-			got, err := protobuf.AppendReply(nil, method, raw)
+			got, err := new(protobuf.Room).AppendReply(nil, method, raw)
 			if err != nil {
 				t.Errorf("%s as answer to %s: %v", filepath.Base(file), method, err)
 				continue
@@ -253,7 +253,7 @@ func TestSamples(t *testing.T) {
 		}
 		n++
 		want := &pb.SendMessageRequest{Message: &message}
-		out, err := protobuf.Request(path(a2a.SendMessage), frame(marshal(want)), "1", jsonrpc.DefaultLimits())
+		out, err := new(protobuf.Room).Request(path(a2a.SendMessage), frame(marshal(want)), "1", jsonrpc.DefaultLimits())
 		if err != nil {
 			t.Errorf("%s: %v", filepath.Base(file), err)
 			continue
@@ -293,7 +293,7 @@ func FuzzRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, which uint8, body []byte) {
 		method := a2a.Methods()[int(which)%len(a2a.Methods())]
 		l := jsonrpc.DefaultLimits()
-		out, err := protobuf.Request(path(method), body, "id", l)
+		out, err := new(protobuf.Room).Request(path(method), body, "id", l)
 		var e *portcullis.Error
 		if err != nil {
 			if !errors.As(err, &e) || e.Kind == portcullis.KindInternal {
