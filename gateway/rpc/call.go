@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/portcullis-dev/portcullis/internal/protocol/a2a"
 	"github.com/portcullis-dev/portcullis/internal/protocol/a2a/protobuf"
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
 	"github.com/portcullis-dev/portcullis/internal/protocol/sse"
@@ -162,7 +163,7 @@ func (c *Call) begin() {
 func (c *Call) Finish() {
 	v := recover()
 	defer c.cancel()
-	if v != nil && v != http.ErrAbortHandler { //nolint:errorlint // the value of a panic
+	if v != nil && v != http.ErrAbortHandler {
 		panic(v)
 	}
 	c.begin()
@@ -199,7 +200,7 @@ func (c *Call) outcome(broken bool) protobuf.Status {
 		return protobuf.Status{Code: protobuf.Internal, Message: "The stream broke off"}
 	case c.status >= http.StatusMultipleChoices:
 		return protobuf.Of(c.status)
-	case c.sent == 0 && !c.streams:
+	case c.sent == 0 && !(c.streams && a2a.Streams(c.name)):
 		return protobuf.Status{Code: protobuf.Internal}
 	}
 	return protobuf.Status{}

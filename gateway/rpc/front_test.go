@@ -3,6 +3,7 @@ package rpc
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -205,4 +206,46 @@ func TestOtherPanics(t *testing.T) {
 	c := New(routes(nil), nil).Accept(httptest.NewRecorder(), call("x", "application/grpc"))
 	defer c.Finish()
 	panic("bug")
+}
+
+// deadlines is a connection that has them.
+type deadlines struct {
+	*httptest.ResponseRecorder
+	read, write int
+}
+
+func (d *deadlines) SetReadDeadline(time.Time) error  { d.read++; return nil }
+func (d *deadlines) SetWriteDeadline(time.Time) error { d.write++; return nil }
+
+// TestDeadlines reach the connection: who sends or reads slowly is found out by
+// them.
+func TestDeadlines(t *testing.T) {
+	d := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+	c := New(routes(nil), nil).Accept(d, call("x", "application/grpc"))
+	rc := http.NewResponseController(c)
+	if err := errors.Join(rc.SetReadDeadline(time.Time{}), rc.SetWriteDeadline(time.Time{}), rc.Flush()); err != nil || d.read != 1 || d.write != 1 || d.Flushed {
+		t.Errorf("%v, %+v", err, d)
+	}
+	c.WriteHeader(http.StatusOK)
+	c.Finish()
+	if d.write != 2 || !d.Flushed {
+		t.Errorf("the end waits without end: %+v", d)
+	}
+}
+
+// TestUnaryStreams: a call that is answered once is not answered by a stream of
+// nothing.
+func TestUnaryStreams(t *testing.T) {
+	rec := httptest.NewRecorder()
+	r := call("x", "application/grpc")
+	r.RequestURI = "/lf.a2a.v1.A2AService/SendMessage"
+	func() {
+		c := New(routes(nil), nil).Accept(rec, r)
+		defer c.Finish()
+		c.Header().Set("Content-Type", "text/event-stream")
+		c.WriteHeader(http.StatusOK)
+	}()
+	if got := rec.Result().Trailer.Get("Grpc-Status"); got != "13" {
+		t.Errorf("status %s", got)
+	}
 }

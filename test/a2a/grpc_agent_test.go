@@ -14,6 +14,7 @@ import (
 	"github.com/a2aproject/a2a-go/v2/a2asrv/push"
 	"github.com/a2aproject/a2a-go/v2/a2asrv/taskstore"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/portcullis-dev/portcullis/test/harness"
@@ -175,5 +176,18 @@ func TestHostileAgentOfGRPC(t *testing.T) {
 		if h.Get("X-Api-Key") != "" || h.Get("Authorization") != "" || h.Get("A2a-Version") != "1.0" || h.Get("Te") != "trailers" || h.Get("X-Request-Id") == "" {
 			t.Errorf("the agent got %v", h)
 		}
+	}
+}
+
+// TestSilentAgentOfGRPC: a call that is answered once has the time of its route.
+func TestSilentAgentOfGRPC(t *testing.T) {
+	url := serveGRPC(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }), http.NotFoundHandler())
+	g := harness.Start(t, route(url, "timeout = \"1s\"\n"+asksGRPC))
+	r := invoke(t, dialGRPC(t, g, g.Key), "SendMessage", message(""))
+	if codes.Code(r.Status) != codes.DeadlineExceeded || !strings.Contains(r.Body, "UPSTREAM_TIMEOUT") {
+		t.Errorf("%+v", r)
+	}
+	if r := post(t, g, "/agent", rpc("SendMessage", message("")), "X-API-Key", g.Key); r.Status != http.StatusGatewayTimeout {
+		t.Errorf("%+v", r)
 	}
 }

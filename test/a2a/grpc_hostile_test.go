@@ -159,7 +159,7 @@ func h2c(t *testing.T) *http.Client {
 }
 
 func framed(flag byte, payload []byte) []byte {
-	return append(binary.BigEndian.AppendUint32([]byte{flag}, uint32(len(payload))), payload...) //nolint:gosec // G115: tests are small
+	return append(binary.BigEndian.AppendUint32([]byte{flag}, uint32(len(payload))), payload...)
 }
 
 // TestHostileFrames sends what no library sends.

@@ -88,7 +88,7 @@ func TestContentRulesOverGRPC(t *testing.T) {
 		}
 		n := len(s.calls())
 		r = invoke(t, conn, method, saying("about PRJ-123456", ""))
-		if codes.Code(r.Status) != codes.PermissionDenied || len(s.calls()) != n { //nolint:gosec // G115: codes are small
+		if codes.Code(r.Status) != codes.PermissionDenied || len(s.calls()) != n {
 			t.Errorf("%s: %d %s", method, r.Status, r.Body)
 		}
 		r.Status = http.StatusForbidden
@@ -98,7 +98,7 @@ func TestContentRulesOverGRPC(t *testing.T) {
 			t.Errorf("%s: %d %s", method, r.Status, r.Body)
 		}
 		s.says = "it is PRJ-123456"
-		if r = invoke(t, conn, method, saying("x", "")); method == "SendMessage" && codes.Code(r.Status) != codes.PermissionDenied || strings.Contains(r.Body, "PRJ-123456") { //nolint:gosec // G115
+		if r = invoke(t, conn, method, saying("x", "")); method == "SendMessage" && codes.Code(r.Status) != codes.PermissionDenied || strings.Contains(r.Body, "PRJ-123456") {
 			t.Errorf("%s: %d %s", method, r.Status, r.Body)
 		}
 	}
@@ -143,7 +143,7 @@ func TestRateOverGRPC(t *testing.T) {
 		t.Fatalf("%+v", r)
 	}
 	r := invoke(t, conn, "SendMessage", message(""))
-	if codes.Code(r.Status) != codes.ResourceExhausted || r.Header.Get("Retry-After") == "" { //nolint:gosec // G115
+	if codes.Code(r.Status) != codes.ResourceExhausted || r.Header.Get("Retry-After") == "" {
 		t.Errorf("%+v", r)
 	}
 	r.Status = http.StatusTooManyRequests

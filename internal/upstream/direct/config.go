@@ -42,8 +42,8 @@ type Config struct {
 	Proxy string `toml:"proxy"`
 
 	// HTTP2 has all calls made over HTTP/2, without TLS too, and keeps the
-	// trailers of replies: what gRPC needs. A reply then takes as long as it
-	// wants, once its headers have come.
+	// trailers of replies: what gRPC needs. How long a call may take is said
+	// by its context alone then: an agent may send headers with its first event.
 	HTTP2 bool `toml:"-"`
 
 	// InsecureAllowLinkLocal lets the upstream be a link-local or cloud

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -52,7 +53,11 @@ func (c *Client) newTransport(cfg Config, proxy func(*http.Request) (*url.URL, e
 func (c *Client) viaTransport(ctx context.Context, r *request) (*portcullis.Reply, error) {
 	c.fallbacks.Add(1)
 	inner, cancel := context.WithCancelCause(ctx)
-	timer := time.AfterFunc(c.timeout, func() { cancel(errHeadTime) })
+	patience := c.timeout
+	if c.http2 {
+		patience = math.MaxInt64 // the context says how long: headers may come with the first event
+	}
+	timer := time.AfterFunc(patience, func() { cancel(errHeadTime) })
 	req := &http.Request{
 		Method: r.method, URL: c.target.with(r), Host: c.target.url.Host, Header: r.header(),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,

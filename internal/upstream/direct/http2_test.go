@@ -54,7 +54,7 @@ func TestHTTP2(t *testing.T) {
 	clear.Config.Protocols.SetUnencryptedHTTP2(true)
 	clear.Start()
 	t.Cleanup(clear.Close)
-	checkTrailer(t, newClient(t, clear.URL, func(c *Config) { c.HTTP2 = true }))
+	checkTrailer(t, newClient(t, clear.URL, func(c *Config) { c.HTTP2, c.Timeout = true, 1 })) // headers may be late
 
 	secure := httptest.NewUnstartedServer(trailed(t, &calls))
 	secure.EnableHTTP2 = true

@@ -97,7 +97,7 @@ func (u *Upstream) Forward(ctx context.Context, call *portcullis.Call) (*portcul
 	}
 	if a2a.Streams(m.Method) {
 		r.events = true
-		return &portcullis.Reply{Status: http.StatusOK, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: r}, nil
+		return &portcullis.Reply{Status: http.StatusOK, Header: head("text/event-stream", reply.Header), Body: r}, nil
 	}
 	return r.whole()
 }
@@ -147,11 +147,21 @@ func (r *reader) ended(h http.Header) (*portcullis.Reply, error) {
 		return r.only(fault.Status), nil
 	}
 	_ = r.Close() // the reply is over
-	return jsonReply(fault.Append(nil, r.id)), nil
+	return jsonReply(fault.Append(nil, r.id), h), nil
 }
 
-func jsonReply(raw []byte) *portcullis.Reply {
-	return &portcullis.Reply{Status: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(bytes.NewReader(raw))}
+func jsonReply(raw []byte, said http.Header) *portcullis.Reply {
+	return &portcullis.Reply{Status: http.StatusOK, Header: head("application/json", said), Body: io.NopCloser(bytes.NewReader(raw))}
+}
+
+// head is that of a reply: of what the agent said in headers or trailers, what
+// the protocol defines.
+func head(media string, said http.Header) http.Header {
+	h := http.Header{"Content-Type": {media}}
+	if v := said[a2a.HeaderExtensions]; len(v) == 1 {
+		h[a2a.HeaderExtensions] = v
+	}
+	return h
 }
 
 // whole returns the reply with one message.
@@ -178,7 +188,7 @@ func (r *reader) whole() (*portcullis.Reply, error) {
 		return r.ended(h)
 	}
 	_ = r.Close() // read to its end
-	return jsonReply(out), nil
+	return jsonReply(out, h), nil
 }
 
 // next returns the next message, io.EOF behind the last. It is valid until the

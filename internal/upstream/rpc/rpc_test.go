@@ -66,7 +66,7 @@ func frame(m proto.Message) []byte {
 }
 
 func framed(flag byte, raw []byte) []byte {
-	return append(binary.BigEndian.AppendUint32([]byte{flag}, uint32(len(raw))), raw...) //nolint:gosec // G115: tests are small
+	return append(binary.BigEndian.AppendUint32([]byte{flag}, uint32(len(raw))), raw...)
 }
 
 func ok() http.Header { return http.Header{"Grpc-Status": {"0"}} }
@@ -82,6 +82,16 @@ func limits() jsonrpc.Limits {
 	l := jsonrpc.DefaultReplyLimits()
 	l.MaxBytes = 1 << 10
 	return l
+}
+
+// TestExtensions are told by whoever tells them, in headers or trailers.
+func TestExtensions(t *testing.T) {
+	said := http.Header{"Grpc-Status": {"0"}, "A2a-Extensions": {"https://e.example/1"}, "Server": {"secret"}}
+	a := &agent{body: frame(working("t1")), trailer: said}
+	reply, err := rpc.New(a, rpc.Options{Timeout: time.Minute, Limits: limits()}).Forward(t.Context(), request(a2a.GetTask))
+	if err != nil || reply.Header.Get("A2A-Extensions") != "https://e.example/1" || len(reply.Header) != 2 {
+		t.Errorf("%+v, %v", reply, err)
+	}
 }
 
 func forward(a *agent, method string) (int, string, error) {

@@ -119,7 +119,7 @@ func FaultOf(status string, details []byte) (Fault, bool) {
 		f.code = a2a.CodeOf(reason)
 		return f, true
 	}
-	switch code.Code(n) { //nolint:gosec // G115: another number is another code
+	switch code.Code(n) {
 	case code.Code_UNAUTHENTICATED:
 		f.Status = http.StatusUnauthorized
 	case code.Code_PERMISSION_DENIED:

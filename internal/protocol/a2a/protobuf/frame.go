@@ -39,7 +39,7 @@ func head(frame []byte) error {
 		return errTooLarge
 	}
 	frame[0] = 0
-	binary.BigEndian.PutUint32(frame[1:], uint32(n)) //nolint:gosec // G115: compared above
+	binary.BigEndian.PutUint32(frame[1:], uint32(n))
 	return nil
 }
 

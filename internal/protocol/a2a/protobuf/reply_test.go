@@ -117,11 +117,11 @@ func TestErrors(t *testing.T) {
 				status = c.e.Kind.Status()
 			}
 			s := protobuf.ReadError(raw, status)
-			if codes.Code(s.Code) != c.want || s.Message == "" { //nolint:gosec // G115: codes are small
+			if codes.Code(s.Code) != c.want || s.Message == "" {
 				t.Fatalf("%+v", s)
 			}
 			got := new(spb.Status)
-			if err := proto.Unmarshal(s.Details, got); err != nil || got.GetCode() != int32(c.want) || got.GetMessage() != s.Message || len(got.GetDetails()) == 0 { //nolint:gosec // G115
+			if err := proto.Unmarshal(s.Details, got); err != nil || got.GetCode() != int32(c.want) || got.GetMessage() != s.Message || len(got.GetDetails()) == 0 {
 				t.Fatalf("%v, %v", got, err)
 			}
 			info := new(errdetails.ErrorInfo)
@@ -139,13 +139,13 @@ func TestErrors(t *testing.T) {
 			}
 		})
 	}
-	if s := protobuf.ReadError([]byte(`{"code":-32601,"message":"Method not found","data":{"reason":"x"}}`), 404); codes.Code(s.Code) != codes.Unimplemented || s.Details != nil || s.Message == "" { //nolint:gosec // G115
+	if s := protobuf.ReadError([]byte(`{"code":-32601,"message":"Method not found","data":{"reason":"x"}}`), 404); codes.Code(s.Code) != codes.Unimplemented || s.Details != nil || s.Message == "" {
 		t.Errorf("an error of 0.3: %+v", s)
 	}
-	if s := protobuf.ReadError([]byte(`nothing`), 200); codes.Code(s.Code) != codes.Internal { //nolint:gosec // G115
+	if s := protobuf.ReadError([]byte(`nothing`), 200); codes.Code(s.Code) != codes.Internal {
 		t.Errorf("no error: %+v", s)
 	}
-	if s := protobuf.Of(http.StatusServiceUnavailable); codes.Code(s.Code) != codes.Unavailable { //nolint:gosec // G115
+	if s := protobuf.Of(http.StatusServiceUnavailable); codes.Code(s.Code) != codes.Unavailable {
 		t.Errorf("%+v", s)
 	}
 }

@@ -26,7 +26,7 @@ import (
 )
 
 func frame(payload []byte) []byte {
-	return append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(payload))), payload...) //nolint:gosec // G115: tests are small
+	return append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(payload))), payload...)
 }
 
 func path(method string) string { return "/" + protobuf.Service + "/" + method }
