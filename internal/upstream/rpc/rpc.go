@@ -15,6 +15,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
@@ -73,17 +74,22 @@ func (u *Upstream) Forward(ctx context.Context, call *portcullis.Call) (*portcul
 	m, out := *call.Message, *call
 	m.Raw, m.Suffix = frame, protobuf.PathOf(m.Method)
 	out.Message, out.Method, out.Header = &m, http.MethodPost, header(call.Header)
-	cancel := func() {}
-	if !a2a.Streams(m.Method) {
-		ctx, cancel = context.WithTimeout(ctx, u.o.Timeout)
-		out.Header = append(out.Header, portcullis.Field{Name: "Grpc-Timeout", Value: fmt.Sprintf("%dm", min(u.o.Timeout.Milliseconds(), 99_999_999))})
+	if a2a.Streams(m.Method) {
+		return u.stream(ctx, &out)
 	}
+	ctx, cancel := context.WithTimeout(ctx, u.o.Timeout)
+	out.Header = append(out.Header, portcullis.Field{Name: "Grpc-Timeout", Value: fmt.Sprintf("%dm", min(u.o.Timeout.Milliseconds(), 99_999_999))})
 	reply, err := u.next.Forward(ctx, &out)
 	if err != nil {
 		cancel()
 		return nil, err
 	}
-	r := &reader{u: u, name: m.Method, id: call.Message.ID, body: reply.Body, cancel: cancel}
+	return u.read(&out, reply, cancel)
+}
+
+// read makes of a reply to a call what it is over JSON-RPC.
+func (u *Upstream) read(call *portcullis.Call, reply *portcullis.Reply, cancel func()) (*portcullis.Reply, error) {
+	r := &reader{u: u, name: call.Message.Method, id: call.Message.ID, body: reply.Body, cancel: cancel}
 	media := reply.Header.Get("Content-Type")
 	if reply.Status != http.StatusOK || media != "application/grpc" && !strings.HasPrefix(media, "application/grpc+proto") && !strings.HasPrefix(media, "application/grpc;") {
 		status := reply.Status
@@ -95,8 +101,7 @@ func (u *Upstream) Forward(ctx context.Context, call *portcullis.Call) (*portcul
 	if early := reply.Header.Get("Grpc-Status"); early != "" { // of a reply without messages
 		return r.ended(reply.Header)
 	}
-	if a2a.Streams(m.Method) {
-		r.events = true
+	if a2a.Streams(r.name) {
 		return &portcullis.Reply{Status: http.StatusOK, Header: head("text/event-stream", reply.Header), Body: r}, nil
 	}
 	return r.whole()
@@ -121,12 +126,13 @@ type reader struct {
 	id     []byte
 	body   io.ReadCloser
 	cancel func()
-	events bool
 
 	left []byte // of the event being read
 	raw  []byte // room for messages
-	free func() // gives back what the last message holds; nil = nothing
 	done error
+
+	mu   sync.Mutex
+	free func() // gives back what the last message holds; nil = nothing
 }
 
 // only returns a reply of nothing but a status.
@@ -205,8 +211,9 @@ func (r *reader) next() ([]byte, error) {
 	if n > int64(r.u.o.Limits.MaxBytes) {
 		return nil, r.broken("message over the size limit", nil)
 	}
-	r.release()
-	r.raw, r.free, err = r.u.o.Read(io.LimitReader(r.body, n), r.raw, n)
+	raw, free, err := r.u.o.Read(io.LimitReader(r.body, n), r.raw, n)
+	r.raw = raw
+	r.hold(free)
 	if err == nil && int64(len(r.raw)) < n {
 		err = io.ErrUnexpectedEOF
 	}
@@ -261,15 +268,19 @@ func (r *reader) event(dst []byte) ([]byte, error) {
 // Close implements [io.Closer].
 func (r *reader) Close() error {
 	r.cancel()
-	r.release()
+	r.hold(nil)
 	return r.body.Close()
 }
 
-func (r *reader) release() {
+// hold takes what gives the memory of a message back, in place of what it held:
+// whoever ends a stream does that beside its reader.
+func (r *reader) hold(free func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.free != nil {
 		r.free()
 	}
-	r.free = nil
+	r.free = free
 }
 
 // fail is what Forward returns of an error while reading. Those of the client
