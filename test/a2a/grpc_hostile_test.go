@@ -19,7 +19,6 @@ import (
 	pb "github.com/a2aproject/a2a-go/v2/a2apb/v1"
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
@@ -45,7 +44,7 @@ var reading = map[string]func() (proto.Message, proto.Message){
 
 // invoke calls a method over gRPC with what params say in JSON. Of the answer it
 // makes a response as of JSON-RPC: the code of the status, and as its body the
-// messages, the words of the status and the reasons of its details.
+// messages and all that the status says.
 func invoke(t *testing.T, conn *grpc.ClientConn, method, params string) harness.Response {
 	t.Helper()
 	req, reply := reading[method]()
@@ -61,16 +60,16 @@ func invoke(t *testing.T, conn *grpc.ClientConn, method, params string) harness.
 	if err := errors.Join(s.SendMsg(req), s.CloseSend()); err != nil && !errors.Is(err, io.EOF) {
 		t.Fatal(err)
 	}
-	var body strings.Builder
+	var body bytes.Buffer
 	for err = s.RecvMsg(reply); err == nil; err = s.RecvMsg(reply) {
-		raw, _ := protojson.Marshal(reply)
-		body.Write(raw)
+		body.Write(asJSON(t, reply))
 	}
 	head, _ := s.Header()
 	r := harness.Response{Header: http.Header{}}
 	if !errors.Is(err, io.EOF) {
-		r.Status = int(status.Code(err))
-		body.WriteString(saysError(err))
+		said := status.Convert(err)
+		r.Status = int(said.Code())
+		fmt.Fprintf(&body, `{"error":%s,"code":%q}`, asJSON(t, said.Proto()), said.Code())
 	}
 	for _, md := range []metadata.MD{head, s.Trailer()} {
 		for name, v := range md {
@@ -81,17 +80,30 @@ func invoke(t *testing.T, conn *grpc.ClientConn, method, params string) harness.
 	return r
 }
 
-// saysError is all that an error says: its words and the reasons of its details.
-func saysError(err error) string {
-	s := status.Convert(err)
-	text := s.Code().String() + " " + s.Message()
-	for _, d := range s.Details() {
-		text += fmt.Sprintf(" %v", d)
-		if info, ok := d.(*errdetails.ErrorInfo); ok {
-			text += " " + info.GetReason()
-		}
+func asJSON(t *testing.T, m proto.Message) []byte {
+	t.Helper()
+	raw, err := protojson.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return text
+	var out bytes.Buffer
+	if err := json.Compact(&out, raw); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// sendGRPC is [send] over gRPC, with the HTTP status that the same has over
+// JSON-RPC.
+func sendGRPC(t *testing.T, g *harness.Gateway, key, method, params string) harness.Response {
+	t.Helper()
+	r := invoke(t, dialGRPC(t, g, key), method, params)
+	code := codes.Code(r.Status)
+	r.Status = map[codes.Code]int{
+		codes.OK: http.StatusOK, codes.InvalidArgument: http.StatusBadRequest, codes.Unauthenticated: http.StatusUnauthorized, codes.PermissionDenied: http.StatusForbidden,
+		codes.NotFound: http.StatusNotFound, codes.ResourceExhausted: http.StatusTooManyRequests, codes.Internal: http.StatusBadGateway,
+	}[code]
+	return r
 }
 
 // asReason is what a refusal over gRPC says where one over JSON-RPC has a code.

@@ -73,37 +73,6 @@ func TestOfficialClientOverGRPC(t *testing.T) {
 	t.Run("errors", func(t *testing.T) { checkErrors(t, c, overGRPC) })
 }
 
-// TestContentRulesOverGRPC look into each part, in both directions, and into
-// events.
-func TestContentRulesOverGRPC(t *testing.T) {
-	s := startStub(t)
-	g := s.start(t, withGRPC+contentRules)
-	key, _ := g.NewKey("skills:*")
-	conn := dialGRPC(t, g, key)
-	for _, method := range []string{"SendMessage", "SendStreamingMessage"} {
-		s.says = "fine"
-		r := invoke(t, conn, method, saying("ask "+mail, ""))
-		if r.Status != 0 || strings.Contains(s.sent(), mail) || strings.Count(s.sent(), "[redacted:pii.email]") != 2 {
-			t.Errorf("%s: %d %s, the agent got %s", method, r.Status, r.Body, s.sent())
-		}
-		n := len(s.calls())
-		r = invoke(t, conn, method, saying("about PRJ-123456", ""))
-		if codes.Code(r.Status) != codes.PermissionDenied || len(s.calls()) != n {
-			t.Errorf("%s: %d %s", method, r.Status, r.Body)
-		}
-		r.Status = http.StatusForbidden
-		refusedBy(t, g, r, http.StatusForbidden, "content_blocked", "CONTENT_BLOCKED", "content", "PRJ-123456")
-		s.says = "write to " + mail
-		if r = invoke(t, conn, method, saying("x", "")); r.Status != 0 || strings.Contains(r.Body, mail) || !strings.Contains(r.Body, "[redacted:pii.email]") {
-			t.Errorf("%s: %d %s", method, r.Status, r.Body)
-		}
-		s.says = "it is PRJ-123456"
-		if r = invoke(t, conn, method, saying("x", "")); method == "SendMessage" && codes.Code(r.Status) != codes.PermissionDenied || strings.Contains(r.Body, "PRJ-123456") {
-			t.Errorf("%s: %d %s", method, r.Status, r.Body)
-		}
-	}
-}
-
 // TestGRPCOnTheCard: the official client finds the way by the card.
 func TestGRPCOnTheCard(t *testing.T) {
 	g, _ := start(t, withGRPC+scopeArrays)
