@@ -134,7 +134,7 @@ func decide(ctx context.Context, r *check.Report, f *suppress.File, now time.Tim
 				if finding.File != "" {
 					reason, excluded = f.Excluded(finding.File)
 				}
-				d := state.Decide(res.ID, finding.File, t.Name)
+				d := state.Decide(res.ID, finding.Advisory, finding.File, t.Name)
 				switch {
 				case excluded:
 					res.Suppressed = append(res.Suppressed, check.Suppressed{Finding: finding, Reason: reason})
