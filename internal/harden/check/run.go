@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/portcullis-dev/portcullis/internal/harden/check/dependencies"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 )
@@ -28,6 +29,9 @@ type Options struct {
 
 	// Getenv is os.LookupEnv, for configurations that name variables.
 	Getenv func(string) (string, bool)
+
+	// Dependencies say where vulnerabilities are known from.
+	Dependencies dependencies.Options
 
 	// Only is asked which rules look, by default all.
 	Only func(rule.Meta) bool
@@ -124,6 +128,9 @@ func (r *Result) judge(ctx context.Context, b bound, loaded any, limit time.Dura
 	case rule.Fail:
 		for _, f := range found {
 			f.Message, f.Evidence, f.Pointer = clean(f.Message), clean(f.Evidence), clean(f.Pointer)
+			if a := f.Advisory; a != nil {
+				a.Summary = clean(a.Summary)
+			}
 			r.Findings = append(r.Findings, Finding{Finding: f})
 		}
 		slices.SortStableFunc(r.Findings, func(a, b Finding) int {
