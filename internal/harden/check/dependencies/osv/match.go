@@ -217,8 +217,7 @@ func compareAt(a, b *semver.Version) int {
 func merge(q Query, hits []hit) []Vulnerability {
 	group := make([]int, len(hits))
 	byID := map[string]int{}
-	var root func(int) int
-	root = func(i int) int {
+	root := func(i int) int {
 		for group[i] != i {
 			i = group[i]
 		}
