@@ -35,7 +35,7 @@ func entryRules() []Rule {
 			Guides: []string{"S0-48", "S3-22"}, CWE: []string{"CWE-353"}, Verify: "Look for entries without integrity, checksum or hash.",
 			Fix: "Make the lock file again with a current package manager; for pip: uv pip compile --generate-hashes.",
 		}, entries(func(_ *Project, l *lockfile.Lock, e lockfile.Package) string {
-			if e.Hash != "" || e.Bundled || e.Source == lockfile.Local || e.Source == lockfile.Git || l.Ecosystem == lockfile.Go { // go.sum is a matter of dependencies-lock-stale
+			if e.Hash != "" || e.Bundled || e.Foreign || e.Source == lockfile.Local || e.Source == lockfile.Git || l.Ecosystem == lockfile.Go { // go.sum is a matter of dependencies-lock-stale
 				return ""
 			}
 			return "has no hash"

@@ -55,7 +55,7 @@ func bounded(found []rule.Finding, most int) []rule.Finding {
 		}
 		out = append(out, found[i:min(n, i+most)]...)
 		if more := n - i - most; more > 0 {
-			out = append(out, rule.Finding{Message: fmt.Sprintf("and %d more", more), File: found[i].File, Pointer: "and more"})
+			out = append(out, rule.Finding{Message: fmt.Sprintf("and %d more", more), File: found[i].File, Line: found[n-1].Line, Pointer: "and more"})
 		}
 		i = n
 	}

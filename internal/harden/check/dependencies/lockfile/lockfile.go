@@ -59,6 +59,7 @@ type Package struct {
 	Hash   string   // as the file writes it, empty if there is none
 
 	Bundled    bool // comes inside another package, which is hashed
+	Foreign    bool // for other machines: yarn hashes it when it is first fetched
 	Dev        bool
 	Scripts    bool // runs a script when it is installed
 	Deprecated string

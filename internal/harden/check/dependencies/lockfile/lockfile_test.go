@@ -25,6 +25,9 @@ func told(p Package) string {
 	if p.Bundled {
 		out += " bundled"
 	}
+	if p.Foreign {
+		out += " foreign"
+	}
 	if p.Dev {
 		out += " dev"
 	}
@@ -124,6 +127,13 @@ __metadata:
   languageName: node
   linkType: hard
 
+"o@npm:1":
+  version: 1.0.0
+  resolution: "o@npm:1.0.0"
+  conditions: os=aix & cpu=ppc64
+  languageName: node
+  linkType: hard
+
 "x@workspace:.":
   version: 0.0.0-use.local
   resolution: "x@workspace:."
@@ -131,7 +141,8 @@ __metadata:
   linkType: soft
 `, `@s/a 1.2.3 @7 registry
 g 1.0.0 @16 git commit=0123
-x 0.0.0-use.local @23 local nohash`},
+o 1.0.0 @23 registry nohash foreign
+x 0.0.0-use.local @30 local nohash`},
 		"v9/pnpm-lock.yaml": {`lockfileVersion: '9.0'
 
 settings:

@@ -9,10 +9,11 @@ import (
 // lines of the same shape; later ones are also YAML, of which yarn uses no more
 // than this.
 type yarnEntry struct {
-	keys                              []string
-	line                              int
-	version, resolution, resolved     string
-	integrity, checksum, link, nested string
+	keys                          []string
+	line                          int
+	version, resolution, resolved string
+	integrity, checksum, nested   string
+	conditions                    string
 }
 
 func readYarn(l *Lock, t text) error {
@@ -64,7 +65,7 @@ func (e yarnEntry) pack() (Package, error) {
 	name, want := split(e.keys[0])
 	p := Package{Name: name, Version: e.version, Line: e.line, Hash: e.integrity}
 	if e.resolution != "" { // later versions
-		p.Hash = e.checksum
+		p.Hash, p.Foreign = e.checksum, e.conditions != ""
 		real, at := split(e.resolution)
 		if real == "" || at == "" {
 			return p, fmt.Errorf("resolution %.80q: want a name and a version", e.resolution)
@@ -209,7 +210,7 @@ func (e *yarnEntry) field(line string) error {
 		return fmt.Errorf("%.40q", line)
 	}
 	for known, into := range map[string]*string{
-		"version": &e.version, "resolution": &e.resolution, "resolved": &e.resolved, "integrity": &e.integrity, "checksum": &e.checksum, "linkType": &e.link,
+		"version": &e.version, "resolution": &e.resolution, "resolved": &e.resolved, "integrity": &e.integrity, "checksum": &e.checksum, "conditions": &e.conditions,
 	} {
 		if name == known {
 			if *into != "" {
