@@ -124,7 +124,7 @@ func (r *Result) judge(ctx context.Context, b bound, loaded any, limit time.Dura
 	r.Verdict = rule.VerdictOf(found, err)
 	switch r.Verdict {
 	case rule.Skipped, rule.Unknown:
-		r.Reason = clean(err.Error())
+		r.Reason = reason(err)
 	case rule.Fail:
 		for _, f := range found {
 			f.Message, f.Evidence, f.Pointer = clean(f.Message), clean(f.Evidence), clean(f.Pointer)
@@ -137,7 +137,7 @@ func (r *Result) judge(ctx context.Context, b bound, loaded any, limit time.Dura
 			return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line, a.Column-b.Column, strings.Compare(a.Pointer, b.Pointer))
 		})
 		if err != nil {
-			r.Reason = clean(err.Error())
+			r.Reason = reason(err)
 		}
 	case rule.Pass:
 	}
@@ -175,6 +175,9 @@ func ask(ctx context.Context, b bound, loaded any) (found []rule.Finding, err er
 	}
 	return found, err
 }
+
+// reason is an error, or some that were joined, on one line.
+func reason(err error) string { return clean(strings.ReplaceAll(err.Error(), "\n", "; ")) }
 
 const maxShown = 400
 

@@ -151,14 +151,15 @@ func (f *File) Excluded(p string) (reason string, yes bool) {
 // State is the decisions and what became of them in one run.
 type State struct {
 	*File
-	used []bool
-	now  time.Time
+	used   []bool
+	looked []bool // a rule that a decision is about could tell
+	now    time.Time
 }
 
 // Begin returns the decisions as of now. Ask for each finding, then let the
 // rules look at the state.
 func (f *File) Begin(now time.Time) *State {
-	return &State{File: f, used: make([]bool, len(f.Suppress)), now: now}
+	return &State{File: f, used: make([]bool, len(f.Suppress)), looked: make([]bool, len(f.Suppress)), now: now}
 }
 
 // Name is how the file was called, empty for decisions that no file holds.
@@ -179,6 +180,22 @@ func (s *State) Decide(id string, a *rule.Advisory, places ...string) *Decision 
 		}
 	}
 	return nil
+}
+
+// Looked tells that a rule could tell of all that it looked at. A decision about
+// an advisory is unused only then: without a database nobody knows.
+func (s *State) Looked(id string) {
+	for i, d := range s.Suppress {
+		if begin, open := strings.CutSuffix(d.Rule, "*"); d.Rule == id || open && strings.HasPrefix(id, begin) {
+			s.looked[i] = true
+		}
+	}
+}
+
+// idle reports whether a decision is about nothing that was found, as far as that
+// can be told.
+func (s *State) idle(i int) bool {
+	return !s.used[i] && (s.Suppress[i].Advisory == "" || s.looked[i])
 }
 
 // over reports whether the last day of a decision has passed.

@@ -79,6 +79,26 @@ func TestDecideAdvisory(t *testing.T) {
 	}
 }
 
+// Without a database nobody knows whether a decision about an advisory is needed.
+func TestUnusedAdvisory(t *testing.T) {
+	f, err := Parse("f", []byte("[[suppress]]\nrule = \"dependencies-vulnerable-*\"\nadvisory = \"CVE-2026-1\"\nreason = \"the function is not called\"\nexpires = \"2026-06-30\"\n"), now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for looked, want := range map[string]int{"": 0, "dependencies-lock-stale": 0, "dependencies-vulnerable-high": 1} {
+		s := f.Begin(now())
+		s.Looked(looked)
+		for _, r := range Rules() {
+			if r.ID != "suppressions-unused" {
+				continue
+			}
+			if found, err := r.Check(t.Context(), s); err != nil || len(found) != want {
+				t.Errorf("%q looked: %+v, %v", looked, found, err)
+			}
+		}
+	}
+}
+
 func TestPatterns(t *testing.T) {
 	for _, c := range []struct {
 		pattern, path string
