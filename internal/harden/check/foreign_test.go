@@ -34,6 +34,7 @@ type fault struct {
 	rule string
 	tree func(doc table) bool
 	text func(text string) (string, bool)
+	way  int // of several to do the same, from 1
 }
 
 type table = map[string]any
@@ -159,8 +160,8 @@ func TestPlantedFaultsAreFound(t *testing.T) {
 	for _, name := range files {
 		s := openStranger(t, name)
 		for i, f := range faults {
-			if !slices.Contains(s.kind, f.kind) {
-				continue
+			if !slices.Contains(s.kind, f.kind) || f.way > 1 && !strings.HasPrefix(name, "testdata") {
+				continue // one way is enough for each of the samples: there are many
 			}
 			if s.try(t, f, &tallies[i]) {
 				used[name] = true
@@ -188,7 +189,9 @@ func numbered(faults []fault) []fault {
 	seen := map[string]int{}
 	for i, f := range faults {
 		id := f.rule + f.name
-		if seen[id]++; seen[id] > 1 {
+		seen[id]++
+		faults[i].way = seen[id]
+		if seen[id] > 1 {
 			faults[i].name = fmt.Sprintf("%s, way %d", f.name, seen[id])
 		}
 	}
