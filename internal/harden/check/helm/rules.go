@@ -156,7 +156,7 @@ func renderRules() []Rule {
 		ID: "helm-manifests", Kind: rule.Helm, Severity: rule.High, Title: "What the chart makes follows the rules for manifests",
 		Why:    "A chart is judged by the manifests that reach the cluster, not by its templates.",
 		Guides: []string{"S0-51", "S3-16", "S3-23"}, CWE: []string{"CWE-1188"}, Verify: "helm template CHART > manifests.yaml; portcullis check manifests.yaml",
-		Fix: "Mend the templates or the values as the finding says.",
+		Fix: "Mend the templates or the values as the finding says, such as allowPrivilegeEscalation: false.",
 	})
 	return []Rule{{Meta: m, Check: func(ctx context.Context, c *Chart) ([]rule.Finding, error) { return c.rendered(ctx) }}}
 }

@@ -140,7 +140,7 @@ func imageRules() []Rule {
 			ID: "kubernetes-image-ended", Severity: rule.High, Title: "Images are still mended by their makers",
 			Why:    "Holes that are found after its end stay open in such an image.",
 			Guides: []string{"S0-49", "S3-19"}, CWE: []string{"CWE-1104"}, Verify: "Look the version up at endoflife.date.",
-			Fix: "Move to a version that is still maintained.",
+			Fix: "Move image to a version that is still maintained.",
 		}), true, func(_ *workload, c *yamltree.Node) (string, *yamltree.Node) {
 			at := c.Get("image")
 			if since := image.Parse(at.Value()).Ended(time.Now()); since != "" {

@@ -167,7 +167,7 @@ func bindingRules() []Rule {
 			ID: "kubernetes-binding-default", Severity: rule.Medium, Title: "Roles are not bound to default service accounts",
 			Why:    "Every pod that names no account gets the role.",
 			Guides: []string{"S3-9"}, CWE: []string{"CWE-266"}, Verify: seen,
-			Fix: "Bind the role to a service account of its own.",
+			Fix: "Bind the role to a service account with a name of its own.",
 		}), bindings, func(_ *Set, o *Object) []rule.Finding {
 			for _, s := range o.Doc.Get("subjects").List() {
 				if s.Get("kind").Value() == "ServiceAccount" && s.Get("name").Value() == "default" {

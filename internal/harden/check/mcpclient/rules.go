@@ -88,7 +88,7 @@ func packageRules() []rule.Rule[*File] {
 		},
 		{
 			Meta: meta("place-writable", rule.High, "Programs are not started from folders that anyone writes", "Another user, or a page that downloads a file, decides what is run.",
-				"A command or script lies in /tmp, /var/tmp, /dev/shm or Downloads.", "Install the program in a folder that only its owner or the administrator writes.",
+				"A command or script lies in /tmp, /var/tmp, /dev/shm or Downloads.", "Install the program where only the administrator writes, such as /usr/local/bin, and name it there in command.",
 				list("S0-58"), list("MCP04:2025"), list("MCP-T11"), list("CWE-426")),
 			Check: each(func(s server, out *found) {
 				for _, v := range append([]value{s.command}, s.args[:min(len(s.args), 1)]...) {
@@ -167,7 +167,7 @@ func keyRules() []rule.Rule[*File] {
 			}),
 		},
 		{
-			Meta: m("key-address", "Addresses hold no keys", "url of a server has user:password@, or a parameter such as api_key or token.", "Send the key in a header, from a variable."),
+			Meta: m("key-address", "Addresses hold no keys", "url of a server has user:password@, or a parameter such as api_key or token.", "Take the key or password out of url and send it in a header, from a variable."),
 			Check: each(func(s server, out *found) {
 				for _, v := range addresses(s) {
 					u, err := url.Parse(v.text)
@@ -246,7 +246,7 @@ func wireRules() []rule.Rule[*File] {
 		},
 		{
 			Meta: meta("shadowed", rule.Medium, "Every server has a name of its own", "The client takes one of two for the other: tools are called on a server that nobody chose.",
-				"Two servers have names that differ only in case, spaces or marks.", "Rename one, or remove it.", list("S0-54"), list("MCP03:2025", "MCP09:2025"), list("MCP-T6", "MCP-T9"), list("CWE-694")),
+				"Two servers have names that differ only in case, spaces or marks.", "Rename one server, or remove it: GitHub and github are one name to a reader.", list("S0-54"), list("MCP03:2025", "MCP09:2025"), list("MCP-T6", "MCP-T9"), list("CWE-694")),
 			Check: func(_ context.Context, f *File) ([]rule.Finding, error) {
 				out := found{file: f.path}
 				seen := map[string]string{}

@@ -133,7 +133,7 @@ func lockRules() []Rule {
 		of(topic.Integrity, rule.Meta{
 			ID: "repository-lock-missing", Severity: rule.High, Title: "Dependencies are locked",
 			Why:    "Without a lock file every build takes what the registry offers that day.",
-			Guides: []string{"S0-48", "S0-58"}, CWE: []string{"CWE-829"}, Verify: verify, Fix: "Make the lock file and commit it.",
+			Guides: []string{"S0-48", "S0-58"}, CWE: []string{"CWE-829"}, Verify: verify, Fix: "Make the lock file and commit it: npm install --package-lock-only, go mod tidy (go.sum), cargo generate-lockfile.",
 		}, func(r *Repo) ([]rule.Finding, error) {
 			var found []rule.Finding
 			var errs []error
@@ -152,7 +152,7 @@ func lockRules() []Rule {
 		of(topic.Integrity, rule.Meta{
 			ID: "repository-lock-ignored", Severity: rule.Medium, Title: "Lock files are committed",
 			Why:    "A lock file that git ignores locks one machine.",
-			Guides: []string{"S0-48", "S0-58"}, CWE: []string{"CWE-829"}, Verify: "git check-ignore package-lock.json go.sum", Fix: "Take the line out of .gitignore and commit the file.",
+			Guides: []string{"S0-48", "S0-58"}, CWE: []string{"CWE-829"}, Verify: "git check-ignore package-lock.json go.sum", Fix: "Take the line (package-lock.json, go.sum …) out of .gitignore and commit the file.",
 		}, func(r *Repo) ([]rule.Finding, error) {
 			var found []rule.Finding
 			for _, f := range r.manifests() {
@@ -165,7 +165,7 @@ func lockRules() []Rule {
 		of(topic.Integrity, rule.Meta{
 			ID: "repository-lock-stale", Severity: rule.High, Title: "Lock files hold what the manifests name",
 			Why:    "What is not in the lock file is taken from the registry as it is that day, or the build fails and somebody takes the option out.",
-			Guides: []string{"S0-48", "S0-58"}, CWE: []string{"CWE-829"}, Verify: verify, Fix: "Make the lock file again: npm install --package-lock-only, go mod tidy, cargo generate-lockfile.",
+			Guides: []string{"S0-48", "S0-58"}, CWE: []string{"CWE-829"}, Verify: verify, Fix: "Make the lock file again, or take the dependency out that was never required: npm install --package-lock-only, go mod tidy, cargo generate-lockfile.",
 		}, func(r *Repo) ([]rule.Finding, error) {
 			var found []rule.Finding
 			var errs []error

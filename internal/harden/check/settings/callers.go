@@ -57,7 +57,7 @@ func callerRules() []rule.Rule[*File] {
 				ID: "config-password-rules", Kind: rule.Config, Severity: rule.Medium, Title: "Passwords are long enough",
 				Why:    "Short passwords are found by trying, in the store and at the login.",
 				Guides: []string{"S0-52"}, OWASP: []string{"MCP07:2025", "API2:2023"}, Threats: []string{"MCP-T1"}, CWE: []string{"CWE-521"},
-				Verify: "identity.basic.min_length is below 12.", Fix: "Take the setting out: the default is 12.",
+				Verify: "identity.basic.min_length is below 12.", Fix: "Take min_length, or what else is weaker, out: the default is 12.",
 			},
 			Check: look(func(c *config.Config, out *found) {
 				if n := c.Identity.Basic.MinLength; n < 12 {

@@ -32,7 +32,7 @@ func rateRules() []rule.Rule[*File] {
 				ID: "config-rate-generous", Kind: rule.Config, Severity: rule.Low, Title: "The limit of calls is one that can be reached",
 				Why:    "A limit above what any honest caller needs limits nobody.",
 				Guides: []string{"S0-55"}, OWASP: []string{"API4:2023"}, Threats: []string{"MCP-T10"}, CWE: []string{"CWE-770"},
-				Verify: "A rule of route.rate allows one caller more than 100 calls a second on average.", Fix: "Set the limit to a few times of what callers really do; 'portcullis metrics' shows it.",
+				Verify: "A rule of route.rate allows one caller more than 100 calls a second on average.", Fix: "Set rate to a few times of what callers really do, such as 100/1m per key; 'portcullis metrics' shows it.",
 			},
 			Check: routes(func(r *config.Route, at string, out *found) {
 				for _, l := range rates(r) {

@@ -33,7 +33,7 @@ func supplyRules() []rule.Rule[*File] {
 				ID: "config-upstream-plain-inside", Kind: rule.Config, Severity: rule.Info, Title: "Servers on private networks are spoken to over TLS",
 				Why:    "Whoever gets into the private network reads and changes calls and results.",
 				Guides: []string{"S0-53"}, OWASP: []string{"API10:2023"}, CoSAI: rule.L4, Threats: []string{"MCP-T7"}, CWE: []string{"CWE-319"},
-				Verify: "route.upstream begins with http:// and its host is of a private network.", Fix: "Give the server a certificate, or a network that only the two of them are in.",
+				Verify: "route.upstream begins with http:// and its host is of a private network.", Fix: "Write upstream with https:// and give the server a certificate, or run it on this machine, behind 127.0.0.1.",
 			},
 			Check: routes(func(r *config.Route, at string, out *found) {
 				host, plain := plainHost(r.Upstream)
@@ -155,7 +155,7 @@ func commandRules() []rule.Rule[*File] {
 				ID: "config-command-shell", Kind: rule.Config, Severity: rule.Medium, Title: "Commands run without a shell",
 				Why:    "A shell reads its line again: what it expands and fetches is not what stands here.",
 				Guides: []string{"S0-54"}, OWASP: []string{"MCP05:2025"}, Threats: []string{"MCP-T3", "MCP-T11"}, CWE: []string{"CWE-78"},
-				Verify: "route.command begins with sh -c or the like.", Fix: "Write the program and its arguments as a list.",
+				Verify: "route.command begins with sh -c or the like.", Fix: "Name the program itself in command, with its arguments as a list.",
 			},
 			Check: when("no route starts a command", starts, func(r *config.Route, at string, out *found) {
 				shells := []string{"sh", "bash", "zsh", "dash", "ksh", "fish", "cmd", "cmd.exe", "powershell", "pwsh"}
