@@ -248,7 +248,7 @@ func textRules() []rule.Rule[*File] {
 			}),
 		},
 		{
-			Meta: meta("secret", rule.Critical, "The card holds no credential", "Cards are public: everyone reads the key.", "A text of the card has the form of a key or token.", "Remove it from the description, or wherever it is, and revoke the key.", "CWE-540", "CWE-798"),
+			Meta: meta("secret", rule.Critical, "The card holds no credential", "Cards are public: everyone reads the key.", "A text of the card has the form of a key or token.", "Remove it from the description, or wherever it is, and revoke the key.", "CWE-200", "CWE-798"),
 			Check: texts(func(_ *File, where, text string, out *found) {
 				for _, p := range credential.In([]byte(text)) {
 					out.add(where, "The card holds a credential.", p.Kind)

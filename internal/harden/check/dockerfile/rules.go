@@ -258,7 +258,7 @@ func startRules() []Rule {
 		plain(topic.Hygiene, rule.Meta{
 			ID: "dockerfile-workdir", Severity: rule.Low, Title: "The image works in a folder of its own",
 			Why:    "Without an absolute WORKDIR files land in /, over those of the system, and depend on the base image.",
-			Guides: []string{"S0-49"}, CWE: []string{"CWE-427"}, Verify: "docker inspect -f '{{.Config.WorkingDir}}' IMAGE", Fix: "Add WORKDIR /app before the first COPY.",
+			Guides: []string{"S0-49"}, CWE: []string{"CWE-1188"}, Verify: "docker inspect -f '{{.Config.WorkingDir}}' IMAGE", Fix: "Add WORKDIR /app before the first COPY.",
 		}, func(f *File) []rule.Finding {
 			var found []rule.Finding
 			each(f, func(c *instructions.WorkdirCommand, _ bool) {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis/internal/harden/check/endpoint/handshake"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/endpoint/reading"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/wording"
 	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
 )
@@ -49,6 +50,8 @@ type prober struct {
 	seen   *Seen
 	client *http.Client
 	id     int
+
+	path, version string // of an agent: where it is called, and the version that it speaks
 }
 
 // Probe asks an address.
@@ -183,7 +186,7 @@ func (p *prober) send(a ask) Answer {
 	defer resp.Body.Close()
 	out.Status, out.Header = resp.StatusCode, resp.Header
 	out.Body = p.read(resp)
-	out.Message = message(resp.Header.Get("Content-Type"), out.Body)
+	out.Message = reading.Message(resp.Header.Get("Content-Type"), out.Body)
 	return out
 }
 
@@ -197,7 +200,7 @@ func (p *prober) read(resp *http.Response) []byte {
 	for b.Len() < maxBody {
 		n, err := resp.Body.Read(chunk)
 		b.Write(chunk[:n])
-		if err != nil || isStream(resp) && message("text/event-stream", b.Bytes()) != nil && bytes.HasSuffix(b.Bytes(), []byte("\n\n")) {
+		if err != nil || isStream(resp) && reading.Message("text/event-stream", b.Bytes()) != nil && bytes.HasSuffix(b.Bytes(), []byte("\n\n")) {
 			break
 		}
 	}

@@ -26,6 +26,11 @@ const (
 	maxOutput  = yamltree.MaxStream
 )
 
+// clusters are the versions of Kubernetes that a chart is rendered for: today's,
+// and where the chart refuses it, older ones and one that is not there yet. What
+// Helm takes for itself depends on how it was built, and may be years old.
+func clusters() []string { return []string{"1.35.0", "1.32.0", "1.29.0", "1.24.0", "1.20.0", "1.99.0"} }
+
 // Chart is a Helm chart.
 type Chart struct {
 	tree   *tree.Tree
@@ -130,7 +135,20 @@ func (c *Chart) render(ctx context.Context) ([]byte, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, renderTime)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, helm, "template", "check", filepath.Join(dir, "chart"), "--namespace", "check")
+	var out []byte
+	for _, version := range clusters() {
+		var refused bool
+		if out, refused, err = template(ctx, helm, dir, version); !refused {
+			break
+		}
+	}
+	return out, err
+}
+
+// template runs Helm once. refused says that the chart is not for that version
+// of Kubernetes.
+func template(ctx context.Context, helm, dir, version string) (text []byte, refused bool, err error) {
+	cmd := exec.CommandContext(ctx, helm, "template", "check", filepath.Join(dir, "chart"), "--namespace", "check", "--kube-version", version)
 	cmd.Dir = dir
 	cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "HELM_CACHE_HOME=" + dir, "HELM_CONFIG_HOME=" + dir, "HELM_DATA_HOME=" + dir, "HELM_PLUGINS=" + dir,
@@ -141,13 +159,13 @@ func (c *Chart) render(ctx context.Context) ([]byte, error) {
 	cmd.Stdout, cmd.Stderr = out, why
 	switch err := cmd.Run(); {
 	case ctx.Err() != nil:
-		return nil, fmt.Errorf("rendering the chart: %w", ctx.Err())
+		return nil, false, fmt.Errorf("rendering the chart: %w", ctx.Err())
 	case err != nil:
-		return nil, fmt.Errorf("rendering the chart: %w: %.300s", err, strings.Join(strings.Fields(why.String()), " "))
+		return nil, strings.Contains(why.String(), "chart requires kubeVersion"), fmt.Errorf("rendering the chart: %w: %.300s", err, strings.Join(strings.Fields(why.String()), " "))
 	case out.over:
-		return nil, fmt.Errorf("rendering the chart: it makes more than %d bytes", maxOutput)
+		return nil, false, fmt.Errorf("rendering the chart: it makes more than %d bytes", maxOutput)
 	}
-	return out.Bytes(), nil
+	return out.Bytes(), false, nil
 }
 
 func (c *Chart) copyTo(dir string) error {

@@ -64,6 +64,21 @@ func TestNotRenderedIsUnknown(t *testing.T) {
 	}
 }
 
+// A chart is rendered for today's Kubernetes, and where it refuses that, for
+// another one that it takes.
+func TestChartsAreRenderedForAVersionThatTheyTake(t *testing.T) {
+	for takes, want := range map[string]rule.Verdict{clusters()[0]: rule.Pass, "1.29.0": rule.Pass, "1.99.0": rule.Pass, "1.2.3": rule.Unknown} {
+		double(t, `for v; do :; done
+[ "$v" = `+takes+` ] || { echo "Error: chart requires kubeVersion: $v which is incompatible" >&2; exit 1; }
+cat "$3/templates/all.yaml"
+`)
+		found, err := chart(t).rendered(t.Context())
+		if got := rule.VerdictOf(found, err); got != want || want == rule.Unknown && !strings.Contains(err.Error(), "requires kubeVersion") {
+			t.Errorf("%s: %s, %+v, %v", takes, got, found, err)
+		}
+	}
+}
+
 // Helm gets no variable of the caller and nothing of the folder itself.
 func TestHelmIsAlone(t *testing.T) {
 	t.Setenv("PORTCULLIS_TEST_SECRET", "x")

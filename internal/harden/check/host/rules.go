@@ -31,7 +31,7 @@ func fileRules() []rule.Rule[*Machine] {
 			Meta: rule.Meta{
 				ID: "host-data-folder-open", Kind: rule.Host, Severity: rule.High, Title: "The data folder is closed to others",
 				Why:    "It holds key hashes, the audit log and the socket through which everything is administered.",
-				Guides: []string{"S0-52", "S0-53"}, OWASP: []string{"MCP01:2025", "API8:2023"}, CoSAI: rule.L1, Threats: []string{"MCP-T5"}, CWE: []string{"CWE-732"},
+				Guides: []string{"S0-52", "S0-53"}, OWASP: []string{"MCP01:2025", "API8:2023"}, CoSAI: rule.L2, Threats: []string{"MCP-T5"}, CWE: []string{"CWE-732"},
 				Verify: "ls -ld on the data folder shows rights for the group or others.", Fix: "Set the mode to 0700: chmod 0700 on the data folder.",
 			},
 			Check: look(has(DataFolder), open(DataFolder, 0o077, "Others may look into it")),
@@ -40,7 +40,7 @@ func fileRules() []rule.Rule[*Machine] {
 			Meta: rule.Meta{
 				ID: "host-key-readable", Kind: rule.Host, Severity: rule.High, Title: "Private keys are readable by their owner only",
 				Why:    "Who reads the key can pretend to be the gateway.",
-				Guides: []string{"S0-53"}, OWASP: []string{"MCP01:2025"}, CoSAI: rule.L1, Threats: []string{"MCP-T5", "MCP-T7"}, CWE: []string{"CWE-732"},
+				Guides: []string{"S0-53"}, OWASP: []string{"MCP01:2025"}, CoSAI: rule.L2, Threats: []string{"MCP-T5", "MCP-T7"}, CWE: []string{"CWE-732"},
 				Verify: "ls -l on server.tls.key shows rights for others, or writing for the group.", Fix: "Set the mode to 0400: chmod 0400 on the key, owned by the gateway's account.",
 			},
 			Check: look(has(PrivateKey), open(PrivateKey, 0o027, "Others may read or change it")),
@@ -49,7 +49,7 @@ func fileRules() []rule.Rule[*Machine] {
 			Meta: rule.Meta{
 				ID: "host-config-writable", Kind: rule.Host, Severity: rule.High, Title: "Only its owner may change the configuration",
 				Why:    "Who changes it opens routes, and names commands that the gateway starts.",
-				Guides: []string{"S0-52"}, OWASP: []string{"MCP02:2025", "API8:2023"}, CoSAI: rule.L1, Threats: []string{"MCP-T2"}, CWE: []string{"CWE-732"},
+				Guides: []string{"S0-52"}, OWASP: []string{"MCP02:2025", "API8:2023"}, CoSAI: rule.L2, Threats: []string{"MCP-T2"}, CWE: []string{"CWE-732"},
 				Verify: "ls -l on portcullis.toml shows writing for the group or others.", Fix: "Take writing by others out of the mode: chmod go-w on portcullis.toml.",
 			},
 			Check: look(has(Configuration), open(Configuration, 0o022, "Others may change it")),
@@ -58,7 +58,7 @@ func fileRules() []rule.Rule[*Machine] {
 			Meta: rule.Meta{
 				ID: "host-environment-readable", Kind: rule.Host, Severity: rule.High, Title: "Files with the environment are closed to others",
 				Why:    "They hold passwords and tokens for every user of the machine to read.",
-				Guides: []string{"S0-57"}, OWASP: []string{"MCP01:2025"}, CoSAI: rule.L1, Threats: []string{"MCP-T5"}, CWE: []string{"CWE-732"},
+				Guides: []string{"S0-57"}, OWASP: []string{"MCP01:2025"}, CoSAI: rule.L2, Threats: []string{"MCP-T5"}, CWE: []string{"CWE-732"},
 				Verify: "ls -l on .env files beside the configuration shows reading for others.", Fix: "Set the mode to 0600: chmod 0600 on them.",
 			},
 			Check: look(has(Environment), open(Environment, 0o007, "Others may read it")),

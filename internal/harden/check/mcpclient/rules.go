@@ -11,6 +11,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis/internal/harden/check/credential"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/topic"
 )
 
 // Rules returns the rules.
@@ -22,8 +23,17 @@ func Rules() []rule.Rule[*File] {
 func meta(id string, severity rule.Severity, title, why, verify, fix string, guides, owasp, threats, cwe []string) rule.Meta {
 	return rule.Meta{
 		ID: rule.MCPClient.Prefix() + id, Kind: rule.MCPClient, Severity: severity, Title: title, Why: why, Verify: verify, Fix: fix,
-		Guides: guides, OWASP: owasp, CoSAI: rule.L1, Threats: threats, CWE: cwe,
+		Guides: guides, OWASP: owasp, CoSAI: level(threats), Threats: threats, CWE: cwe,
 	}
+}
+
+// level is the lowest one that asks for what the threats are about: keys and
+// encryption are asked for where others are reached, not for a trial at home.
+func level(threats []string) rule.Level {
+	if slices.Contains(threats, "MCP-T1") || slices.Contains(threats, "MCP-T7") {
+		return rule.L2
+	}
+	return topic.Least(threats)
 }
 
 func list(s ...string) []string { return s }

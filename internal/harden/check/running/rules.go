@@ -51,7 +51,7 @@ func keyRules() []rule.Rule[*State] {
 			Meta: rule.Meta{
 				ID: "gateway-key-unused", Kind: rule.Gateway, Severity: rule.Low, Title: "Every key is used",
 				Why:    "Nobody misses a key that nobody uses, so nobody notices when somebody else does.",
-				Guides: []string{"S0-52"}, OWASP: []string{"MCP01:2025", "MCP02:2025"}, Threats: []string{"MCP-T1"}, CWE: []string{"CWE-1164"},
+				Guides: []string{"S0-52"}, OWASP: []string{"MCP01:2025", "MCP02:2025"}, Threats: []string{"MCP-T1"}, CWE: []string{"CWE-286"},
 				Verify: "'portcullis key list' shows a key that was not used for 90 days.", Fix: "Revoke the key: portcullis key revoke ID.",
 			},
 			Check: each(keys, func(s *State, k Key, out *found) {
@@ -208,7 +208,7 @@ func serviceRules() []rule.Rule[*State] {
 			Meta: rule.Meta{
 				ID: "gateway-certificate-ends", Kind: rule.Gateway, Severity: rule.High, Title: "The certificate is good for two weeks more",
 				Why:    "Behind its end all calls fail, or people learn to click past warnings.",
-				Guides: []string{"S0-53"}, OWASP: []string{"API8:2023"}, CoSAI: rule.L1, Threats: []string{"MCP-T7"}, CWE: []string{"CWE-298"},
+				Guides: []string{"S0-53"}, OWASP: []string{"API8:2023"}, CoSAI: rule.L2, Threats: []string{"MCP-T7"}, CWE: []string{"CWE-324"},
 				Verify: "openssl x509 -enddate on server.tls.cert.", Fix: "Get a new certificate and write it to the same file: it is taken by itself.",
 			},
 			Check: func(_ context.Context, s *State) ([]rule.Finding, error) {
