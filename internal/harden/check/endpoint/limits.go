@@ -52,7 +52,7 @@ func (p *prober) loads() (large, call ask) {
 // limitRules are the rules about how much a caller may do. named is the answer to
 // a call that is as it should be.
 func limitRules(kind rule.Kind, named string) []rule.Rule[*Seen] {
-	limit := from(rule.L3, list("S0-27", "S0-30", "S0-55", "S1-11"), list("API4:2023", "MCP07:2025"), list("MCP-T10"), list("CWE-770"))
+	limit := from(rule.L3, list("S0-27", "S0-30", "S0-55", "S1-11", "S1-22"), list("API4:2023", "MCP07:2025"), list("MCP-T10"), list("CWE-770"))
 	return []rule.Rule[*Seen]{
 		one(kind, "limit-told", rule.Info, limit, text{
 			"Callers are told their limits", "Who does not know the limit runs into it, again and again.", "The answer to a call has no RateLimit, RateLimit-Policy or X-RateLimit-Limit.", "Send X-RateLimit-Limit, -Remaining and -Reset, or RateLimit and RateLimit-Policy.",

@@ -68,7 +68,7 @@ func Rules() []Rule {
 		of(topic.Privilege, rule.Meta{
 			ID: "helm-security-context", Severity: rule.Medium, Title: "Values bring a security context",
 			Why:    "What helm create writes is empty: who installs the chart as it is runs it as root.",
-			Guides: []string{"S0-51", "S3-23"}, CWE: []string{"CWE-1188"}, Verify: "helm template CHART | grep -A8 securityContext", Fix: "Set runAsNonRoot, readOnlyRootFilesystem, allowPrivilegeEscalation: false and drop ALL in securityContext.",
+			Guides: []string{"S0-51", "S3-23", "S3-50"}, CWE: []string{"CWE-1188"}, Verify: "helm template CHART | grep -A8 securityContext", Fix: "Set runAsNonRoot, readOnlyRootFilesystem, allowPrivilegeEscalation: false and drop ALL in securityContext.",
 		}, func(c *Chart) []rule.Finding {
 			var found []rule.Finding
 			eachValue(c.values, func(n *yamltree.Node) {

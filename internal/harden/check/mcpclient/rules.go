@@ -134,7 +134,7 @@ func reference(v string) bool {
 func keyRules() []rule.Rule[*File] {
 	m := func(id, title, verify, fix string) rule.Meta {
 		return meta(id, rule.High, title, "The file is copied, synchronised and committed, and every program of the user reads it.", verify, fix,
-			list("S0-57", "S1-22"), list("MCP01:2025"), list("MCP-T1", "MCP-T5"), list("CWE-312", "CWE-798"))
+			list("S0-52", "S0-57", "S1-22"), list("MCP01:2025"), list("MCP-T1", "MCP-T5"), list("CWE-312", "CWE-798"))
 	}
 	return []rule.Rule[*File]{
 		{

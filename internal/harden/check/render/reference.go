@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/portcullis-dev/portcullis/internal/harden/check/checklist"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/topic"
 )
@@ -45,6 +46,37 @@ const referenceIntro = `# Rules of portcullis check
 The rules that [portcullis check](check.md) has, by kind of target. "fix" means that --fix can mend it, "active" that it looks only with --intensity active. Guide rows, OWASP MCP Top 10 (MCP…), OWASP API Top 10 (API…), levels (L1 to L4) and threats (MCP-T…) of the CoSAI guidance and CWE numbers say where a rule comes from.
 
 `
+
+const checklistsIntro = `# Checklists of the guides
+
+<!-- Made from the sources by "go test ./internal/harden/check/render -run TestChecklists -update". -->
+
+What [portcullis check](check.md) answers of each line of the checklists. Rules look by themselves; what begins with "attestation-" is said by a person, with an end. A line that is answered by an attestation beside rules is one of which the rules see a part only.
+
+| row | line | rules | people |
+|---|---|---|---|
+`
+
+// Checklists writes docs/check-checklists.md.
+func Checklists(w io.Writer, lines []checklist.Line) error {
+	var b bytes.Buffer
+	b.WriteString(checklistsIntro)
+	for _, l := range lines {
+		var rules, people []string
+		for _, id := range l.Rules {
+			if strings.HasPrefix(id, rule.Attestation.Prefix()) {
+				people = append(people, "`" + id + "`")
+			} else {
+				rules = append(rules, "`" + id + "`")
+			}
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", l.Row, cell(l.Text), strings.Join(rules, ", "), strings.Join(people, ", "))
+	}
+	if _, err := w.Write(b.Bytes()); err != nil {
+		return fmt.Errorf("writing the output: %w", err)
+	}
+	return nil
+}
 
 const sourcesIntro = `
 ## Where they come from

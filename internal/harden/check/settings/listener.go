@@ -137,6 +137,19 @@ func floodRules() []rule.Rule[*File] {
 				}
 			}),
 		}, `"info"`),
+		mend(rule.Rule[*File]{
+			Meta: rule.Meta{
+				ID: "config-log-text", Kind: rule.Config, Severity: rule.Low, Title: "Programs can read the log",
+				Why:    "What reads logs takes lines of text apart by guessing, and misses what it does not guess.",
+				Guides: []string{"S1-22"}, OWASP: []string{"MCP08:2025"}, CoSAI: rule.L2, Threats: []string{"MCP-T12"}, CWE: []string{"CWE-778"},
+				Verify: "server.log.format is text.", Fix: "Set server.log.format to \"json\", or to \"auto\", which is json wherever nobody watches.",
+			},
+			Check: look(func(c *config.Config, out *found) {
+				if c.Server.Log.Format == "text" {
+					out.at("server.log.format", "The log is text, also where nobody watches.")
+				}
+			}),
+		}, `"json"`),
 	}
 }
 

@@ -52,7 +52,7 @@ func secretRules() []rule.Rule[*File] {
 			Meta: rule.Meta{
 				ID: "config-secret-in-file", Kind: rule.Config, Severity: rule.High, Title: "No secret stands in the file",
 				Why:    "Configurations are copied, backed up, sent around and committed; whoever has one has the secret.",
-				Guides: []string{"S0-57", "S1-22", "S3-50"}, OWASP: []string{"MCP01:2025", "API8:2023"}, CoSAI: rule.L2, Threats: []string{"MCP-T5"}, CWE: []string{"CWE-798", "CWE-312"},
+				Guides: []string{"S0-57", "S1-22", "S3-50", "S0-52"}, OWASP: []string{"MCP01:2025", "API8:2023"}, CoSAI: rule.L2, Threats: []string{"MCP-T5"}, CWE: []string{"CWE-798", "CWE-312"},
 				Verify: "'portcullis config validate' warns of a secret in the file.", Fix: "Write \"${NAME}\", or secret://file/PATH where the setting takes a reference, and change the secret: it was in a file.",
 			},
 			Check: look(func(c *config.Config, out *found) {
