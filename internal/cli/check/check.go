@@ -84,7 +84,7 @@ end. 'portcullis check explain RULE' says why a rule is there and how to mend it
 	fs.BoolVar(&o.fix, "fix", false, "mend what is mechanical; shows the changes and asks first")
 	fs.BoolVar(&o.yes, "yes", false, "with --fix: do not ask")
 	o.live.flags(cmd)
-	cmd.AddCommand(c.explain(), c.rules(), c.attest())
+	cmd.AddCommand(c.explain(), c.rules(), c.schema(), c.attest())
 	return cmd
 }
 

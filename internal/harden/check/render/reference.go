@@ -65,9 +65,9 @@ func Checklists(w io.Writer, lines []checklist.Line) error {
 		var rules, people []string
 		for _, id := range l.Rules {
 			if strings.HasPrefix(id, rule.Attestation.Prefix()) {
-				people = append(people, "`" + id + "`")
+				people = append(people, "`"+id+"`")
 			} else {
-				rules = append(rules, "`" + id + "`")
+				rules = append(rules, "`"+id+"`")
 			}
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", l.Row, cell(l.Text), strings.Join(rules, ", "), strings.Join(people, ", "))

@@ -22,8 +22,8 @@ const MostChanged = 12
 // Unproven returns why the fixtures in a folder do not show that what the rule
 // says under Fix is what makes it pass. A rule with a Mend is shown by doing it.
 // For others each failing fixture has a passing one beside it that is the same
-// file after the fix: few lines are different, and they hold a word that Fix
-// names. That of fail-x.yaml is pass-x.yaml, else the nearest.
+// file after the fix: few lines are different, and they, or the name of the file in
+// a folder of several, hold a word that Fix names. That of fail-x.yaml is pass-x.yaml, else the nearest.
 func Unproven(folder string, m rule.Meta) []string {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
@@ -80,7 +80,7 @@ func unpaired(failing fixture, passes map[string]fixture, named map[string]bool)
 			nearest = fmt.Sprintf("%d lines differ from the passing fixture, want 1 to %d: it is not the same file mended", len(changed), MostChanged)
 			continue
 		}
-		touched := words(strings.Join(changed, "\n"))
+		touched := words(strings.Join(append(changed, failing.files(passes[name])...), "\n"))
 		if !meet(touched, named) {
 			nearest = fmt.Sprintf("Fix names nothing of what differs: %q", changed)
 		}
@@ -144,10 +144,23 @@ func (f fixture) changed(other fixture) []string {
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		a, inA := f[name]
 		b, inB := other[name]
+		lines := onlyOne(a, b)
 		if inA != inB {
+			lines = append(lines, name)
+		}
+		out = append(out, lines...)
+	}
+	return out
+}
+
+// files returns the names of the files that differ: "make the lock file again"
+// names one of them.
+func (f fixture) files(other fixture) []string {
+	var out []string
+	for name, lines := range f {
+		if !slices.Equal(lines, other[name]) {
 			out = append(out, name)
 		}
-		out = append(out, onlyOne(a, b)...)
 	}
 	return out
 }
