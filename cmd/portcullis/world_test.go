@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -370,8 +371,16 @@ func (w *world) logs(ts *testscript.TestScript) string {
 // cmdSetVar sets a variable to what a pattern's group matches in a file:
 // setvar NAME FILE REGEXP. stdout and stderr are those of the last command.
 func cmdSetVar(ts *testscript.TestScript, _ bool, args []string) {
-	m := find(ts, args[2], ts.ReadFile(args[1]))
-	ts.Setenv(args[0], m)
+	name, file, pattern := args[0], args[1], regexp.MustCompile("(?m)"+args[2])
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	// A program in the background may say it a moment after it answers.
+	for end := time.Now().Add(patience); file != "stdout" && file != "stderr" && time.Now().Before(end); <-tick.C {
+		if b, err := os.ReadFile(ts.MkAbs(file)); err == nil && pattern.Match(b) {
+			break
+		}
+	}
+	ts.Setenv(name, find(ts, args[2], ts.ReadFile(file)))
 }
 
 // cmdCode runs a command and compares its exit code: code CODE COMMAND ARGS….

@@ -178,6 +178,15 @@ func (a *App) makeFirstKey(ctx context.Context) error {
 // never be closed.
 var errStopped = errors.New("the gateway is stopping")
 
+// adminTable builds the admin listener of a configuration.
+func (a *App) adminTable(cfg *config.Config, kept part.Secrets) (*gateway.Table, error) {
+	who, err := admins.Listener(cfg, kept, a.core.keys.Authenticator())
+	if err != nil {
+		return nil, err
+	}
+	return gateway.BuildAdmin(cfg, a.deps(cfg, nil, nil, a.adminAddr), a.adminAPI(), false, who...)
+}
+
 // use builds the data plane of a configuration and puts it into force.
 func (a *App) use(cfg *config.Config) error {
 	a.mu.Lock()
@@ -224,7 +233,7 @@ func (a *App) use(cfg *config.Config) error {
 		ups.Discard(a.upstreams)
 		return err
 	}
-	adminTable, err := gateway.BuildAdmin(cfg, a.deps(cfg, nil, nil, a.adminAddr), a.adminAPI(), false, admins.Listener(cfg, a.core.keys.Authenticator())...)
+	adminTable, err := a.adminTable(cfg, kept)
 	if err != nil {
 		ups.Discard(a.upstreams)
 		return err

@@ -86,7 +86,7 @@ func (c *Config) checkAcross(origin *tomlstrict.Origin) Errors {
 		channels = append(channels, ch.Name)
 	}
 	errs = append(errs, origin.Locate("incident", c.Incident.CheckChannels(channels))...)
-	errs = append(errs, origin.Locate("telemetry", c.checkReferences(c.Telemetry.Traces.References()))...)
+	errs = append(errs, origin.Locate("telemetry", c.checkReferences(c.Telemetry.References()))...)
 	errs = append(errs, origin.Locate("secrets.rotation", c.checkReferences(c.Secrets.Rotation.References()))...)
 	errs = append(errs, origin.Locate("identity.oidc", c.checkIssuers())...)
 	errs = append(errs, origin.Locate("identity.session", c.checkOwnIssuer())...)

@@ -58,7 +58,7 @@ func (c *Config) References() []Needed {
 		add(fmt.Sprintf("incident hook %q", c.Incident.Hooks[i].Name), c.Incident.Hooks[i].References())
 	}
 	add("audit.archive.s3", c.Audit.Archive.S3.References())
-	add("telemetry", c.Telemetry.Traces.References())
+	add("telemetry", c.Telemetry.References())
 	add("secrets.rotation", c.Secrets.Rotation.References())
 	return out
 }

@@ -76,7 +76,9 @@ func each(t *testing.T, f func(t *testing.T, a answers.Answers, dir string)) {
 	guide, labels := pinned, pinned
 	guide.Profile, guide.Upstream.URL = answers.Guide, "http://10.1.2.3:4000/mcp"
 	labels.Name, labels.Kubernetes.UpstreamSelector, labels.Kubernetes.StorageClass = "gate", "app=mcp-server", "gp3"
-	for name, a := range map[string]answers.Answers{"default": pinned, "guide": guide, "labels": labels} {
+	complete := labels
+	complete.Upstream.URL, complete.Upstream.Tools, complete.Alerts.Channel, complete.Logs.Syslog = "https://mcp.internal/mcp", []string{"search", "read_file"}, answers.PagerDuty, "logs.example.com:6514"
+	for name, a := range map[string]answers.Answers{"default": pinned, "guide": guide, "labels": labels, "complete": complete} {
 		t.Run(name, func(t *testing.T) { f(t, a, written(t, a)) })
 	}
 }

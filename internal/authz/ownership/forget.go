@@ -8,6 +8,6 @@ func (l *Ledger) Forget(ctx context.Context, principal string) error {
 	if err := l.Flush(ctx); err != nil {
 		return err
 	}
-	l.things.Forget(func(_ Key, t *thing) bool { return t.principal == principal && !t.unstored() })
+	l.things.Forget(func(_ Key, t *thing) bool { return t.principal == principal && !t.Unstored() })
 	return nil
 }

@@ -2,9 +2,7 @@ package ownership
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/portcullis-dev/portcullis/internal/authz/book"
@@ -17,25 +15,16 @@ const Life = 30 * 24 * time.Hour
 type Ledger struct {
 	store  Store
 	now    func() time.Time
-	things *book.Book[Key, thing]
-
-	mu      sync.Mutex
-	changed map[Key]struct{} // not stored yet; a key is added when its record was
-	wake    chan struct{}    // something is in changed
-
-	flushing sync.Mutex // one flush at a time
+	things *book.Saved[Key, thing, Record]
 }
 
 // thing is what is remembered of a key.
 type thing struct {
+	book.Version
 	loaded    bool
 	principal string // "" = nobody
 	until     time.Time
-	version   uint64 // of the record
-	stored    uint64 // version that the store has
 }
-
-func (t *thing) unstored() bool { return t.version != t.stored }
 
 // NewLedger returns a ledger. About max things are kept in memory (0 = a
 // default); the store has all. now may be nil.
@@ -43,10 +32,10 @@ func NewLedger(store Store, max int, now func() time.Time) *Ledger {
 	if now == nil {
 		now = time.Now
 	}
-	return &Ledger{
-		store: store, now: now, things: book.New[Key](max, (*thing).unstored),
-		changed: map[Key]struct{}{}, wake: make(chan struct{}, 1),
-	}
+	version := func(t *thing) *book.Version { return &t.Version }
+	record := func(k Key, t *thing) Record { return Record{k, t.principal, t.until} }
+	save := func(ctx context.Context, list []Record) error { return store.SaveOwners(ctx, now(), list) }
+	return &Ledger{store: store, now: now, things: book.NewSaved(max, version, record, save)}
 }
 
 // take returns the entry of a key, filled and locked.
@@ -125,79 +114,11 @@ func (l *Ledger) keep(k Key, t *thing, now time.Time) {
 		return
 	}
 	t.until = now.Add(Life)
-	stored := !t.unstored()
-	t.version++
-	if !stored {
-		return
-	}
-	l.mu.Lock()
-	l.changed[k] = struct{}{}
-	l.mu.Unlock()
-	select {
-	case l.wake <- struct{}{}:
-	default:
-	}
+	l.things.Changed(k, t)
 }
-
-// batch is how many records one transaction stores.
-const batch = 1000
 
 // Flush stores what was learnt until now.
-func (l *Ledger) Flush(ctx context.Context) error {
-	l.flushing.Lock()
-	defer l.flushing.Unlock()
-	l.mu.Lock()
-	changed := l.changed
-	l.changed = map[Key]struct{}{}
-	l.mu.Unlock()
-	var errs []error
-	var list []Record
-	var versions []uint64
-	write := func() {
-		err := l.store.SaveOwners(ctx, l.now(), list)
-		if err != nil {
-			errs = append(errs, err)
-		}
-		l.stored(list, versions, err == nil)
-		list, versions = list[:0], versions[:0]
-	}
-	for k := range changed {
-		e, err := l.things.Take(k)
-		if err != nil { // it holds what is not stored, so it is there
-			errs = append(errs, err)
-			continue
-		}
-		list, versions = append(list, Record{k, e.Value.principal, e.Value.until}), append(versions, e.Value.version)
-		e.Release()
-		if len(list) == batch {
-			write()
-		}
-	}
-	if len(list) > 0 {
-		write()
-	}
-	return errors.Join(errs...)
-}
-
-// stored notes which versions the store has. What changed meanwhile, or was
-// not stored, is due again.
-func (l *Ledger) stored(list []Record, versions []uint64, ok bool) {
-	for i := range list {
-		e, err := l.things.Take(list[i].Key)
-		if err != nil {
-			continue
-		}
-		if ok {
-			e.Value.stored = versions[i]
-		}
-		if e.Value.unstored() {
-			l.mu.Lock()
-			l.changed[list[i].Key] = struct{}{}
-			l.mu.Unlock()
-		}
-		e.Release()
-	}
-}
+func (l *Ledger) Flush(ctx context.Context) error { return l.things.Flush(ctx) }
 
 // How soon the store knows, and how soon it is tried again after a failure.
 const (
@@ -214,7 +135,7 @@ func (l *Ledger) Run(ctx context.Context, failed func(error)) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-l.wake:
+		case <-l.things.Wake():
 		}
 		for wait := flushAfter; wait > 0; {
 			timer.Reset(wait)

@@ -8,6 +8,6 @@ func (l *Ledger) Forget(ctx context.Context, principal string) error {
 	if err := l.Flush(ctx); err != nil {
 		return err
 	}
-	l.counters.Forget(func(k Key, c *counter) bool { return k.Principal == principal && !c.unstored() })
+	l.counters.Forget(func(k Key, c *counter) bool { return k.Principal == principal && !c.Unstored() })
 	return nil
 }

@@ -2,9 +2,7 @@ package quota
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/portcullis-dev/portcullis/internal/authz/book"
@@ -14,24 +12,16 @@ import (
 type Ledger struct {
 	store    Store
 	now      func() time.Time
-	counters *book.Book[Key, counter]
-
-	mu      sync.Mutex
-	changed map[Key]struct{} // not stored yet; a key is added when its count was
-
-	flushing sync.Mutex // one flush at a time: an older count never overwrites a newer
+	counters *book.Saved[Key, counter, Counter]
 }
 
 // counter is the count of a key.
 type counter struct {
-	loaded bool
+	book.Version
 	Use
-	until   time.Time
-	version uint64 // of the count
-	stored  uint64 // version that the store has
+	loaded bool
+	until  time.Time
 }
-
-func (c *counter) unstored() bool { return c.version != c.stored }
 
 // NewLedger returns a ledger. About maxKeys counters are kept in memory (0 = a
 // default); the store has all. now may be nil.
@@ -39,7 +29,10 @@ func NewLedger(store Store, maxKeys int, now func() time.Time) *Ledger {
 	if now == nil {
 		now = time.Now
 	}
-	return &Ledger{store: store, now: now, changed: map[Key]struct{}{}, counters: book.New[Key](maxKeys, (*counter).unstored)}
+	version := func(c *counter) *book.Version { return &c.Version }
+	record := func(k Key, c *counter) Counter { return Counter{Key: k, Use: c.Use, Until: c.until} }
+	save := func(ctx context.Context, list []Counter) error { return store.SaveUsage(ctx, now(), list) }
+	return &Ledger{store: store, now: now, counters: book.NewSaved(maxKeys, version, record, save)}
 }
 
 // Exceeded says which limit a caller is over, and until when.
@@ -85,17 +78,6 @@ func end(k Key, now time.Time) time.Time {
 	return midnight(now)
 }
 
-// count notes a change of a locked counter.
-func (l *Ledger) count(k Key, c *counter) {
-	stored := !c.unstored()
-	c.version++
-	if stored {
-		l.mu.Lock()
-		l.changed[k] = struct{}{}
-		l.mu.Unlock()
-	}
-}
-
 // Admit counts one call of a tool that costs cost, if it is within the limits;
 // else it counts nothing and returns an [Exceeded]. k is the caller's own key,
 // with the session if there is one. With dry it only says what it would do.
@@ -129,7 +111,7 @@ func (l *Ledger) Admit(ctx context.Context, k Key, lim Limits, cost int64, dry b
 	}
 	s.Value.Calls++
 	s.Value.until = end(k, now)
-	l.count(k, &s.Value)
+	l.counters.Changed(k, &s.Value)
 	return nil
 }
 
@@ -147,7 +129,7 @@ func (l *Ledger) admit(k Key, c *counter, lim Limits, cost int64, dry bool) erro
 	}
 	c.Calls++
 	c.Spent += cost
-	l.count(k, c)
+	l.counters.Changed(k, c)
 	return nil
 }
 
@@ -165,68 +147,12 @@ func (l *Ledger) Deliver(ctx context.Context, k Key, limit, n int64) error {
 		return &Exceeded{"bytes_per_day", e.Value.until}
 	}
 	e.Value.Bytes += n
-	l.count(k, &e.Value)
+	l.counters.Changed(k, &e.Value)
 	return nil
 }
 
-// batch is how many counters one transaction stores.
-const batch = 1000
-
 // Flush stores what was counted until now.
-func (l *Ledger) Flush(ctx context.Context) error {
-	l.flushing.Lock()
-	defer l.flushing.Unlock()
-	l.mu.Lock()
-	changed := l.changed
-	l.changed = map[Key]struct{}{}
-	l.mu.Unlock()
-	var errs []error
-	list, versions := make([]Counter, 0, min(batch, len(changed))), make([]uint64, 0, min(batch, len(changed)))
-	write := func() {
-		if err := l.store.SaveUsage(ctx, l.now(), list); err != nil {
-			errs = append(errs, err)
-			versions = nil
-		}
-		l.stored(list, versions)
-		list, versions = list[:0], versions[:0]
-	}
-	for k := range changed {
-		e, err := l.counters.Take(k)
-		if err != nil { // it holds what is not stored, so it is there
-			errs = append(errs, err)
-			continue
-		}
-		list, versions = append(list, Counter{Key: k, Use: e.Value.Use, Until: e.Value.until}), append(versions, e.Value.version)
-		e.Release()
-		if len(list) == batch {
-			write()
-		}
-	}
-	if len(list) > 0 {
-		write()
-	}
-	return errors.Join(errs...)
-}
-
-// stored notes which versions the store has; without versions, that it has none
-// of them. Keys that changed meanwhile, or were not stored, are due again.
-func (l *Ledger) stored(list []Counter, versions []uint64) {
-	for i := range list {
-		e, err := l.counters.Take(list[i].Key)
-		if err != nil {
-			continue
-		}
-		if versions != nil {
-			e.Value.stored = versions[i]
-		}
-		if e.Value.unstored() {
-			l.mu.Lock()
-			l.changed[list[i].Key] = struct{}{}
-			l.mu.Unlock()
-		}
-		e.Release()
-	}
-}
+func (l *Ledger) Flush(ctx context.Context) error { return l.counters.Flush(ctx) }
 
 // flushEvery is how much of the counts a crash may lose.
 const flushEvery = time.Second

@@ -11,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -72,7 +73,7 @@ end. 'portcullis check explain RULE' says why a rule is there and how to mend it
 	}
 	fs := cmd.Flags()
 	fs.StringVar(&o.format, "format", "", "`format` of the report: "+strings.Join(render.Formats(), ", "))
-	fs.StringVar(&o.failOn, "fail-on", "high", "least `severity` that fails: low, medium, high or critical")
+	fs.StringVar(&o.failOn, "fail-on", "high", "least `severity` that fails: info, low, medium, high or critical")
 	fs.StringVar(&o.out, "out", "", "write the report to a `file`")
 	fs.StringVar(&o.intensity, "intensity", "safe", "safe, or active: also send what a polite client would not")
 	fs.StringSliceVar(&o.kinds, "kind", nil, "look only for targets of these `kinds`; a named file is taken for one of them")
@@ -106,8 +107,8 @@ func (c verbs) understand(o flags) (settings, error) {
 	if !slices.Contains(render.Formats(), s.format) {
 		return s, frame.Usagef("--format %q: want %s", s.format, strings.Join(render.Formats(), ", "))
 	}
-	if err := s.severity.UnmarshalText([]byte(o.failOn)); err != nil || s.severity < rule.Low {
-		return s, frame.Usagef("--fail-on %q: want low, medium, high or critical", o.failOn)
+	if err := s.severity.UnmarshalText([]byte(o.failOn)); err != nil {
+		return s, frame.Usagef("--fail-on %q: want info, low, medium, high or critical", o.failOn)
 	}
 	if o.intensity != "safe" && o.intensity != "active" {
 		return s, frame.Usagef("--intensity %q: want safe or active", o.intensity)
@@ -213,6 +214,7 @@ func (c verbs) run(ctx context.Context, args []string, o flags) error {
 	if err := c.write(out, s); err != nil {
 		return err
 	}
+	c.hint(args, s)
 	if s.save {
 		if err := saveBaseline(s.baseline, out, s.before); err != nil {
 			return err
@@ -279,6 +281,27 @@ func (c verbs) write(o outcome.Outcome, s settings) error {
 		return fmt.Errorf("writing the report: %w", err)
 	}
 	return nil
+}
+
+// hint tells of decisions that lie in a target and were not used: a folder of
+// somebody else's does not say itself what is to be overlooked in it.
+func (c verbs) hint(args []string, s settings) {
+	if s.decisions != "" {
+		return
+	}
+	here, err := os.Stat(".")
+	if err != nil {
+		return
+	}
+	for _, dir := range args {
+		there, err := os.Stat(dir)
+		if err != nil || !there.IsDir() || os.SameFile(here, there) {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(dir, suppress.FileName)); err == nil {
+			fmt.Fprintf(c.Err, "hint: %s has decisions of its own in %s, which were not used: run the check in that folder if they are yours\n", frame.Printable(dir), suppress.FileName)
+		}
+	}
 }
 
 // colours reports whether a person sees the output and wants colours.

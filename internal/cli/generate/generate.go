@@ -108,6 +108,9 @@ func (c *verbs) answerFlags(f *pflag.FlagSet) {
 	f.StringVar(&c.given.Image.Digest, "digest", d.Image.Digest, "digest of the image: sha256:…")
 	f.StringVar(&c.given.Upstream.URL, "upstream", d.Upstream.URL, "`URL` of the server behind the gateway")
 	f.StringVar(&c.given.Upstream.Protocol, "protocol", d.Upstream.Protocol, "what the server speaks: mcp or a2a")
+	f.StringSliceVar(&c.given.Upstream.Tools, "tools", nil, "tools that callers may use; all without it")
+	f.StringVar(&c.given.Logs.Syslog, "syslog", d.Logs.Syslog, "`host:port` of a syslog server over TLS that gets the events")
+	f.StringVar(&c.given.Alerts.Channel, "alerts", d.Alerts.Channel, "who is told when something is wrong: none, slack or pagerduty")
 	f.StringVar(&c.given.Kubernetes.Namespace, "namespace", d.Kubernetes.Namespace, "Kubernetes namespace")
 }
 
@@ -149,6 +152,9 @@ func (c *verbs) flags(a *answers.Answers) map[string]func() {
 		"digest":    func() { a.Image.Digest = c.given.Image.Digest },
 		"upstream":  func() { a.Upstream.URL = c.given.Upstream.URL },
 		"protocol":  func() { a.Upstream.Protocol = c.given.Upstream.Protocol },
+		"tools":     func() { a.Upstream.Tools = c.given.Upstream.Tools },
+		"syslog":    func() { a.Logs.Syslog = c.given.Logs.Syslog },
+		"alerts":    func() { a.Alerts.Channel = c.given.Alerts.Channel },
 		"namespace": func() { a.Kubernetes.Namespace = c.given.Kubernetes.Namespace },
 	}
 }

@@ -18,6 +18,7 @@ const (
 	markName   = "zz-name-zz"
 	markDomain = "zz-domain-zz.example"
 	markHost   = "zz-upstream-zz"
+	markLogs   = "zz-logs-zz.example:61005"
 )
 
 // upstreamPeer is who the gateway may call in the network policy: an address, pods
@@ -39,14 +40,15 @@ func marks() (answers.Answers, *strings.Replacer) {
 	a.Name, a.Domain, a.Environment, a.Rotate = markName, markDomain, "zz-environment-zz", "zz-rotate-zz"
 	a.Image = answers.Image{Name: "zz-image-zz", Tag: "zz", User: markUser, Source: a.Image.Source}
 	a.Server = answers.Server{Port: markPort, AdminPort: markAdmin}
-	a.Upstream = answers.Upstream{URL: "http://" + markHost + ":" + markTarget + "/mcp", Protocol: "zz-protocol-zz", Path: "/zz-path-zz"}
+	a.Upstream = answers.Upstream{URL: "http://" + markHost + ":" + markTarget + "/mcp", Protocol: "zz-protocol-zz", Path: "/zz-path-zz", Tools: []string{"zz-tool-zz"}}
+	a.Logs.Syslog, a.Alerts.Channel = markLogs, answers.Slack
 	a.Kubernetes = answers.Kube{
 		Namespace: "zz-namespace-zz", StorageClass: "zz-class-zz", Storage: "zz-size-zz", IngressNamespace: "zz-ingress-namespace-zz",
 		IngressClass: "nginx", Issuer: "zz-issuer-zz", MonitorNamespace: "zz-monitor-zz", UpstreamSelector: "zz-key=zz-value",
 		Proxies: "zz-proxies-zz", SecretStore: "zz-store-zz",
 	}
 	value := func(name string) string { return "{{ .Values." + name + " }}" }
-	return a, strings.NewReplacer(
+	return a, strings.NewReplacer(append(choices(),
 		"  storageClassName: zz-class-zz\n", "{{- with .Values.storage.class }}\n  storageClassName: {{ . }}\n{{- end }}\n",
 		"\n        - podSelector:\n            matchLabels:\n              \"zz-key\": \"zz-value\"\n",
 		"\n"+upstreamPeer,
@@ -59,7 +61,32 @@ func marks() (answers.Answers, *strings.Replacer) {
 		"zz-namespace-zz", "{{ .Release.Namespace }}", "zz-size-zz", value("storage.size"), "zz-proxies-zz", value("ingress.proxies"),
 		"ingressClassName: nginx", "ingressClassName: "+value("ingress.class"), "zz-issuer-zz", value("ingress.issuer"),
 		"zz-ingress-namespace-zz", value("ingress.namespace"), "zz-monitor-zz", value("monitoring.namespace"), "zz-store-zz", value("secretStore"),
+	)...)
+}
+
+// choices are the pieces that stand in the chart whether they are wanted or not, and
+// what asks the values.
+func choices() []string {
+	const (
+		alerting = `{{- if ne .Values.alerts.channel "none" }}`
+		end      = "{{- end }}\n"
+		entry    = "    - secretKey: alert_key\n      remoteRef:\n        key: " + markName + "/zz-environment-zz\n        property: alert_key\n"
+		item     = "              - key: alert_key\n                path: alert_key\n"
+		port     = "        - protocol: TCP\n          port: 61005\n"
+		channel  = "    type = \"slack\"\n    webhook = "
+		file     = `"secret://file/run/secrets/portcullis/alert_key"`
+		tools    = "\n    tools = { allow = [\"zz-tool-zz\"] }"
 	)
+	named := strings.NewReplacer(markName, "{{ .Release.Name }}", "zz-environment-zz", "{{ .Values.environment }}").Replace(entry)
+	return []string{
+		entry, alerting + "\n" + named + end, item, alerting + "\n" + item + end,
+		port, "{{- with .Values.logs.syslog }}\n" + strings.Replace(port, "61005", `{{ splitList ":" . | last }}`, 1) + end,
+		"\n\n    # Events and", "\n    {{- with .Values.logs.syslog }}\n\n    # Events and",
+		`"syslog+tls://` + markLogs + `"`, `"syslog+tls://{{ . }}"`, `"tls://` + markLogs + `"`, `"tls://{{ . }}"` + "\n    {{- end }}",
+		"\n\n    # Try it", "\n    " + alerting + "\n\n    # Try it",
+		channel + file, "    type = {{ .Values.alerts.channel | quote }}\n    {{ if eq .Values.alerts.channel \"slack\" }}webhook{{ else }}routing_key{{ end }} = " + file + "\n    {{- end }}",
+		tools, "\n    {{- with .Values.upstream.tools }}\n    tools = { allow = {{ toJson . | replace \",\" \", \" }} }\n    {{- end }}",
+	}
 }
 
 // notInChart are manifests that Helm has other ways for, or that not every cluster takes.

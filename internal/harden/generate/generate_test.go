@@ -45,10 +45,10 @@ func TestDeploy(t *testing.T) {
 	for _, f := range render(t, answers.New()) {
 		file := filepath.Join(root, "deploy", f.Path)
 		switch {
+		case f.Path == ".gitignore" || f.Path == ".gitlab-ci.yml" || f.Path == ".github/CODEOWNERS" || f.Path == ".github/dependabot.yml": // ours are others; see guide.golden
+			continue
 		case strings.HasPrefix(f.Path, ".github/"):
 			file = filepath.Join(root, f.Path)
-		case f.Path == ".gitignore" || f.Path == ".gitlab-ci.yml": // ours are others; see guide.golden
-			continue
 		}
 		want[filepath.Clean(file)] = true
 		if *update {
@@ -146,6 +146,12 @@ func valid(t *rapid.T) answers.Answers {
 	a.Upstream.URL = rapid.OneOf(rapid.Just("https://[2001:db8::1]/x"), rapid.Just("http://192.0.2.7:81"), rapid.Just("http://127.0.0.1:3000/mcp"), rapid.Map(host, func(h string) string { return "https://" + h + "/mcp" })).Draw(t, "upstream")
 	a.Upstream.Protocol = rapid.SampledFrom([]string{"mcp", "a2a"}).Draw(t, "protocol")
 	a.Upstream.Path = rapid.StringMatching(`(/[A-Za-z0-9][A-Za-z0-9_-]{0,6}){1,3}`).Draw(t, "path")
+	if a.Upstream.Protocol == "mcp" {
+		a.Upstream.Tools = rapid.SliceOfN(rapid.StringMatching(`[A-Za-z0-9_][A-Za-z0-9_./-]{0,8}`), 0, 3).Draw(t, "tools")
+	}
+	a.Logs.Syslog = rapid.SampledFrom([]string{"", "logs.example.com:6514", "[2001:db8::1]:1", "192.0.2.9:65535"}).Draw(t, "syslog")
+	a.Alerts.Channel = rapid.SampledFrom([]string{answers.NoAlerts, answers.Slack, answers.PagerDuty}).Draw(t, "alerts")
+	a.Contacts.Owners = rapid.SliceOfN(rapid.SampledFrom([]string{"@a", "@a-b/c_d", "x@example.com"}), 0, 2).Draw(t, "owners")
 	k := &a.Kubernetes
 	k.Namespace, k.IngressNamespace, k.MonitorNamespace = label.Draw(t, "namespace"), label.Draw(t, "ingress"), label.Draw(t, "monitor")
 	k.IngressClass, k.Issuer, k.SecretStore = label.Draw(t, "class"), host.Draw(t, "issuer"), label.Draw(t, "store")
@@ -209,6 +215,9 @@ func load(t *rapid.T, name string, text []byte, a answers.Answers) {
 	}
 	if c.Server.AllowedHosts[0] != a.Domain || c.Server.Environment != a.Environment || c.Routes[0].Upstream != a.Upstream.URL || c.Routes[0].Path != a.Upstream.Path {
 		t.Fatalf("%s: %+v", name, c.Server)
+	}
+	if len(c.Audit.Sinks) > 0 != (a.Logs.Syslog != "") || len(c.Detect.Alerts.Channels) > 0 != (a.Alerts.Channel != answers.NoAlerts) || !slices.Equal(c.Routes[0].Tools.Allow, a.Upstream.Tools) {
+		t.Fatalf("%s: sinks %+v, channels %+v, tools %+v", name, c.Audit.Sinks, c.Detect.Alerts.Channels, c.Routes[0].Tools)
 	}
 }
 

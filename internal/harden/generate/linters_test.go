@@ -30,7 +30,9 @@ func put(t *testing.T, tool string, with func(t *testing.T, dir string, run func
 	}
 	remote := answers.New()
 	remote.Profile, remote.Image.Digest, remote.Upstream.URL = answers.Guide, sha, "http://10.1.2.3:4000/mcp"
-	for name, a := range map[string]answers.Answers{"default": answers.New(), "guide": remote} {
+	complete := remote
+	complete.Upstream.Tools, complete.Logs.Syslog, complete.Alerts.Channel = []string{"search"}, "logs.example.com:6514", answers.Slack
+	for name, a := range map[string]answers.Answers{"default": answers.New(), "guide": remote, "complete": complete} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			for _, f := range render(t, a) {
@@ -75,6 +77,14 @@ func TestPromtool(t *testing.T) {
 	put(t, "promtool", func(_ *testing.T, _ string, run func(...string) string) {
 		run("check", "rules", "prometheus/rules.yml")
 		run("check", "config", "--syntax-only", "prometheus/prometheus.yml")
+	})
+}
+
+func TestCaddy(t *testing.T) {
+	put(t, "caddy", func(t *testing.T, dir string, run func(...string) string) {
+		t.Setenv("XDG_DATA_HOME", dir)
+		t.Setenv("XDG_CONFIG_HOME", dir)
+		run("validate", "--config", "caddy/Caddyfile", "--adapter", "caddyfile")
 	})
 }
 

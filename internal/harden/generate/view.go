@@ -77,6 +77,24 @@ func (v *view) Local() bool {
 	return v.Target.Host == "localhost" || v.Target.Addr.IsValid() && v.Target.Addr.IsLoopback()
 }
 
+// LogPort is the port of the syslog server, 0 if there is none.
+func (v *view) LogPort() int { _, port := v.Logs.Parts(); return port }
+
+// Alerting reports whether somebody is told when something is wrong: then there is
+// the secret alert_key.
+func (v *view) Alerting() bool { return v.Alerts.Channel != answers.NoAlerts }
+
+// Owners are who is asked about changes of workflows and deployment files.
+func (v *view) Owners() string {
+	if len(v.Contacts.Owners) > 0 {
+		return strings.Join(v.Contacts.Owners, " ")
+	}
+	return v.Email
+}
+
+// Outward reports whether the gateway itself calls servers elsewhere by name.
+func (v *view) Outward() bool { return v.Alerting() || v.Logs.Syslog != "" }
+
 // Rules are the alert rules for Prometheus.
 func (*view) Rules() string { return string(monitoring.Rules()) }
 
@@ -90,6 +108,20 @@ func (*view) Dashboard() (string, error) {
 type site struct {
 	*view
 	Site string
+}
+
+// Secret is the reference of a secret where a configuration is read.
+func (s site) Secret(name string) string {
+	switch s.Site {
+	case "host":
+		return "secret://file/run/credentials/" + s.Name + ".service/" + strings.ReplaceAll(name, "_", "-")
+	case "kubernetes":
+		return "secret://file/run/secrets/portcullis/" + name
+	case "container":
+		return "secret://file/run/secrets/" + name
+	default:
+		return "secret://env/" + strings.ToUpper(name)
+	}
 }
 
 // Config is portcullis.toml for a place: "host", "container", "kubernetes", "fly"

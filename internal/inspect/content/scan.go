@@ -8,6 +8,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/internal/inspect/finding"
+	"github.com/portcullis-dev/portcullis/internal/protocol/jsonstring"
 )
 
 // scan is one message under inspection. It is pooled: its buffers stay.
@@ -93,7 +94,7 @@ func (s *scan) read(b []byte, i int, memory *[]byte) (text []byte, sig signals, 
 	if b[end] == '"' {
 		return b[i+1 : end], sig, end + 1
 	}
-	if *memory, end = unescape((*memory)[:0], b, i+1); end < 0 {
+	if *memory, end = jsonstring.Unescape((*memory)[:0], b, i+1); end < 0 {
 		return nil, sig, -1
 	}
 	_, sig = pre.scan(*memory, 0, &pre.decoded)

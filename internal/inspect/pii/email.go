@@ -1,6 +1,10 @@
 package pii
 
-import "github.com/portcullis-dev/portcullis/internal/inspect/finding"
+import (
+	"strings"
+
+	"github.com/portcullis-dev/portcullis/internal/inspect/finding"
+)
 
 const (
 	maxLocal  = 64
@@ -112,17 +116,5 @@ func robot(local []byte) bool {
 
 // hasFold reports whether s begins with p, which is in lower case.
 func hasFold(s []byte, p string) bool {
-	if len(s) < len(p) {
-		return false
-	}
-	for i := 0; i < len(p); i++ {
-		c := s[i]
-		if c >= 'A' && c <= 'Z' {
-			c |= 0x20
-		}
-		if c != p[i] {
-			return false
-		}
-	}
-	return true
+	return len(s) >= len(p) && strings.EqualFold(string(s[:len(p)]), p) // the conversion is not allocated
 }

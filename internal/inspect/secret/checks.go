@@ -2,6 +2,7 @@ package secret
 
 import (
 	"hash/crc32"
+	"strings"
 
 	"github.com/portcullis-dev/portcullis/internal/inspect/finding"
 )
@@ -157,17 +158,5 @@ func ones(x uint64) int {
 
 // foldedPrefix reports whether s begins with p, which is in lower case.
 func foldedPrefix(s []byte, p string) bool {
-	if len(s) < len(p) {
-		return false
-	}
-	for i := 0; i < len(p); i++ {
-		c := s[i]
-		if c >= 'A' && c <= 'Z' {
-			c |= 0x20
-		}
-		if c != p[i] {
-			return false
-		}
-	}
-	return true
+	return len(s) >= len(p) && strings.EqualFold(string(s[:len(p)]), p) // the conversion is not allocated
 }

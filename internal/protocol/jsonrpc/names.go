@@ -3,6 +3,8 @@ package jsonrpc
 import (
 	"bytes"
 	"hash/maphash"
+
+	"github.com/portcullis-dev/portcullis/internal/protocol/jsonstring"
 )
 
 // few is how many names of an object are compared one by one. Beyond it a
@@ -41,15 +43,16 @@ func (n *nameSet) name(b []byte, p place) []byte {
 	return b[p.start:p.end]
 }
 
-// unescape keeps what the inside of a string says as a name.
-func (n *nameSet) unescape(inner []byte) place {
+// unescape keeps what an accepted string says as a name. Its inside is b[start:end].
+func (n *nameSet) unescape(b []byte, start, end int) place {
 	from := len(n.text)
-	if need := from + len(inner); need > cap(n.text) {
+	if need := from + end - start; need > cap(n.text) {
 		grown := make([]byte, from, 2*need)
 		copy(grown, n.text)
 		n.text = grown
 	}
-	n.text = n.text[:from+len(appendUnescaped(n.text[from:from], inner))]
+	said, _ := jsonstring.Unescape(n.text[from:from], b, start) // there is room: it does not move
+	n.text = n.text[:from+len(said)]
 	return place{offset(from), offset(len(n.text)), true}
 }
 

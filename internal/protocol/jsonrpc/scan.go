@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/internal/protocol/jsonstring"
 )
 
 // maxNumber bounds the bytes of a number: no float64 needs as many.
@@ -188,7 +189,7 @@ func (s *scanner) member(i, depth int, m *Members) int {
 	}
 	p := place{start: offset(at + 1), end: offset(i - 1)}
 	if escaped {
-		p = s.names.unescape(s.b[at+1 : i-1])
+		p = s.names.unescape(s.b, at+1, i-1)
 		if bytes.IndexByte(s.names.name(s.b, p), 0) >= 0 {
 			return s.fail(portcullis.CodeInvalidRequest, at, ruleNULInAMemberName)
 		}
@@ -314,14 +315,14 @@ func (s *scanner) escape(i int) (n, text int) {
 	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
 		return 2, 1
 	case 'u':
-		r := hex4(s.b[i+2:])
+		r := jsonstring.Hex4(s.b[i+2:])
 		switch {
 		case r < 0:
 			return s.syntax(i, ruleInvalidEscape), 0
 		case r < 0xd800 || r > 0xdfff:
 			return 6, utf8.RuneLen(r)
 		case r < 0xdc00 && i+7 < len(s.b) && s.b[i+6] == '\\' && s.b[i+7] == 'u':
-			if low := hex4(s.b[i+8:]); low >= 0xdc00 && low <= 0xdfff {
+			if low := jsonstring.Hex4(s.b[i+8:]); low >= 0xdc00 && low <= 0xdfff {
 				return 12, 4
 			}
 		}

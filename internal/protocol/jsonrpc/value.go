@@ -1,8 +1,9 @@
 package jsonrpc
 
 import (
-	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/portcullis-dev/portcullis/internal/protocol/jsonstring"
 )
 
 // Kind is the type of a JSON value.
@@ -51,11 +52,11 @@ func (v Value) Text(body []byte) string {
 	if v.Kind != String {
 		return ""
 	}
-	inner := body[v.Start+1 : v.End-1]
 	if !v.Escaped {
-		return string(inner)
+		return string(body[v.Start+1 : v.End-1])
 	}
-	return string(appendUnescaped(make([]byte, 0, len(inner)), inner))
+	said, _ := jsonstring.Unescape(make([]byte, 0, v.End-v.Start), body, int(v.Start)+1) // it was accepted
+	return string(said)
 }
 
 // plain returns what a string says without copying it; ok is false if it holds
@@ -73,63 +74,6 @@ func (v Value) Is(body []byte, want string) bool {
 		return string(inner) == want
 	}
 	return v.Kind == String && v.Text(body) == want
-}
-
-// appendUnescaped appends what the inside of an accepted string says.
-func appendUnescaped(dst, inner []byte) []byte {
-	for i := 0; i < len(inner); i++ {
-		c := inner[i]
-		if c != '\\' || i+1 == len(inner) {
-			dst = append(dst, c)
-			continue
-		}
-		i++
-		switch c = inner[i]; c {
-		case 'b':
-			dst = append(dst, '\b')
-		case 'f':
-			dst = append(dst, '\f')
-		case 'n':
-			dst = append(dst, '\n')
-		case 'r':
-			dst = append(dst, '\r')
-		case 't':
-			dst = append(dst, '\t')
-		case 'u':
-			r := hex4(inner[i+1:])
-			i += 4
-			if utf16.IsSurrogate(r) {
-				r = utf16.DecodeRune(r, hex4(inner[min(i+3, len(inner)):]))
-				i += 6
-			}
-			dst = utf8.AppendRune(dst, r)
-		default:
-			dst = append(dst, c)
-		}
-	}
-	return dst
-}
-
-// hex4 reads four hexadecimal digits, or returns -1.
-func hex4(b []byte) rune {
-	if len(b) < 4 {
-		return -1
-	}
-	var r rune
-	for _, c := range b[:4] {
-		switch {
-		case c >= '0' && c <= '9':
-			c -= '0'
-		case c >= 'a' && c <= 'f':
-			c -= 'a' - 10
-		case c >= 'A' && c <= 'F':
-			c -= 'A' - 10
-		default:
-			return -1
-		}
-		r = r<<4 | rune(c)
-	}
-	return r
 }
 
 // AppendText appends s as a JSON string. Bytes that are no UTF-8 become U+FFFD.

@@ -2,6 +2,7 @@ package dockerfile
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
@@ -58,9 +59,15 @@ func secretRules() []Rule {
 			for _, r := range f.runs() {
 				locked = locked || r.Is("chmod") && r.final && (r.Has("-R") && readOnly(r.Words))
 			}
+			var volumes []string // data, which the program has to write
+			each(f, func(c *instructions.VolumeCommand, _ bool) {
+				for _, v := range c.Volumes {
+					volumes = append(volumes, path.Clean(v))
+				}
+			})
 			each(f, func(c *instructions.CopyCommand, final bool) {
 				owner, _, _ := strings.Cut(c.Chown, ":")
-				if final && ok && owner != "" && owner == user && !readOnly([]string{c.Chmod}) && !locked {
+				if final && ok && owner != "" && owner == user && !readOnly([]string{c.Chmod}) && !locked && !slices.Contains(volumes, path.Clean(c.DestPath)) {
 					found = append(found, f.at(line(c.Location()), "%s is owned by %s, who runs it", c.DestPath, owner))
 				}
 			})

@@ -216,6 +216,27 @@ func penalty(s rule.Severity) int {
 	return 0
 }
 
+// most is what all rules of a severity take off together: many small things in a
+// large repository are not as bad as one that is wide open.
+func most(s rule.Severity) int {
+	switch s {
+	case rule.Critical:
+		return 100
+	case rule.High:
+		return 60
+	case rule.Medium:
+		return 25
+	case rule.Low:
+		return 10
+	case rule.Info:
+		return 5
+	}
+	return 0
+}
+
+// mostUnsure is the same for what could not be told.
+const mostUnsure = 10
+
 // rate gives score and grade.
 func (o *Outcome) rate() {
 	type state struct{ fails, unsure bool }
@@ -238,16 +259,20 @@ func (o *Outcome) rate() {
 			}
 		}
 	}
-	off := 0 // in quarters of points
+	off, unsure := map[rule.Severity]int{}, 0 // unsure in quarters of points
 	for id, s := range rules {
 		switch {
 		case s.fails:
-			off += 4 * penalty(severity[id])
+			off[severity[id]] += penalty(severity[id])
 		case s.unsure && severity[id] > rule.Info:
-			off += penalty(severity[id])
+			unsure += penalty(severity[id])
 		}
 	}
-	o.Score = max(0, 100-(off+3)/4)
+	o.Score = 100 - min((unsure+3)/4, mostUnsure)
+	for sev, points := range off {
+		o.Score -= min(points, most(sev))
+	}
+	o.Score = max(0, o.Score)
 	o.Grade = grade(o.Score, worst, unread)
 }
 

@@ -26,6 +26,15 @@ func report(results ...check.Result) check.Report {
 	return check.Report{Targets: []check.TargetReport{{Kind: rule.Config, Name: "deploy/x.toml", Results: results}}}
 }
 
+// many are more rules of a severity than any scan should need.
+func many(s rule.Severity, v rule.Verdict) []check.Result {
+	var out []check.Result
+	for i := range 40 {
+		out = append(out, result(fmt.Sprint(s, v, i), s, v, fmt.Sprint(i)))
+	}
+	return out
+}
+
 func TestScoreAndGrade(t *testing.T) {
 	pass := result("p", rule.High, rule.Pass)
 	for _, c := range []struct {
@@ -44,6 +53,12 @@ func TestScoreAndGrade(t *testing.T) {
 		{"unknown info", report(result("a", rule.Info, rule.Unknown)), "100 A+ false"},
 		{"fails and unknown", report(result("a", rule.High, rule.Fail, "1"), result("a", rule.High, rule.Unknown)), "80 C true"},
 		{"never below 0", report(result("a", rule.Critical, rule.Fail, "1"), result("b", rule.Critical, rule.Fail, "2"), result("c", rule.Critical, rule.Fail, "3"), result("d", rule.Critical, rule.Fail, "4")), "0 F true"},
+		{"many lows", report(many(rule.Low, rule.Fail)...), "90 A false"},
+		{"many infos", report(many(rule.Info, rule.Fail)...), "95 A false"},
+		{"many mediums", report(many(rule.Medium, rule.Fail)...), "75 C false"},
+		{"many highs", report(many(rule.High, rule.Fail)...), "40 F true"},
+		{"many unknown", report(many(rule.High, rule.Unknown)...), "90 A false"},
+		{"everything", report(slices.Concat(many(rule.High, rule.Fail), many(rule.Medium, rule.Fail), many(rule.Low, rule.Fail), many(rule.Info, rule.Fail), many(rule.Critical, rule.Unknown))...), "0 F true"},
 		{"unread", check.Report{Targets: []check.TargetReport{{Error: "gone", Results: []check.Result{result("a", rule.Low, rule.Unknown)}}}}, "98 B false"},
 	} {
 		o := New(t.Context(), c.report, Options{Now: now(), FailOn: rule.High})

@@ -66,6 +66,8 @@ type Answers struct {
 	Image       Image    `toml:"image" doc:"The container image."`
 	Server      Server   `toml:"server" doc:"Where the gateway listens."`
 	Upstream    Upstream `toml:"upstream" doc:"What it stands in front of."`
+	Logs        Logs     `toml:"logs" doc:"Where events go, out of reach of who takes over the machine."`
+	Alerts      Alerts   `toml:"alerts" doc:"Who is told when something is wrong."`
 	Kubernetes  Kube     `toml:"kubernetes" doc:"The cluster."`
 	Rotate      string   `toml:"rotate" enum:"daily|weekly|monthly|quarterly|never" doc:"How often API keys rotate that have no schedule of their own (S4-9)."`
 	Contacts    Contacts `toml:"contacts" doc:"Who is called on a bad day (S0-60)."`
@@ -89,10 +91,28 @@ type Server struct {
 
 // Upstream is [upstream].
 type Upstream struct {
-	URL      string `toml:"url" doc:"URL of the server behind the gateway."`
-	Protocol string `toml:"protocol" enum:"mcp|a2a" doc:"What it speaks."`
-	Path     string `toml:"path" doc:"Path of its route on the gateway."`
+	URL      string   `toml:"url" doc:"URL of the server behind the gateway."`
+	Protocol string   `toml:"protocol" enum:"mcp|a2a" doc:"What it speaks."`
+	Path     string   `toml:"path" doc:"Path of its route on the gateway."`
+	Tools    []string `toml:"tools" list:"text" example:"[\"search\", \"read_file\"]" doc:"Tools of an MCP server that callers may use. Empty allows all that it has, or gets, and check says so."`
 }
+
+// Logs is [logs].
+type Logs struct {
+	Syslog string `toml:"syslog" example:"\"logs.example.com:6514\"" doc:"Host and port of a server that takes syslog over TLS. It gets the events, and the head of the audit log, so that nobody can write another past. Empty keeps both on the machine, and check says so."`
+}
+
+// Alerts is [alerts].
+type Alerts struct {
+	Channel string `toml:"channel" enum:"none|slack|pagerduty" doc:"How somebody is told. The incoming webhook or the routing key is a secret of its own, alert_key."`
+}
+
+// Channels of alerts.
+const (
+	NoAlerts  = "none"
+	Slack     = "slack"
+	PagerDuty = "pagerduty"
+)
 
 // Kube is [kubernetes].
 type Kube struct {
@@ -110,9 +130,10 @@ type Kube struct {
 
 // Contacts is [contacts].
 type Contacts struct {
-	SecurityLead      string `toml:"security_lead" doc:"Name and how to reach them."`
-	OnCall            string `toml:"on_call" doc:"Name and how to reach them."`
-	IncidentCommander string `toml:"incident_commander" doc:"Name and how to reach them."`
+	SecurityLead      string   `toml:"security_lead" doc:"Name and how to reach them."`
+	OnCall            string   `toml:"on_call" doc:"Name and how to reach them."`
+	IncidentCommander string   `toml:"incident_commander" doc:"Name and how to reach them."`
+	Owners            []string `toml:"owners" list:"text" example:"[\"@example/security\"]" doc:"Who is asked about changes of workflows and deployment files (CODEOWNERS): teams, people or addresses. Empty takes the address above."`
 }
 
 // New returns the answers of somebody who was not asked.
@@ -122,6 +143,7 @@ func New() Answers {
 		Image:    Image{Name: "ghcr.io/portcullis-dev/portcullis", Tag: "0.1.0", User: 65532, Source: "portcullis-dev/portcullis"},
 		Server:   Server{Port: 8080, AdminPort: 9090},
 		Upstream: Upstream{URL: "http://mcp-server:3000/mcp", Protocol: "mcp", Path: "/mcp"},
+		Alerts:   Alerts{Channel: NoAlerts},
 		Kubernetes: Kube{
 			Namespace: "portcullis", Storage: "10Gi", IngressNamespace: "ingress-nginx", IngressClass: "nginx",
 			Issuer: "letsencrypt", MonitorNamespace: "monitoring", Proxies: "10.0.0.0/8",

@@ -1,6 +1,7 @@
 package answers
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -9,12 +10,13 @@ func none(string) (string, bool) { return "", false }
 
 func TestCommentedReadsBack(t *testing.T) {
 	a, err := Parse("answers.toml", []byte(New().Commented()), none)
-	if err != nil || a != New() {
+	if err != nil || !reflect.DeepEqual(a, New()) {
 		t.Errorf("%+v, %v", a, err)
 	}
 	changed := New()
 	changed.Domain, changed.Server.Port, changed.Rotate = "a.example.org", 8443, "daily"
-	if a, err = Parse("answers.toml", []byte(changed.Commented()), none); err != nil || a != changed {
+	changed.Upstream.Tools, changed.Contacts.Owners, changed.Alerts.Channel, changed.Logs.Syslog = []string{"a", "b/c"}, []string{"@a/b"}, Slack, "logs.example.org:6514"
+	if a, err = Parse("answers.toml", []byte(changed.Commented()), none); err != nil || !reflect.DeepEqual(a, changed) {
 		t.Errorf("%+v, %v", a, err)
 	}
 }
@@ -37,6 +39,13 @@ func TestForms(t *testing.T) {
 		{"[upstream]\nurl = \"http://x/$(id)\"", "answers.toml:2: upstream.url: "},
 		{"[upstream]\npath = \"/a;b\"", "answers.toml:2: upstream.path: "},
 		{"[kubernetes]\nstorage = \"10 Gi\"", "answers.toml:2: kubernetes.storage: "},
+		{"[upstream]\ntools = [\"a\", \"b\\\" c\"]", "answers.toml:2: upstream.tools[1]: "},
+		{"[upstream]\nprotocol = \"a2a\"\ntools = [\"a\"]", "upstream.tools: an upstream that speaks a2a has none"},
+		{"[logs]\nsyslog = \"logs.example.org\"", "answers.toml:2: logs.syslog: "},
+		{"[logs]\nsyslog = \"logs.example.org:0514\"", "answers.toml:2: logs.syslog: "},
+		{"[logs]\nsyslog = \"x\\\"]y:514\"", "answers.toml:2: logs.syslog: "},
+		{"[alerts]\nchannel = \"mail\"", "answers.toml:2: alerts.channel: "},
+		{"[contacts]\nowners = [\"@a /*\"]", "answers.toml:2: contacts.owners[0]: "},
 		{"rotate = \"hourly\"", "answers.toml:1: rotate: "},
 		{"[kubernetes]\nproxies = \"0.0.0.0/0\"", "answers.toml:2: kubernetes.proxies: "},
 		{"[kubernetes]\nproxies = \"10.1.0.0/8\"", "answers.toml:2: kubernetes.proxies: "},

@@ -3,9 +3,11 @@ package answers
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -22,12 +24,14 @@ var (
 	word     = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)                                           //
 	image    = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]*(:[0-9]{1,5})?(/[a-z0-9]+((\.|_{1,2}|-+)[a-z0-9]+)*)+$`)  // OCI distribution: with a registry
 	built    = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]*(:[0-9]{1,5})?(/[a-z0-9._-]+)+:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}@sha256:[0-9a-f]{64}$`)
-	source   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$`) // owner and name on GitHub
-	tag      = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)                               // OCI distribution
-	digest   = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)                                             // OCI image
-	quantity = regexp.MustCompile(`^[1-9][0-9]{0,5}(Mi|Gi|Ti)$`)                                       // Kubernetes, whole binary units
-	selector = regexp.MustCompile(`^[a-z0-9A-Z./_-]{1,128}=[a-z0-9A-Z._-]{1,63}$`)                     // one label
-	path     = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)                                            // of a route
+	source   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$`)  // owner and name on GitHub
+	tag      = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)                                // OCI distribution
+	digest   = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)                                              // OCI image
+	quantity = regexp.MustCompile(`^[1-9][0-9]{0,5}(Mi|Gi|Ti)$`)                                        // Kubernetes, whole binary units
+	selector = regexp.MustCompile(`^[a-z0-9A-Z./_-]{1,128}=[a-z0-9A-Z._-]{1,63}$`)                      // one label
+	tool     = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_./-]{0,127}$`)                               // MCP 2025-11-25, names of tools
+	owner    = regexp.MustCompile(`^@[A-Za-z0-9][A-Za-z0-9-]{0,38}(/[A-Za-z0-9][A-Za-z0-9_-]{0,99})?$`) // a person or a team on GitHub
+	path     = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)+$`)                                             // of a route
 )
 
 // Validate checks the form of every answer. Each mistake names its key.
@@ -65,7 +69,17 @@ func (a Answers) Validate() error {
 	if a.Server.Port == a.Server.AdminPort {
 		errs = append(errs, fmt.Errorf("server.admin_port: %d: want another port than server.port", a.Server.Port))
 	}
-	errs = append(errs, a.Upstream.validate())
+	errs = append(errs, a.Upstream.validate(), a.Logs.validate())
+	switch a.Alerts.Channel {
+	case NoAlerts, Slack, PagerDuty:
+	default:
+		errs = append(errs, fmt.Errorf("alerts.channel: %q: want none, slack or pagerduty", a.Alerts.Channel))
+	}
+	for i, o := range a.Contacts.Owners {
+		if !owner.MatchString(o) && !mailbox.MatchString(o) {
+			errs = append(errs, fmt.Errorf(`contacts.owners[%d]: %q: want a team such as "@example/security", a name with @, or an address`, i, o))
+		}
+	}
 	k := a.Kubernetes
 	form("kubernetes.namespace", k.Namespace, label, aLabel)
 	optional("image.build", a.Image.Build, built, `an image by tag and digest, such as "docker.io/library/golang:1.26-bookworm@sha256:…"`)
@@ -114,7 +128,39 @@ func (u Upstream) validate() error {
 	if _, err := u.Target(); err != nil {
 		errs = append(errs, fmt.Errorf("upstream.url: %w", err))
 	}
+	for i, name := range u.Tools {
+		if !tool.MatchString(name) {
+			errs = append(errs, fmt.Errorf("upstream.tools[%d]: %q: want the name of a tool", i, name))
+		}
+	}
+	if len(u.Tools) > 0 && u.Protocol != "mcp" {
+		errs = append(errs, fmt.Errorf("upstream.tools: an upstream that speaks %s has none: want an empty list", u.Protocol))
+	}
 	return errors.Join(errs...)
+}
+
+func (l Logs) validate() error {
+	if l.Syslog == "" {
+		return nil
+	}
+	if host, port := l.Parts(); port == 0 || !domain.MatchString(host) && !isAddr(host) {
+		return fmt.Errorf(`logs.syslog: %q: want a host and a port, such as "logs.example.com:6514"`, l.Syslog)
+	}
+	return nil
+}
+
+// Parts returns the host and the port of the syslog server. A port of 0 says that
+// there is none.
+func (l Logs) Parts() (host string, port int) {
+	host, text, err := net.SplitHostPort(l.Syslog)
+	if err != nil {
+		return "", 0
+	}
+	n, err := strconv.ParseUint(text, 10, 16)
+	if err != nil || strconv.FormatUint(n, 10) != text {
+		return "", 0
+	}
+	return host, int(n)
 }
 
 // Target is the upstream in parts.
