@@ -12,6 +12,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/portcullis-dev/portcullis/internal/harden/check/kubernetes"
@@ -37,6 +38,10 @@ type Chart struct {
 	folder string
 	about  *yamltree.Node // Chart.yaml
 	values *yamltree.Node // values.yaml, nil where there is none
+
+	once sync.Once // rendering takes a program
+	made []byte
+	why  error
 }
 
 // Find returns the Chart.yaml of every chart of a tree.
@@ -84,9 +89,11 @@ func (c *Chart) has(name string) bool {
 	return ok
 }
 
-// rendered are the verdicts of the rules about manifests on what a chart makes.
-func (c *Chart) rendered(ctx context.Context) ([]rule.Finding, error) {
-	text, err := c.render(ctx)
+// rendered are the verdicts on what a chart makes of those rules about manifests
+// that are wanted.
+func (c *Chart) rendered(ctx context.Context, want func(rule.Severity) bool) ([]rule.Finding, error) {
+	c.once.Do(func() { c.made, c.why = c.render(ctx) })
+	text, err := c.made, c.why
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +107,7 @@ func (c *Chart) rendered(ctx context.Context) ([]rule.Finding, error) {
 	var found []rule.Finding
 	var errs []error
 	for _, r := range kubernetes.Rules() {
-		if r.Severity < rule.Medium {
+		if !want(r.Severity) {
 			continue
 		}
 		ones, err := r.Check(ctx, set)
