@@ -505,6 +505,19 @@ func TestSafeIsPolite(t *testing.T) {
 	}
 }
 
+// A server that is slow has not refused.
+func TestALateAnswerIsNoRefusal(t *testing.T) {
+	r := largeRule(rule.HTTPEndpoint, refs{}, text{})
+	for _, c := range []struct {
+		answer Answer
+		want   rule.Verdict
+	}{{Answer{Failed: "x"}, rule.Pass}, {Answer{Failed: "x", Late: true}, rule.Unknown}, {Answer{Status: 413}, rule.Pass}, {Answer{Status: 200}, rule.Fail}} {
+		if v, why := verdict(t, r, &Seen{Answers: map[string]Answer{oversize: c.answer}}); v != c.want {
+			t.Errorf("%+v: %s, want %s: %s", c.answer, v, c.want, why)
+		}
+	}
+}
+
 func TestAddresses(t *testing.T) {
 	for _, wrong := range []string{"", "file:///etc/passwd", "https://", "https://user:pw@127.0.0.1:1/", "://", "http://127.0.0.1:1/mcp", "https://127.0.0.1:1/mcp"} {
 		if _, err := Probe(t.Context(), wrong, Options{}); err == nil || strings.Contains(err.Error(), "pw") {

@@ -34,7 +34,7 @@ func (p *prober) loads() (large, call ask) {
 	padding := fmt.Sprintf(`{"x":%q,`, strings.Repeat("x", tooMuch))
 	if !p.seen.MCP && !p.seen.A2A {
 		call = ask{name: "burst", method: http.MethodGet, token: true}
-		large = ask{name: oversize, method: http.MethodPost, header: map[string]string{"Content-Type": mcp.TypeJSON}, body: padding + `"y":1}`, token: true}
+		large = ask{name: oversize, method: http.MethodPost, header: map[string]string{"Content-Type": mcp.TypeJSON}, body: padding + `"y":1}`, token: true, limit: largeOne}
 		return large, call
 	}
 	if p.seen.MCP {
@@ -45,7 +45,7 @@ func (p *prober) loads() (large, call ask) {
 		call = p.task("burst", true)
 	}
 	large = call
-	large.name, large.body = oversize, strings.Replace(call.body, "{", padding, 1)
+	large.name, large.limit, large.body = oversize, largeOne, strings.Replace(call.body, "{", padding, 1)
 	return large, call
 }
 
@@ -106,10 +106,12 @@ func largeRule(kind rule.Kind, r refs, t text) rule.Rule[*Seen] {
 		switch {
 		case !asked || a.Status == http.StatusUnauthorized && !s.Behind:
 			return errBehind
+		case a.Late:
+			return errNoAnswer // who hangs up has refused, who is slow has not
 		case a.ok() || kind == rule.A2AEndpoint && a.served():
 			out.add(oversize, "A body of %d megabytes was answered with %d.", tooMuch>>20, a.Status)
 		}
-		return nil // who hangs up has refused
+		return nil
 	})))
 }
 

@@ -43,6 +43,7 @@ type Answer struct {
 	Body    []byte // bounded
 	Message []byte // the JSON-RPC message in Body, nil without
 	Failed  string // why no answer came
+	Late    bool   // nobody waited longer
 }
 
 // Names of answers. Those that begin with "anonymous" were asked without a
