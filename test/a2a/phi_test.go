@@ -49,8 +49,11 @@ func TestPHIOfAgents(t *testing.T) {
 	})
 	g := harness.Start(t, route(up.Server.URL+"/agent", "")+"[[route.phi]]\ntools = [\"records\"]\nfields = [\"ssn\"]\n")
 	goesOn := strings.Replace(saying("go on", "weather"), `"role"`, `"taskId":"t-1","contextId":"c-1","role"`, 1)
+	context := strings.Replace(saying("go on", "weather"), `"role"`, `"contextId":"c-1","role"`, 1)
 	for _, c := range []struct{ method, params string }{
 		{"SendMessage", saying("who", "records")},
+		{"SendMessage", context},
+		{"SendStreamingMessage", context},
 		{"SendMessage", saying("who", "")},
 		{"SendMessage", goesOn},
 		{"SendStreamingMessage", saying("who", "records")},

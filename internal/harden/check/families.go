@@ -12,6 +12,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/harden/check/helm"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/host"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/kubernetes"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/manifest"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/mcpclient"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/nginx"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/repository"
@@ -40,6 +41,7 @@ func families(o Options) []family {
 		files(rule.Env, envfile.Rules(), envfile.Find, envfile.Load),
 		files(rule.Repository, repository.Rules(), repository.Find, repository.Load),
 		files(rule.A2ACard, agentcard.Rules(), agentcard.Find, agentcard.Load),
+		files(rule.OSSA, manifest.Rules(), manifest.Find, manifest.Load),
 		files(rule.MCPClient, mcpclient.Rules(), mcpclient.Find, mcpclient.Load),
 		given(rule.MCPEndpoint, endpoint.MCPRules()),
 		given(rule.A2AEndpoint, endpoint.A2ARules()),
