@@ -22,6 +22,7 @@ type Conn struct {
 	HTTP      *http.Request  // headers, method and URL as received
 	Reply     http.Header    // headers of whatever reply will be sent
 	Cert      ClientCert     // certificate the caller presented, if any
+	RPC       string         // path of a call over gRPC, whose body is of gRPC still; HTTP is what JSON-RPC would have sent
 }
 
 // ClientCert is the certificate that a caller presented, as it came. That the

@@ -13,6 +13,9 @@ import (
 	"testing"
 	"time"
 
+	pb "github.com/a2aproject/a2a-go/v2/a2apb/v1"
+	"google.golang.org/protobuf/proto"
+
 	"github.com/portcullis-dev/portcullis"
 )
 
@@ -72,6 +75,37 @@ func BenchmarkPipelineA2A(b *testing.B) {
 		w := &sink{header: http.Header{}}
 		if r.ServeHTTP(w, req); w.status != http.StatusOK {
 			b.Fatal(w.status)
+		}
+	}
+}
+
+// BenchmarkPipelineGRPC is the same call over gRPC: what it costs more than
+// BenchmarkPipelineA2A is its other form.
+func BenchmarkPipelineGRPC(b *testing.B) {
+	raw, err := proto.Marshal(&pb.SendMessageRequest{Message: &pb.Message{MessageId: "m", Role: pb.Role_ROLE_USER, Parts: []*pb.Part{{Content: &pb.Part_Text{Text: "hi"}}}}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	body := append([]byte{0, 0, 0, 0, byte(len(raw))}, raw...)
+	agents := func(name string) (portcullis.Principal, error) {
+		return portcullis.Principal{ID: name, Method: "test", Scopes: []string{"skills:*"}}, nil
+	}
+	r := configuredRig(b, strings.Replace(oneRoute, "[[route]]\n", "[[route]]\nprotocol = \"a2a\"\na2a.bindings = [\"jsonrpc\", \"grpc\"]\n", 1), agents, nil)
+	r.log = new(bytes.Buffer)
+	r.Gateway.log = slog.New(slog.DiscardHandler)
+	p := r.table.Load().routes["/mcp"].pipe
+	p.record = discard{}
+	p.forward = upstreamFunc(func(_ context.Context, call *portcullis.Call) (*portcullis.Reply, error) {
+		return reply("application/json", `{"jsonrpc":"2.0","id":`+string(call.Message.ID)+`,"result":{"message":{"messageId":"n","role":"ROLE_AGENT","parts":[{"text":"x"}]}}}`), nil
+	})
+	b.ReportAllocs()
+	for b.Loop() {
+		req := httptest.NewRequest(http.MethodPost, "/lf.a2a.v1.A2AService/SendMessage", bytes.NewReader(body))
+		req.Host, req.ProtoMajor, req.ProtoMinor = "127.0.0.1:8080", 2, 0
+		req.Header["Content-Type"], req.Header["X-Name"] = []string{"application/grpc"}, []string{"ann"}
+		w := &sink{header: http.Header{}}
+		if r.ServeHTTP(w, req); w.header.Get(http.TrailerPrefix+"Grpc-Status") != "0" {
+			b.Fatal(w.header)
 		}
 	}
 }

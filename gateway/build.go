@@ -23,6 +23,7 @@ import (
 	"github.com/portcullis-dev/portcullis/gateway/headers"
 	"github.com/portcullis-dev/portcullis/gateway/pins"
 	"github.com/portcullis-dev/portcullis/gateway/privacy"
+	"github.com/portcullis-dev/portcullis/gateway/rpc"
 	"github.com/portcullis-dev/portcullis/gateway/schemas"
 	"github.com/portcullis-dev/portcullis/gateway/tokens"
 	"github.com/portcullis-dev/portcullis/gateway/use"
@@ -38,6 +39,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/inspect/toolpin"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 	"github.com/portcullis-dev/portcullis/internal/obs/trace"
+	"github.com/portcullis-dev/portcullis/internal/protocol/a2a/protobuf"
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
 	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
 	"github.com/portcullis-dev/portcullis/internal/ratelimit"
@@ -104,7 +106,7 @@ func Build(cfg *config.Config, d Deps, prev *Table) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Table{routes: map[string]*route{}, client: b.entrance.Client, cert: b.entrance.Cert, headers: secure.Apply, fixed: map[string]http.Handler{}}
+	t := &Table{routes: map[string]*route{}, client: b.entrance.Client, cert: b.entrance.Cert, headers: secure.Apply, rpc: rpc.New(cfg.Routes, b.Agents.Room), fixed: map[string]http.Handler{}}
 	for _, p := range probePaths {
 		if d.Probes != nil {
 			t.fixed[p] = d.Probes
@@ -164,6 +166,7 @@ func newBuilder(cfg *config.Config, d Deps) (*builder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("inspect: %w", err)
 	}
+	d.Agents.Room = protobuf.NewRoom(maxRewritten)
 	return &builder{Deps: d, cfg: cfg, entrance: e, callers: callers.New(cfg, callers.Options{APIKeys: d.APIKeys, Users: d.Users, Certs: c, Tokens: d.Tokens, Listen: listen[0]}), detectors: detectors, listen: listen[0]}, nil
 }
 
@@ -299,10 +302,11 @@ func (b *builder) schemasOf(rc *config.Route, prev *Table) *schemas.Guard {
 	return nil
 }
 
-// Bounds on what is remembered of a route's tools.
+// Bounds on what is remembered of a route's tools, and on memory.
 const (
 	maxTools        = 5000
 	maxParamHeaders = 32
+	maxRewritten    = 4 // large messages of gRPC at a time
 )
 
 // writeTimeout is how long one write to a caller may take.

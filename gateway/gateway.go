@@ -17,6 +17,7 @@ import (
 	"github.com/portcullis-dev/portcullis/gateway/agentcard"
 	"github.com/portcullis-dev/portcullis/gateway/dialect"
 	"github.com/portcullis-dev/portcullis/gateway/entrance"
+	"github.com/portcullis-dev/portcullis/gateway/rpc"
 	"github.com/portcullis-dev/portcullis/gateway/schemas"
 	"github.com/portcullis-dev/portcullis/internal/authn/greeting"
 	"github.com/portcullis-dev/portcullis/internal/edge"
@@ -59,6 +60,7 @@ type Table struct {
 	own      []*route                // answered by this process
 	below    []*route                // agents and those of own: what lies below their paths is theirs
 	fallback *route                  // unknown paths: edge guards, then 404
+	rpc      *rpc.Front              // finds the routes of calls over gRPC; nil = none is called so
 	fixed    map[string]http.Handler // /health, /ready, public metadata: answered before any guard
 	client   func(*http.Request) (client netip.Addr, secure bool)
 	cert     func(*http.Request) portcullis.ClientCert // nil where callers have none
@@ -143,6 +145,11 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	now, id := time.Now(), obs.NewID()
+	named := ""
+	if call := t.rpc.Accept(w, r); call != nil { // from here on it is a call of its route like any other
+		defer call.Finish()
+		w, r, named = call, call.Request, call.Path
+	}
 	w.Header()["X-Request-Id"] = []string{id}
 	if edge.LastRequest(r) {
 		w.Header()["Connection"] = lastReply
@@ -164,7 +171,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := newExchange(rt, w, r, id, now)
 	x.draining = g.draining
 	x.conn.Client, x.conn.Secure = client, secure
-	x.conn.Peer = entrance.Peer(r)
+	x.conn.Peer, x.conn.RPC = entrance.Peer(r), named
 	if t.cert != nil {
 		x.conn.Cert = t.cert(r)
 	}

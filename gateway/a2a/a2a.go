@@ -11,6 +11,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/authn/token/signing"
 	"github.com/portcullis-dev/portcullis/internal/authz/ownership"
 	"github.com/portcullis-dev/portcullis/internal/config"
+	"github.com/portcullis-dev/portcullis/internal/protocol/a2a/protobuf"
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
 	"github.com/portcullis-dev/portcullis/internal/upstream/push"
 )
@@ -22,6 +23,7 @@ type Deps struct {
 	Recorder  portcullis.Recorder
 	Log       *slog.Logger
 	Transport func(route string) http.RoundTripper // asks the agent behind a route for its card; nil = no cards
+	Room      *protobuf.Room                       // where messages of gRPC are rewritten; nil = there is no end to it
 	Push      *push.Book                           // what callers registered for notifications; nil = nothing can be
 	// Resolve returns the addresses of a host; nil asks the system.
 	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
@@ -46,7 +48,7 @@ func New(rc *config.Route, d Deps, limits, replyLimits jsonrpc.Limits) Guards {
 	targets := NewPush(rc, d.Resolve)
 	files := &Files{mode: rc.A2A.FileURIs, hosts: rc.A2A.FileHosts, resolve: d.Resolve}
 	return Guards{
-		Decode:  NewDecoder(rc, limits),
+		Decode:  NewDecoder(rc, limits, d.Room),
 		Inspect: []portcullis.Inspector{owner, targets, files},
 		Review:  []portcullis.Inspector{owner, files},
 	}

@@ -3,6 +3,8 @@ package a2a
 import (
 	"context"
 	"fmt"
+	"net"
+	"net/url"
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway/access"
@@ -40,9 +42,12 @@ func (d Deps) Keeper(cfg *config.Config, rc *config.Route, listen string, pins *
 	names := map[string]string{"jsonrpc": a2a.JSONRPC.String(), "http+json": a2a.HTTPJSON.String()}
 	var bindings []string
 	for _, b := range rc.A2A.Bindings {
-		bindings = append(bindings, names[b])
+		if name := names[b]; name != "" {
+			bindings = append(bindings, name)
+		}
 	}
 	face := agentcard.FaceOf(cfg, rc, listen, bindings, rc.A2A.Versions)
+	face.Asked, face.GRPC = rc.A2A.GRPC.Agent, rpcAddress(rc, cfg.Server.PublicBase(listen))
 	face.Push = len(rc.A2A.Push.Hosts) > 0 && !rc.A2A.Push.Off()
 	o := agentcard.Options{
 		Route: rc.Name, Upstream: rc.Upstream, Transport: transport, Config: rc.A2A.Card, Face: face, Pins: pins,
@@ -52,6 +57,23 @@ func (d Deps) Keeper(cfg *config.Config, rc *config.Route, listen string, pins *
 		o.Sign = agentcard.Signer(d.Ring, cfg.ResourceURL(rc, listen), rc.Path)
 	}
 	return agentcard.New(o)
+}
+
+// rpcAddress returns host and port where callers of gRPC find a route of the
+// gateway at base, "" if it takes no such calls.
+func rpcAddress(rc *config.Route, base string) string {
+	u, err := url.Parse(base)
+	if err != nil || !rc.A2A.OffersGRPC() {
+		return ""
+	}
+	host, port := u.Hostname(), u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	if len(rc.A2A.GRPC.Hosts) > 0 {
+		host = rc.A2A.GRPC.Hosts[0]
+	}
+	return net.JoinHostPort(host, port)
 }
 
 // Extended is the guard "extended_card": the card that an agent shows to a

@@ -115,6 +115,9 @@ func (a *App) warnOfCommands(cfg *config.Config) {
 func (a *App) serve(name string, l net.Listener, h *gateway.Gateway) {
 	s := &http.Server{Addr: name, Handler: a.running.count(h), ErrorLog: listen.ErrorLog(a.log.With("listener", name), a.core.metrics.HandshakeFailed)}
 	listen.Limits(a.opts.Config).Configure(s)
+	if name == "public" {
+		listen.Protocols(s, a.opts.Config)
+	}
 	a.unused.Follow(s)
 	a.servers = append(a.servers, s)
 	a.tasks.Go(func() {
@@ -275,6 +278,6 @@ func (a *App) apply(ctx context.Context, cfg *config.Config) ([]config.Change, e
 // needsRestart reports whether settings changed that only New and Start read.
 func needsRestart(old, cfg *config.Config) bool {
 	return old.Server.Listen != cfg.Server.Listen || old.Server.AdminListen != cfg.Server.AdminListen ||
-		old.Server.TLS != cfg.Server.TLS || old.Server.Limits != cfg.Server.Limits ||
+		old.Server.TLS != cfg.Server.TLS || old.Server.Limits != cfg.Server.Limits || listen.ClearHTTP2(old) != listen.ClearHTTP2(cfg) ||
 		old.Store != cfg.Store || !old.Audit.SameAtStart(cfg.Audit) || !reflect.DeepEqual(old.Identity.APIKey, cfg.Identity.APIKey) || old.Identity.Basic != cfg.Identity.Basic || old.Identity.CacheTTL != cfg.Identity.CacheTTL
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -47,4 +48,20 @@ func (r *Route) checkProtocol() []error {
 		}
 	}
 	return errs
+}
+
+// checkGRPC refuses a call over gRPC that could be for two routes.
+func (c *Config) checkGRPC(i int) error {
+	for j := range i {
+		for _, host := range c.Routes[i].A2A.Calls() {
+			if !slices.Contains(c.Routes[j].A2A.Calls(), host) {
+				continue
+			}
+			if host == "" {
+				return fmt.Errorf("a2a.grpc.hosts: empty: calls over gRPC would be for route[%d] too: name the hosts of one of them", j)
+			}
+			return fmt.Errorf("a2a.grpc.hosts: %q: is taken by route[%d]", host, j)
+		}
+	}
+	return nil
 }

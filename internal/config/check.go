@@ -67,7 +67,7 @@ func (c *Config) checkAcross(origin *tomlstrict.Origin) Errors {
 				errs = append(errs, origin.Locate(fmt.Sprintf("route[%d]", i), fmt.Errorf("path: %q: lies below %q, where all paths are the agent's", r.Path, agent.Path))...)
 			}
 		}
-		errs = append(errs, origin.Locate(fmt.Sprintf("route[%d]", i), errors.Join(c.checkTokens(i), c.checkMTLS(i), c.checkProofs(i), c.checkCredentials(i), c.checkConsent(i), r.Taint.Effective(taints)))...)
+		errs = append(errs, origin.Locate(fmt.Sprintf("route[%d]", i), errors.Join(c.checkTokens(i), c.checkMTLS(i), c.checkProofs(i), c.checkCredentials(i), c.checkConsent(i), c.checkGRPC(i), r.Taint.Effective(taints)))...)
 	}
 	for i := range c.Audit.Sinks {
 		errs = append(errs, origin.Locate(fmt.Sprintf("audit.sinks[%d]", i), c.checkSink(i))...)

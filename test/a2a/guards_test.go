@@ -56,7 +56,7 @@ func startStub(t *testing.T) *stub {
 }
 
 func (s *stub) start(t *testing.T, more string) *harness.Gateway {
-	return harness.Start(t, route(s.Server.URL+"/agent", more))
+	return harness.Start(t, route(s.Server.URL+"/agent", withGRPC+more))
 }
 
 // calls are the messages that reached the agent.
@@ -82,9 +82,19 @@ func saying(text, skill string) string {
 	return fmt.Sprintf(`{"message":{"messageId":"m1","role":"ROLE_USER","parts":[{"text":%q},{"data":{"note":%q}}]%s}}`, text, text, metadata)
 }
 
+// sender makes a call.
+type sender = func(t *testing.T, g *harness.Gateway, key, method, params string) harness.Response
+
+// bothWays makes a test with calls over JSON-RPC, and with the same over gRPC: no
+// guard may know the difference.
+func bothWays(t *testing.T, test func(t *testing.T, send sender)) {
+	t.Run("JSON-RPC", func(t *testing.T) { test(t, send) })
+	t.Run("gRPC", func(t *testing.T) { test(t, sendGRPC) })
+}
+
 func send(t *testing.T, g *harness.Gateway, key, method, params string) harness.Response {
 	t.Helper()
-	if method == "SendMessage" {
+	if method != "SendStreamingMessage" && method != "SubscribeToTask" {
 		return post(t, g, "/agent", rpc(method, params), "X-API-Key", key)
 	}
 	resp := harness.Open(t, http.MethodPost, g.URL, rpc(method, params), "A2A-Version", "1.0", "X-API-Key", key)
@@ -185,7 +195,9 @@ regex = 'PRJ-[0-9]{6}'
 `
 
 // TestContentRules look into each part, in both directions, and into events.
-func TestContentRules(t *testing.T) {
+func TestContentRules(t *testing.T) { bothWays(t, testContentRules) }
+
+func testContentRules(t *testing.T, send sender) {
 	s := startStub(t)
 	g := s.start(t, contentRules)
 	key, _ := g.NewKey("skills:*")
@@ -217,7 +229,9 @@ func TestContentRules(t *testing.T) {
 }
 
 // TestPolicies see skill, method and message.
-func TestPolicies(t *testing.T) {
+func TestPolicies(t *testing.T) { bothWays(t, testPolicies) }
+
+func testPolicies(t *testing.T, send sender) {
 	file := filepath.Join(t.TempDir(), "a.cedar")
 	policy := `permit (principal, action, resource);
 @id("no deletions") forbid (principal, action == Portcullis::Action::"SendMessage", resource) when { resource.name like "delete_*" };`
@@ -234,7 +248,9 @@ func TestPolicies(t *testing.T) {
 }
 
 // TestSchemaFiles hold messages, results and events to schemas of the operator.
-func TestSchemaFiles(t *testing.T) {
+func TestSchemaFiles(t *testing.T) { bothWays(t, testSchemaFiles) }
+
+func testSchemaFiles(t *testing.T, send sender) {
 	dir := t.TempDir()
 	write := func(name, text string) string {
 		path := filepath.Join(dir, name)
@@ -259,7 +275,9 @@ func TestSchemaFiles(t *testing.T) {
 
 // TestApproval of skills: another person agrees to one message, whatever id it
 // has and however it is sent.
-func TestApproval(t *testing.T) {
+func TestApproval(t *testing.T) { bothWays(t, testApproval) }
+
+func testApproval(t *testing.T, send sender) {
 	s := startStub(t)
 	g := s.start(t, "approval = { tools = [\"pay\"] }\n")
 	key, _ := g.NewKey("skills:*")
@@ -299,7 +317,9 @@ func TestApproval(t *testing.T) {
 }
 
 // TestTaint: what was read closes the way out, on another route too.
-func TestTaint(t *testing.T) {
+func TestTaint(t *testing.T) { bothWays(t, testTaint) }
+
+func testTaint(t *testing.T, send sender) {
 	s := startStub(t)
 	g := s.start(t, "taint = { confidential = [\"read_*\"] }\n"+
 		"[[route]]\nname = \"mail\"\npath = \"/mail\"\nprotocol = \"a2a\"\nupstream = \""+s.Server.URL+"/agent\"\ntaint = { outbound = [\"send_*\"] }\n")
@@ -317,7 +337,9 @@ func TestTaint(t *testing.T) {
 }
 
 // TestLimits per caller, per route and per skill, and on use.
-func TestLimits(t *testing.T) {
+func TestLimits(t *testing.T) { bothWays(t, testLimits) }
+
+func testLimits(t *testing.T, send sender) {
 	for name, c := range map[string]struct{ more, guard, reason string }{
 		"key":   {"rate = [\"1/1h per key\"]\n", "rate_caller", "rate_limited"},
 		"route": {"rate = [\"1/1h per route\"]\n", "rate_caller", "rate_limited"},
@@ -347,7 +369,9 @@ func TestLimits(t *testing.T) {
 
 // TestSkillScopes: a skill can ask for more than its own scope, and a message for
 // any skill for what all of them ask.
-func TestSkillScopes(t *testing.T) {
+func TestSkillScopes(t *testing.T) { bothWays(t, testSkillScopes) }
+
+func testSkillScopes(t *testing.T, send sender) {
 	s := startStub(t)
 	g := s.start(t, "skills.scopes = { \"delete_*\" = [\"tools:admin\"] }\n")
 	plain, _ := g.NewKey("skills:*")
@@ -360,7 +384,9 @@ func TestSkillScopes(t *testing.T) {
 }
 
 // TestResultBytes bounds what a skill may give.
-func TestResultBytes(t *testing.T) {
+func TestResultBytes(t *testing.T) { bothWays(t, testResultBytes) }
+
+func testResultBytes(t *testing.T, send sender) {
 	s := startStub(t)
 	g := s.start(t, "use = { result_bytes = { \"search\" = \"400\" } }\n")
 	passed(t, send(t, g, g.Key, "SendMessage", saying("hello", "search")))

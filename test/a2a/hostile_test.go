@@ -43,11 +43,15 @@ func post(t *testing.T, g *harness.Gateway, path string, body []byte, headers ..
 
 // clientAttacks are those of a caller with a key of its own.
 func clientAttacks(key string, v victim) []attack {
-	call := func(method, params string) func(*testing.T, *harness.Gateway) harness.Response {
+	return attacksBy(key, v, func(method, params string) func(*testing.T, *harness.Gateway) harness.Response {
 		return func(t *testing.T, g *harness.Gateway) harness.Response {
 			return post(t, g, "/agent", rpc(method, params), "X-API-Key", key)
 		}
-	}
+	})
+}
+
+// attacksBy are the same, with calls made in another way where there is one.
+func attacksBy(key string, v victim, call func(method, params string) func(*testing.T, *harness.Gateway) harness.Response) []attack {
 	rest := func(method, path string, body []byte) func(*testing.T, *harness.Gateway) harness.Response {
 		return func(t *testing.T, g *harness.Gateway) harness.Response {
 			return harness.Do(t, method, g.Base+path, body, "A2A-Version", "1.0", "X-API-Key", key)

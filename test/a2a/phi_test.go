@@ -13,7 +13,9 @@ import (
 // TestPHIOfAgents: what a skill that is marked makes keeps its mark, however the
 // caller comes by it: as the answer, in a stream, as a task, in a list of tasks,
 // from a message for another skill that goes on with the task, or notified.
-func TestPHIOfAgents(t *testing.T) {
+func TestPHIOfAgents(t *testing.T) { bothWays(t, testPHIOfAgents) }
+
+func testPHIOfAgents(t *testing.T, send sender) {
 	const canary = "078-05-1120"
 	task := `{"id":"t-1","contextId":"c-1","status":{"state":"TASK_STATE_WORKING"},"artifacts":[{"artifactId":"a","parts":[{"text":"ssn ` + canary + `"},{"data":{"\u0073SN":"` + canary + `","kept":1}},{"raw":"MDc4LTA1LTExMjA="}]}]}`
 	up := harness.NewUpstream(t, func(w http.ResponseWriter, r *http.Request) {
@@ -47,7 +49,7 @@ func TestPHIOfAgents(t *testing.T) {
 		w.Header().Set("Content-Type", "application/json")
 		fmt.Fprint(w, reply(result))
 	})
-	g := harness.Start(t, route(up.Server.URL+"/agent", "")+"[[route.phi]]\ntools = [\"records\"]\nfields = [\"ssn\"]\n")
+	g := harness.Start(t, route(up.Server.URL+"/agent", withGRPC)+"[[route.phi]]\ntools = [\"records\"]\nfields = [\"ssn\"]\n")
 	goesOn := strings.Replace(saying("go on", "weather"), `"role"`, `"taskId":"t-1","contextId":"c-1","role"`, 1)
 	context := strings.Replace(saying("go on", "weather"), `"role"`, `"contextId":"c-1","role"`, 1)
 	for _, c := range []struct{ method, params string }{
@@ -62,13 +64,7 @@ func TestPHIOfAgents(t *testing.T) {
 		{"GetTask", `{"id":"t-1"}`},
 		{"ListTasks", `{}`},
 	} {
-		ask := send
-		if c.method == "GetTask" || c.method == "ListTasks" {
-			ask = func(t *testing.T, g *harness.Gateway, key, method, params string) harness.Response {
-				return post(t, g, "/agent", rpc(method, params), "X-API-Key", key)
-			}
-		}
-		r := ask(t, g, g.Key, c.method, c.params)
+		r := send(t, g, g.Key, c.method, c.params)
 		if r.Status != http.StatusOK || !strings.Contains(r.Body, `"kept":1`) {
 			t.Errorf("%s %s: %d %s", c.method, c.params, r.Status, r.Body)
 		}

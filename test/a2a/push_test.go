@@ -72,10 +72,13 @@ func (h *receiver) next(t *testing.T) notice {
 func TestPushNotifications(t *testing.T) {
 	h := newReceiver(t)
 	upstream, seen := startAgent(t)
-	g := harness.Start(t, route(upstream, h.config("")))
-	for _, w := range ways[:3] {
+	g := harness.Start(t, route(upstream, withGRPC+h.config("")))
+	for _, w := range append(slices.Clone(ways[:3]), overGRPC) {
 		t.Run(w.name, func(t *testing.T) {
-			c := newClient(t, g.URL, g.Key, w)
+			c := newGRPCClient(t, g, g.Key)
+			if w != overGRPC {
+				c = newClient(t, g.URL, g.Key, w)
+			}
 			asked, err := c.SendMessage(t.Context(), text("ask"))
 			if err != nil {
 				t.Fatal(err)

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
+	"slices"
 	"syscall"
 
 	"github.com/portcullis-dev/portcullis/internal/config"
@@ -66,6 +68,23 @@ func Socket(path string) (net.Listener, error) {
 		return nil, fmt.Errorf("opening the admin socket (a path of over about 100 bytes is too long: name a shorter --data): %w", err)
 	}
 	return l, nil
+}
+
+// Protocols lets callers of gRPC, who speak HTTP/2 only, in where there is no
+// TLS to agree on it: on a listener of this machine, or behind a proxy. Only
+// who speaks it from the first byte is understood; no connection is upgraded.
+func Protocols(s *http.Server, cfg *config.Config) {
+	if !ClearHTTP2(cfg) {
+		return
+	}
+	s.Protocols = new(http.Protocols)
+	s.Protocols.SetHTTP1(true)
+	s.Protocols.SetUnencryptedHTTP2(true)
+}
+
+// ClearHTTP2 reports whether callers may speak HTTP/2 without TLS.
+func ClearHTTP2(cfg *config.Config) bool {
+	return cfg.Server.TLS.Cert == "" && slices.ContainsFunc(cfg.Routes, func(r config.Route) bool { return r.SpeaksA2A() && r.A2A.OffersGRPC() })
 }
 
 // Limits are those of the listeners.

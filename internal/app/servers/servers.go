@@ -6,21 +6,27 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
+	"github.com/portcullis-dev/portcullis/gateway/bounds"
 	"github.com/portcullis-dev/portcullis/internal/app/secrets"
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/obs"
+	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
+	"github.com/portcullis-dev/portcullis/internal/replies"
 	"github.com/portcullis-dev/portcullis/internal/upstream/bridge"
 	"github.com/portcullis-dev/portcullis/internal/upstream/dial"
 	"github.com/portcullis-dev/portcullis/internal/upstream/direct"
 	"github.com/portcullis-dev/portcullis/internal/upstream/inject"
 	"github.com/portcullis-dev/portcullis/internal/upstream/legacysse"
+	"github.com/portcullis-dev/portcullis/internal/upstream/rpc"
 	"github.com/portcullis-dev/portcullis/internal/upstream/stdio"
 )
 
@@ -70,7 +76,7 @@ func upstreamSettings(rt *config.Route, kept *secrets.Set) (string, error) {
 	}
 	b, err := json.Marshal(struct {
 		A, B, C, D, E, F, G, H, I any
-	}{rt.Upstream, rt.Command, rt.Env, rt.PassEnv, rt.Dir, []any{rt.Timeout, rt.IdleTimeout}, []any{rt.MaxChildren, rt.MaxPerCaller}, []any{rt.Transport, rt.ReplyLimits.Bytes}, []any{rt.Credential, rt.Credentials, sources}})
+	}{rt.Upstream, rt.Command, rt.Env, rt.PassEnv, rt.Dir, []any{rt.Timeout, rt.IdleTimeout}, []any{rt.MaxChildren, rt.MaxPerCaller}, []any{rt.Transport, rt.ReplyLimits, rt.A2A.GRPC.Agent}, []any{rt.Credential, rt.Credentials, sources}})
 	if err != nil {
 		return "", fmt.Errorf("comparing settings: %w", err)
 	}
@@ -90,6 +96,9 @@ func newUpstream(rt *config.Route, kept *secrets.Set, version string, log *slog.
 	if cfg.Credentials, cfg.Certificate, err = credentialsOf(rt, kept); err != nil {
 		return nil, err
 	}
+	if rt.SpeaksA2A() && rt.A2A.GRPC.Agent {
+		return newRPC(rt, cfg)
+	}
 	client, err := direct.New(cfg)
 	if err != nil {
 		return nil, err
@@ -98,6 +107,31 @@ func newUpstream(rt *config.Route, kept *secrets.Set, version string, log *slog.
 		Upstream: client, Describe: rt.Upstream, Documents: client.Transport(),
 		close:   func(context.Context) error { return client.Close() },
 		Observe: func(m *obs.Metrics, route string) { m.Upstream(route).Open.Set(float64(client.Stats().Open)) },
+	}, nil
+}
+
+// newRPC returns what calls an agent over gRPC. Its card lies beside the calls,
+// on the same host, and is fetched as any other.
+func newRPC(rt *config.Route, cfg direct.Config) (*Server, error) {
+	pages, err := direct.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	cfg.HTTP2 = true
+	client, err := direct.New(cfg)
+	if err != nil {
+		return nil, errors.Join(err, pages.Close())
+	}
+	budget := replies.NewBudget(replies.DefaultBudget)
+	read := func(r io.Reader, buf []byte, n int64) ([]byte, func(), error) {
+		var l replies.Lease
+		raw, err := replies.Read(r, buf, n, budget, &l)
+		return raw, l.Release, err
+	}
+	return &Server{
+		Upstream: rpc.New(client, rpc.Options{Timeout: rt.Timeout, Limits: bounds.Message(rt.ReplyLimits, jsonrpc.DefaultReplyLimits()), Read: read}),
+		Describe: rt.Upstream, Documents: pages.Transport(), Observe: func(*obs.Metrics, string) {},
+		close: func(context.Context) error { return errors.Join(client.Close(), pages.Close()) },
 	}, nil
 }
 

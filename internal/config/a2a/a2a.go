@@ -18,7 +18,7 @@ import (
 // A2A is [route.a2a].
 type A2A struct {
 	Versions       []string      `toml:"versions" list:"text" doc:"Versions of the protocol that callers may speak. The agent is spoken to in the version of the caller."`
-	Bindings       []string      `toml:"bindings" list:"text" doc:"Bindings that callers may use: jsonrpc, http+json. The agent is spoken to in the same, at upstream and below."`
+	Bindings       []string      `toml:"bindings" list:"text" doc:"Bindings that callers may use: jsonrpc, http+json, grpc. The agent is spoken to in the same, at upstream and below; for callers of gRPC in JSON-RPC."`
 	DefaultSkill   string        `toml:"default_skill" doc:"Skill that a message is for which names none. Whoever may use all skills (skills:*) may use *."`
 	Message        Message       `toml:"message" doc:"What a message may hold, beyond its schema."`
 	FileURIs       string        `toml:"file_uris" enum:"deny|public|hosts" doc:"File parts that are a URI: none, https URIs of public hosts, or those of file_hosts only."`
@@ -28,6 +28,7 @@ type A2A struct {
 	StreamTime     time.Duration `toml:"stream_time" doc:"How long one stream may run. A caller can subscribe again."`
 	Card           Card          `toml:"card" doc:"The card of the agent, and what callers see of it."`
 	Push           Push          `toml:"push" doc:"Notifications that the agent pushes to callers."`
+	GRPC           GRPC          `toml:"grpc" doc:"Calls over gRPC, whose paths name no route."`
 }
 
 // Message is [route.a2a.message].
@@ -90,7 +91,7 @@ func (a A2A) IsDefault() bool { return reflect.DeepEqual(a, Default()) }
 // Validate checks the section without its tables.
 func (a A2A) Validate() error {
 	var errs []error
-	errs = append(errs, words("versions", a.Versions, "1.0", "0.3"), words("bindings", a.Bindings, "jsonrpc", "http+json"))
+	errs = append(errs, words("versions", a.Versions, "1.0", "0.3"), words("bindings", a.Bindings, "jsonrpc", "http+json", bindingGRPC), a.checkGRPC())
 	if a.DefaultSkill == "" || len(a.DefaultSkill) > 512 {
 		errs = append(errs, errors.New(`default_skill: want the id of a skill, or "*"`))
 	}

@@ -28,10 +28,13 @@ const (
 	CodeVersionNotSupported       = -32009
 )
 
+// ErrorDomain is the domain of the reasons that the specification defines.
+const ErrorDomain = "a2a-protocol.org"
+
 const (
 	errorInfo  = "type.googleapis.com/google.rpc.ErrorInfo"
 	badRequest = "type.googleapis.com/google.rpc.BadRequest"
-	domainA2A  = "a2a-protocol.org"
+	domainA2A  = ErrorDomain
 	domainOurs = "portcullis"
 )
 
@@ -72,8 +75,8 @@ func definedError(code int, version string) (defined, bool) {
 	return defined{}, false
 }
 
-// codeOf returns the code of a reason of ErrorInfo, -32603 if nobody defines it.
-func codeOf(reason string) int {
+// CodeOf returns the code of a reason of ErrorInfo, -32603 if nobody defines it.
+func CodeOf(reason string) int {
 	for _, d := range definedErrors {
 		if d.reason == reason {
 			return d.code
@@ -303,6 +306,24 @@ func (f *fault) extra() []string {
 // upper writes a reason as ErrorInfo wants it.
 func upper(reason string) string {
 	return strings.ToUpper(strings.NewReplacer("-", "_", " ", "_").Replace(reason))
+}
+
+// StateOf returns the name of the gRPC status of an error in version 1.0: that
+// of its code, or else that of the status of the reply. "" if neither says any:
+// a code of somebody's own in a reply that went well.
+func StateOf(code, status int) string {
+	if known, ok := definedError(code, V1); ok {
+		return known.state
+	}
+	switch {
+	case status < http.StatusMultipleChoices:
+		return ""
+	case status == http.StatusRequestEntityTooLarge, status == http.StatusRequestHeaderFieldsTooLarge:
+		return "RESOURCE_EXHAUSTED"
+	case status == http.StatusUnsupportedMediaType:
+		return "UNIMPLEMENTED"
+	}
+	return stateOf(status)
 }
 
 // stateOf returns the gRPC status that stands beside an HTTP status.

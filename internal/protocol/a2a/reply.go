@@ -140,7 +140,7 @@ func (r *Reply) readStatus(status []byte) {
 		if it.Value.Kind != jsonrpc.Object || !member(detail, "@type").Is(detail, errorInfo) || !member(detail, "domain").Is(detail, domainA2A) {
 			continue
 		}
-		r.ErrorCode = codeOf(member(detail, "reason").Text(detail))
+		r.ErrorCode = CodeOf(member(detail, "reason").Text(detail))
 		return
 	}
 }

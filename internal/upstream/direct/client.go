@@ -61,6 +61,7 @@ type Client struct {
 
 	transport *http.Transport
 	proxied   bool        // always by transport
+	http2     bool        // and over HTTP/2
 	indirect  atomic.Bool // the last connection made speaks HTTP/2
 	fallbacks atomic.Uint64
 	closed    atomic.Bool
@@ -85,7 +86,8 @@ func New(cfg Config) (*Client, error) {
 		dialFor: cfg.DialTimeout,
 		dialer:  &dial.Dialer{Policy: cfg.policy(), Timeout: cfg.DialTimeout},
 		pool:    newPool(cfg),
-		proxied: cfg.Proxy != "",
+		proxied: cfg.Proxy != "" || cfg.HTTP2,
+		http2:   cfg.HTTP2,
 	}
 	tlsConfig, err := dial.ClientTLS(dial.Files{
 		CA: cfg.CAFile, ServerName: cfg.ServerName, Cert: cfg.ClientCert, Key: cfg.ClientKey,
@@ -98,6 +100,9 @@ func New(cfg Config) (*Client, error) {
 		tlsConfig.GetClientCertificate, tlsConfig.ClientSessionCache = cfg.Certificate, nil
 	}
 	tlsConfig.NextProtos = []string{"h2", "http/1.1"}
+	if cfg.HTTP2 {
+		tlsConfig.NextProtos = []string{"h2"}
+	}
 	c.dialer.TLS = tlsConfig
 	proxy, err := cfg.proxy()
 	if err != nil {

@@ -41,6 +41,11 @@ type Config struct {
 	// proxy it is the proxy's address that is checked, not the upstream's.
 	Proxy string `toml:"proxy"`
 
+	// HTTP2 has all calls made over HTTP/2, without TLS too, and keeps the
+	// trailers of replies: what gRPC needs. How long a call may take is said
+	// by its context alone then: an agent may send headers with its first event.
+	HTTP2 bool `toml:"-"`
+
 	// InsecureAllowLinkLocal lets the upstream be a link-local or cloud
 	// metadata address.
 	InsecureAllowLinkLocal bool `toml:"insecure_allow_link_local"`

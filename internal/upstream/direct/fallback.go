@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -37,6 +38,11 @@ func (c *Client) newTransport(cfg Config, proxy func(*http.Request) (*url.URL, e
 		MaxResponseHeaderBytes: maxHead,
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingWait},
 	}
+	if cfg.HTTP2 {
+		t.Protocols = new(http.Protocols)
+		t.Protocols.SetHTTP2(true)
+		t.Protocols.SetUnencryptedHTTP2(c.target.url.Scheme == "http")
+	}
 	if proxy == nil {
 		t.DialTLSContext = func(ctx context.Context, _, _ string) (net.Conn, error) { return c.dialTLS(ctx) }
 	}
@@ -47,7 +53,11 @@ func (c *Client) newTransport(cfg Config, proxy func(*http.Request) (*url.URL, e
 func (c *Client) viaTransport(ctx context.Context, r *request) (*portcullis.Reply, error) {
 	c.fallbacks.Add(1)
 	inner, cancel := context.WithCancelCause(ctx)
-	timer := time.AfterFunc(c.timeout, func() { cancel(errHeadTime) })
+	patience := c.timeout
+	if c.http2 {
+		patience = math.MaxInt64 // the context says how long: headers may come with the first event
+	}
+	timer := time.AfterFunc(patience, func() { cancel(errHeadTime) })
 	req := &http.Request{
 		Method: r.method, URL: c.target.with(r), Host: c.target.url.Host, Header: r.header(),
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
@@ -57,6 +67,9 @@ func (c *Client) viaTransport(ctx context.Context, r *request) (*portcullis.Repl
 		// reply, when the caller's buffer serves another call.
 		req.Body = io.NopCloser(bytes.NewReader(bytes.Clone(r.body)))
 		req.ContentLength = int64(len(r.body))
+	}
+	if c.http2 {
+		req.Header["Te"] = []string{"trailers"}
 	}
 	resp, err := c.transport.RoundTrip(req.WithContext(inner))
 	inTime := timer.Stop()
@@ -76,13 +89,16 @@ func (c *Client) viaTransport(ctx context.Context, r *request) (*portcullis.Repl
 	}
 	field.Clean(resp.Header)
 	stop := func() { cancel(nil) }
-	if !streams(resp.Header) {
+	if c.http2 && resp.Header.Get("Grpc-Status") == unauthenticated {
+		resp.StatusCode = http.StatusUnauthorized // so that the credential is looked at as over any other protocol
+	}
+	if !streams(resp.Header) && !c.http2 {
 		timer := time.AfterFunc(c.timeout, func() { cancel(errBodyTime) })
 		stop = func() { timer.Stop(); cancel(nil) }
 	}
 	return &portcullis.Reply{
 		Status: resp.StatusCode, Header: resp.Header,
-		Body: &transportBody{ctx: ctx, inner: inner, body: resp.Body, cancel: stop},
+		Body: &transportBody{ctx: ctx, inner: inner, body: resp.Body, cancel: stop, trailer: &resp.Trailer},
 	}, nil
 }
 
@@ -93,7 +109,15 @@ type transportBody struct {
 	body   io.ReadCloser
 	cancel func()
 	once   sync.Once
+
+	trailer *http.Header
 }
+
+// Trailer returns what came behind the body, once that was read to its end.
+func (b *transportBody) Trailer() http.Header { return *b.trailer }
+
+// unauthenticated is the status with which gRPC refuses a caller it does not know.
+const unauthenticated = "16"
 
 func (b *transportBody) Read(p []byte) (int, error) {
 	n, err := b.body.Read(p)

@@ -263,6 +263,20 @@ func TestBehind(t *testing.T) {
 	if len(c.Skills) != 2 || c.Skills[0].Requirements == nil || c.Interfaces[0].URL != "https://agent.example.com/a2a" {
 		t.Error("the card changed")
 	}
+	face.GRPC = "gw.example.net:443"
+	if b, err = c.Behind(face); err != nil {
+		t.Fatal(err)
+	}
+	if out, err = b.Marshal(card.V1, card.Style{}); err != nil || bytes.Count(out, []byte(`"GRPC"`)) != 1 || bytes.Count(out, []byte(`"url":"gw.example.net:443"`)) != 1 || bytes.Contains(out, []byte("agent.example.com")) {
+		t.Errorf("%s, %v", out, err)
+	}
+	face.GRPC, face.Asked, face.Versions = "", true, []string{"1.0"}
+	if b, err = c.Behind(face); err != nil {
+		t.Fatal(err)
+	}
+	if out, err = b.Marshal(card.V1, card.Style{}); err != nil || bytes.Contains(out, []byte("GRPC")) || bytes.Contains(out, []byte("agent.example.com")) || !bytes.Contains(out, []byte("JSONRPC")) {
+		t.Errorf("%s, %v", out, err)
+	}
 	face.Bindings = []string{"OTHER"}
 	if _, err := c.Behind(face); !errors.Is(err, card.ErrNothingServed) {
 		t.Error(err)

@@ -11,13 +11,17 @@ import (
 // Face is what the gateway really offers in front of an agent.
 type Face struct {
 	URL          string   // of the route, as callers know it
-	Bindings     []string // that the route serves
+	Bindings     []string // that the route serves at its URL
+	GRPC         string   // host and port where callers of gRPC find the route, who are served what it serves in JSON-RPC; "" = none are
 	Versions     []string // of the protocol
 	Schemes      map[string]Scheme
 	Requirements []Requirement // any of them is enough; none = no credential is needed
 	Streaming    bool
 	Push         bool
 	Extended     bool // to callers who say who they are
+	// Asked says that the agent is asked in gRPC: what it offers in that is what
+	// the route serves in JSON-RPC.
+	Asked bool
 	// Hidden is the host of the upstream: links to it are left out.
 	Hidden string
 	// Extension says which extensions are passed on; nil = all.
@@ -39,6 +43,9 @@ func (c *Card) Behind(f Face) (*Card, error) {
 	hidden := map[string]bool{strings.ToLower(f.Hidden): true}
 	for _, i := range c.Interfaces {
 		hidden[hostOf(i.URL)] = true
+		if f.Asked && i.Binding == GRPC {
+			i.Binding = JSONRPC
+		}
 		if !slices.Contains(f.Bindings, i.Binding) || !slices.Contains(f.Versions, i.Version) {
 			continue
 		}
@@ -50,8 +57,16 @@ func (c *Card) Behind(f Face) (*Card, error) {
 	if len(out.Interfaces) == 0 {
 		return nil, ErrNothingServed
 	}
+	if f.GRPC != "" {
+		for _, i := range out.Interfaces {
+			if i.Binding == JSONRPC && i.Version == V1.version() {
+				i.URL, i.Binding = f.GRPC, GRPC
+				out.Interfaces = append(out.Interfaces, i)
+			}
+		}
+	}
 	for _, link := range [...]*string{&out.DocumentationURL, &out.IconURL} {
-		if hidden[hostOf(*link)] {
+		if *link != "" && hidden[hostOf(*link)] {
 			*link = ""
 		}
 	}
@@ -75,6 +90,9 @@ func (c *Card) Behind(f Face) (*Card, error) {
 }
 
 func hostOf(link string) string {
+	if !strings.Contains(link, "://") { // host and port, of gRPC
+		link = "//" + link
+	}
 	u, err := url.Parse(link)
 	if err != nil || u.Hostname() == "" {
 		return "\x00" // no host is called that
