@@ -27,7 +27,7 @@ test-race: ## Go tests under the race detector (needs a C compiler; without one,
 
 test-conformance: portcullis ## official suites and clients through the gateway (fetches npm packages into .tools)
 	@scripts/setup-tools
-	$(GO) test -count=1 -timeout 15m -tags conformance ./test/conformance/... ./test/zkp ./test/telemetry ./test/deploy ./internal/harden/generate
+	$(GO) test -count=1 -timeout 15m -tags conformance ./test/conformance/... ./test/zkp ./test/telemetry ./test/deploy ./test/harden ./internal/harden/generate
 
 lint: ## formatting, vet, staticcheck and the structure tests
 	@scripts/lint

@@ -12,6 +12,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/portcullis-dev/portcullis/internal/harden/check/helm"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/tree"
 	"github.com/portcullis-dev/portcullis/internal/harden/generate"
 	"github.com/portcullis-dev/portcullis/internal/harden/generate/answers"
 )
@@ -119,18 +122,42 @@ func TestKubeconformRefuses(t *testing.T) {
 	}
 }
 
+// TestCheckRendersTheChart: portcullis check judges what the chart makes, although
+// it wants a newer Kubernetes than Helm takes for itself, and has nothing against
+// it.
+func TestCheckRendersTheChart(t *testing.T) {
+	t.Setenv("PATH", filepath.Dir(tool(t, "helm"))+string(os.PathListSeparator)+os.Getenv("PATH"))
+	each(t, func(t *testing.T, _ answers.Answers, dir string) {
+		tr, err := tree.Open(t.Context(), filepath.Join(dir, "helm"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tr.Close()
+		chart, err := helm.Load(t.Context(), tr, "Chart.yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range helm.Rules() {
+			found, err := r.Check(t.Context(), chart)
+			if v := rule.VerdictOf(found, err); v != rule.Pass && v != rule.Skipped {
+				t.Errorf("%s: %s: %+v %v", r.ID, v, found, err)
+			}
+		}
+	})
+}
+
 // TestHelm: the chart passes the linter, refuses values that are not of their form,
 // and makes what the manifests are.
 func TestHelm(t *testing.T) {
 	each(t, func(t *testing.T, a answers.Answers, dir string) {
-		helm := tool(t, "helm")
-		run(t, dir, helm, "lint", "--strict", "--kube-version", kube, "helm")
+		bin := tool(t, "helm")
+		run(t, dir, bin, "lint", "--strict", "--kube-version", kube, "helm")
 		for _, bad := range []string{"image.digest=sha256:abc", "server.port=80", "upstream.url=file:///etc", "domain=a b", "nmae=x"} {
-			if out, err := exec.Command(helm, "template", a.Name, filepath.Join(dir, "helm"), "--kube-version", kube, "--set", bad).CombinedOutput(); err == nil || !bytes.Contains(out, []byte("values don't meet the specifications")) {
+			if out, err := exec.Command(bin, "template", a.Name, filepath.Join(dir, "helm"), "--kube-version", kube, "--set", bad).CombinedOutput(); err == nil || !bytes.Contains(out, []byte("values don't meet the specifications")) {
 				t.Errorf("%s: %v\n%.300s", bad, err, out)
 			}
 		}
-		made := run(t, dir, helm, "template", a.Name, "helm", "--namespace", a.Kubernetes.Namespace, "--kube-version", kube)
+		made := run(t, dir, bin, "template", a.Name, "helm", "--namespace", a.Kubernetes.Namespace, "--kube-version", kube)
 		if want, got := objects(t, dir, "kubernetes"), split(string(made)); !slices.Equal(want, got) {
 			for i := range min(len(want), len(got)) {
 				if want[i] != got[i] {

@@ -89,7 +89,7 @@ end. 'portcullis check explain RULE' says why a rule is there and how to mend it
 	fs.BoolVar(&o.yes, "yes", false, "with --fix: do not ask")
 	o.live.flags(cmd)
 	o.packages.flags(cmd)
-	cmd.AddCommand(c.explain(), c.rules(), c.attest())
+	cmd.AddCommand(c.explain(), c.rules(), c.schema(), c.attest())
 	return cmd
 }
 

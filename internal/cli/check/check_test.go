@@ -40,6 +40,13 @@ func TestWriteChange(t *testing.T) {
 	}
 }
 
+func TestWhatIsNamedTwiceIsLookedAtOnce(t *testing.T) {
+	list := once([]check.Target{{Kind: "config", Name: "a"}, {Kind: "host", Name: "a"}, {Kind: "config", Name: "b"}, {Kind: "config", Name: "a", Path: "x"}})
+	if len(list) != 3 || list[0].Path != "" || list[2].Name != "b" {
+		t.Errorf("%+v", list)
+	}
+}
+
 func TestNearest(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)

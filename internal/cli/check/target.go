@@ -51,10 +51,25 @@ func (c verbs) targets(ctx context.Context, args []string, s settings) (*targets
 			return nil, err
 		}
 	}
+	t.list = once(t.list)
 	var excluded []outcome.Left
 	t.list, excluded = outcome.Keep(s.state, t.list)
 	t.left = append(t.left, excluded...)
 	return t, nil
+}
+
+// once leaves out what was named twice, as a file and with its folder.
+func once(list []check.Target) []check.Target {
+	type key struct {
+		kind rule.Kind
+		name string
+	}
+	seen := map[key]bool{}
+	return slices.DeleteFunc(list, func(t check.Target) bool {
+		k := key{t.Kind, t.Name}
+		defer func() { seen[k] = true }()
+		return seen[k]
+	})
 }
 
 // add adds what one argument names.

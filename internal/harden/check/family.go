@@ -61,6 +61,9 @@ func given[T any](kind rule.Kind, rules []rule.Rule[T]) family {
 func from[T any](kind rule.Kind, rules []rule.Rule[T], load func(context.Context, Target) (T, error)) family {
 	f := family{kind: kind, load: func(ctx context.Context, t Target) (any, error) { return load(ctx, t) }}
 	for _, r := range rules {
+		for _, list := range []*[]string{&r.Guides, &r.OWASP, &r.Threats, &r.CWE} {
+			*list = append([]string{}, *list...) // none is [] in reports
+		}
 		b := bound{meta: r.Meta, check: func(ctx context.Context, loaded any) ([]rule.Finding, error) {
 			target, ok := loaded.(T)
 			if !ok {

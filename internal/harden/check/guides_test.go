@@ -6,8 +6,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/portcullis-dev/portcullis/internal/harden/check"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/outcome"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/render/schematest"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/tree"
 )
@@ -28,7 +31,9 @@ func verdicts(t *testing.T, name string) map[string]rule.Verdict {
 		t.Fatalf("%s: no target", name)
 	}
 	out := map[string]rule.Verdict{}
-	for _, target := range check.Run(t.Context(), found, check.Options{}).Targets {
+	report := check.Run(t.Context(), found, check.Options{})
+	schematest.Outcome(t, outcome.New(t.Context(), report, outcome.Options{Version: "test", Now: time.Unix(1, 0), FailOn: rule.Low}))
+	for _, target := range report.Targets {
 		if target.Error != "" {
 			t.Errorf("%s: %s", target.Name, target.Error)
 		}

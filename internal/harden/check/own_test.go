@@ -4,11 +4,13 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/portcullis-dev/portcullis/internal/harden/check"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/outcome"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/render/schematest"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/suppress"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/tree"
@@ -44,7 +46,8 @@ func TestOurOwnRepository(t *testing.T) {
 			t.Errorf("%s %s", l.Path, l.Why)
 		}
 	}
-	out := outcome.New(t.Context(), check.Run(t.Context(), found, check.Options{}), outcome.Options{Now: now, FailOn: rule.High, Decisions: decisions})
+	out := outcome.New(t.Context(), check.Run(t.Context(), found, check.Options{}), outcome.Options{Version: "test", Now: now, FailOn: rule.High, Decisions: decisions})
+	schematest.Outcome(t, out)
 	for _, target := range out.Targets {
 		if target.Error != "" {
 			t.Errorf("%s: %s", target.Name, target.Error)
@@ -89,5 +92,10 @@ func report(t testing.TB, dir string) check.Report {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return check.Run(context.Background(), found, check.Options{})
+	r := check.Run(context.Background(), found, check.Options{})
+	if _, slow := t.(*testing.B); !slow {
+		copied := check.Report{Targets: slices.Clone(r.Targets)}
+		schematest.Outcome(t, outcome.New(context.Background(), copied, outcome.Options{Version: "test", Now: time.Unix(1, 0), FailOn: rule.High}))
+	}
+	return r
 }

@@ -126,7 +126,7 @@ func Rules() []rule.Rule[*File] { return slices.Concat(formRules(), schemeRules(
 func formRules() []rule.Rule[*File] {
 	return []rule.Rule[*File]{
 		{
-			Meta: meta("form", rule.Medium, "The card is well formed", "Clients read a card that is not by the rules each in their own way.", "Hold the file against the specification of A2A 0.3 or 1.0.", "Write the card as the specification says.", "CWE-20"),
+			Meta: meta("form", rule.Medium, "The card is well formed", "Clients read a card that is not by the rules each in their own way.", "Hold the file against the specification of A2A 0.3 or 1.0.", "Write the members of the card as the specification says: name, description, version and url are text.", "CWE-20"),
 			Check: func(_ context.Context, f *File) ([]rule.Finding, error) {
 				if f.failed != nil {
 					return []rule.Finding{{Message: "The card is not well formed: " + f.failed.Error() + ".", File: f.path}}, nil
@@ -145,7 +145,7 @@ func formRules() []rule.Rule[*File] {
 			}),
 		},
 		{
-			Meta: meta("address-inner", rule.Medium, "The card names no inner address", "A card that was meant for one machine is published, or sends clients into their own network.", "An interface is on localhost, a private address or the metadata address of a cloud.", "Name the public address.", "CWE-918"),
+			Meta: meta("address-inner", rule.Medium, "The card names no inner address", "A card that was meant for one machine is published, or sends clients into their own network.", "An interface is on localhost, a private address or the metadata address of a cloud.", "Name the public address as url.", "CWE-918"),
 			Check: parsed(func(c *card.Card, out *found) {
 				for _, i := range c.Interfaces {
 					u, err := url.Parse(i.URL)
@@ -160,7 +160,7 @@ func formRules() []rule.Rule[*File] {
 			}),
 		},
 		{
-			Meta: meta("one-host", rule.Medium, "All interfaces are on one host", "A client that trusts the first host sends its credential to the other.", "Interfaces have URLs on different hosts.", "Serve all interfaces under one name.", "CWE-346"),
+			Meta: meta("one-host", rule.Medium, "All interfaces are on one host", "A client that trusts the first host sends its credential to the other.", "Interfaces have URLs on different hosts.", "Serve all interfaces under one name: the same host in every url.", "CWE-346"),
 			Check: parsed(func(c *card.Card, out *found) {
 				first := ""
 				for _, i := range c.Interfaces {
@@ -191,7 +191,7 @@ func formRules() []rule.Rule[*File] {
 func schemeRules() []rule.Rule[*File] {
 	return []rule.Rule[*File]{
 		{
-			Meta: meta("schemes", rule.High, "The card declares and requires a scheme", "An agent that asks for nothing works for everyone; clients send nothing.", "securitySchemes or the requirement is missing or empty.", "Declare a scheme and require it.", "CWE-306"),
+			Meta: meta("schemes", rule.High, "The card declares and requires a scheme", "An agent that asks for nothing works for everyone; clients send nothing.", "securitySchemes or the requirement is missing or empty.", "Declare a scheme in securitySchemes and require it in securityRequirements.", "CWE-306"),
 			Check: parsed(func(c *card.Card, out *found) {
 				switch {
 				case len(c.Schemes) == 0:
@@ -240,7 +240,7 @@ func textRules() []rule.Rule[*File] {
 			}),
 		},
 		{
-			Meta: meta("hidden", rule.High, "The card hides no characters", "The model reads what the person who looked at the card did not see.", "Look for tag, zero-width and direction characters.", "Remove these characters from the card.", "CWE-451", "CWE-1427"),
+			Meta: meta("hidden", rule.High, "The card hides no characters", "The model reads what the person who looked at the card did not see.", "Look for tag, zero-width and direction characters.", "Remove these characters from the description, or wherever they are.", "CWE-451", "CWE-1427"),
 			Check: texts(func(f *File, where, text string, out *found) {
 				if l := f.judge.Look(text); l.Hidden != "" {
 					out.add(where, "A text has characters that a reader does not see.", l.Hidden)
@@ -248,7 +248,7 @@ func textRules() []rule.Rule[*File] {
 			}),
 		},
 		{
-			Meta: meta("secret", rule.Critical, "The card holds no credential", "Cards are public: everyone reads the key.", "A text of the card has the form of a key or token.", "Remove it and revoke the key.", "CWE-540", "CWE-798"),
+			Meta: meta("secret", rule.Critical, "The card holds no credential", "Cards are public: everyone reads the key.", "A text of the card has the form of a key or token.", "Remove it from the description, or wherever it is, and revoke the key.", "CWE-200", "CWE-798"),
 			Check: texts(func(_ *File, where, text string, out *found) {
 				for _, p := range credential.In([]byte(text)) {
 					out.add(where, "The card holds a credential.", p.Kind)

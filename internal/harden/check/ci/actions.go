@@ -52,7 +52,7 @@ func actionRules() []Rule {
 		each(topic.Integrity, rule.Meta{
 			ID: "ci-image-unpinned", Severity: rule.Medium, Title: "Jobs run in images that are named by digest",
 			Why:    "An image that a tag names is another one after somebody pushed to it, and runs with the job's secrets.",
-			Guides: []string{"S0-49", "S3-24"}, CWE: []string{"CWE-494"}, Fix: "Append the digest: name:1.2.3@sha256:…",
+			Guides: []string{"S0-49", "S3-24"}, CWE: []string{"CWE-494"}, Fix: "Append the digest to container, services or image: name:1.2.3@sha256:…",
 		}, anyFile, func(f *file) []rule.Finding {
 			var found []rule.Finding
 			look := func(n *yamltree.Node) {
@@ -127,7 +127,7 @@ func releaseRules() []Rule {
 		eachStep(topic.Integrity, rule.Meta{
 			ID: "ci-action-branch", Severity: rule.Critical, Title: "Actions of others are not taken from a branch",
 			Why:    "A branch is whatever was pushed last: a mistake or an attack is in the next run, without a release.",
-			Guides: []string{"S3-46"}, CWE: []string{"CWE-829"}, Fix: "Write the commit of a release.",
+			Guides: []string{"S3-46"}, CWE: []string{"CWE-829"}, Fix: "Write the commit of a release: uses: owner/action@<commit> # 1.2.3.",
 		}, func(s step) string {
 			switch _, version := s.action(); version {
 			case "":
@@ -142,7 +142,7 @@ func releaseRules() []Rule {
 		eachStep(topic.Integrity, rule.Meta{
 			ID: "ci-action-hijacked", Severity: rule.Critical, Title: "Actions that were hijacked before are pinned",
 			Why:    "The tags of these actions have pointed to an attacker's code that read the secrets of every pipeline.",
-			Guides: []string{"S3-46", "S0-58"}, CWE: []string{"CWE-506"}, Fix: "Write the commit of a release after the attack, and rotate what runs during it could read.",
+			Guides: []string{"S3-46", "S0-58"}, CWE: []string{"CWE-506"}, Fix: "Write the commit of a release after the attack, uses: owner/action@<commit>, and rotate what runs during it could read.",
 		}, func(s step) string {
 			name, version := s.action()
 			for _, h := range hijacked {
@@ -155,7 +155,7 @@ func releaseRules() []Rule {
 		eachStep(topic.Supply, rule.Meta{
 			ID: "ci-action-retired", Severity: rule.Medium, Title: "Actions are still mended by their makers",
 			Why:    "Retired versions fail or skip their work, and a scan that does not run finds nothing.",
-			Guides: []string{"S3-46", "S0-58"}, CWE: []string{"CWE-1104"}, Fix: "Move to the version named in the finding, by commit.",
+			Guides: []string{"S3-46", "S0-58"}, CWE: []string{"CWE-1104"}, Fix: "Move to the version named in the finding, by commit: uses: owner/action@<commit> # v4.",
 		}, func(s step) string {
 			name, version := s.action()
 			major, _, _ := strings.Cut(version, ".")

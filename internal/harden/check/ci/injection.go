@@ -102,7 +102,7 @@ func secretRules() []Rule {
 		eachStep(topic.Secret, rule.Meta{
 			ID: "ci-secret-in-log", Severity: rule.High, Title: "No secret is printed",
 			Why:    "Logs are read by everybody who may see the repository, and masking fails as soon as a secret is encoded or cut.",
-			Guides: []string{"S0-56", "S0-57"}, CWE: []string{"CWE-532"}, Fix: "Take the command out, and rotate what it printed.",
+			Guides: []string{"S0-56", "S0-57"}, CWE: []string{"CWE-532"}, Fix: "Take the run that prints it (echo, env, set -x) out, and rotate what it printed.",
 		}, func(s step) string {
 			for _, c := range shell.Split(expression.ReplaceAllStringFunc(s.script, func(e string) string {
 				if secretRef.MatchString(e) {
@@ -139,12 +139,12 @@ func secretRules() []Rule {
 		each(topic.Transport, rule.Meta{
 			ID: "ci-tls-unchecked", Severity: rule.High, Title: "Pipelines check certificates",
 			Why:    "Anyone on the way gives the pipeline other code, and gets its secrets.",
-			Guides: []string{"S0-48", "S0-53"}, CWE: []string{"CWE-295"}, Fix: "Take NODE_TLS_REJECT_UNAUTHORIZED, curl -k and the like out; trust the authority of the server instead.",
+			Guides: []string{"S0-48", "S0-53"}, CWE: []string{"CWE-295"}, Fix: "Take NODE_TLS_REJECT_UNAUTHORIZED, curl -k and the like out; trust the authority of the server instead (GIT_SSL_NO_VERIFY, NODE_TLS_REJECT_UNAUTHORIZED, curl -k).",
 		}, anyFile, uncheckedSteps),
 		each(topic.Secret, rule.Meta{
 			ID: "ci-written-secret", Severity: rule.Critical, Title: "No credential is written into a pipeline",
 			Why:    "The file is in the repository and in every fork of it.",
-			Guides: []string{"S0-57", "S3-11", "S3-50"}, CWE: []string{"CWE-798"}, Fix: "Move the value to the secrets of the repository, and rotate it.",
+			Guides: []string{"S0-57", "S3-11", "S3-50"}, CWE: []string{"CWE-798"}, Fix: "Move the key or token to the secrets of the repository, ${{ secrets.NAME }}, and rotate it.",
 		}, anyFile, func(f *file) []rule.Finding {
 			var found []rule.Finding
 			look := func(n *yamltree.Node) {

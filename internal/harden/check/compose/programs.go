@@ -69,7 +69,7 @@ func programRules() []Rule {
 		each(topic.Supply, rule.Meta{
 			ID: "compose-package-unpinned", Severity: rule.High, Title: "Services start no package in whatever version is newest",
 			Why:    "Whoever publishes the next version runs code in the service, at the next start, whatever the digest of the image is.",
-			Guides: []string{"S0-58", "S1-22"}, CWE: []string{"CWE-829", "CWE-1357"}, Fix: "Build the package into the image, or write its version: package@1.2.3.",
+			Guides: []string{"S0-58", "S1-22"}, CWE: []string{"CWE-829", "CWE-1357"}, Fix: "Build the package into the image, or write its version: package@1.2.3, in command or entrypoint: package@1.2.3 or package==1.2.3.",
 		}, func(f *File, s service) []rule.Finding {
 			var found []rule.Finding
 			for _, c := range s.programs() {

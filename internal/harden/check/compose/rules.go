@@ -133,7 +133,7 @@ func rightRules() []Rule {
 		each(topic.Isolation, rule.Meta{
 			ID: "compose-unconfined", Severity: rule.High, Title: "Seccomp and AppArmor are not switched off",
 			Why:    "Unconfined takes away walls that the runtime puts up by default.",
-			Guides: []string{"S0-51", "S3-23"}, CWE: []string{"CWE-693"}, Fix: "Take the option out of security_opt.",
+			Guides: []string{"S0-51", "S3-23"}, CWE: []string{"CWE-693"}, Fix: "Take seccomp:unconfined, or whichever is switched off, out of security_opt.",
 		}, func(f *File, s service) []rule.Finding {
 			n := lists(s.Get("security_opt"), "seccomp:unconfined", "seccomp=unconfined", "apparmor:unconfined", "apparmor=unconfined", "label:disable", "label=disable", "systempaths:unconfined", "systempaths=unconfined")
 			return one(f, s, n != nil, n.Value(), n)
@@ -176,7 +176,7 @@ func hostRules() []Rule {
 		each(topic.Exposure, rule.Meta{
 			ID: "compose-database-published", Severity: rule.High, Title: "Databases are not published",
 			Why:    "Other services reach them by name on the inner network; from outside only attackers do.",
-			Guides: []string{"S3-16", "S3-17", "S3-18"}, CWE: []string{"CWE-668"}, Verify: "ss -ltn on the host", Fix: "Take ports out; services of the same network need none.",
+			Guides: []string{"S3-16", "S3-17", "S3-18"}, CWE: []string{"CWE-668"}, Verify: "ss -ltn on the host", Fix: "Take the line out of ports, or put the address 127.0.0.1 before it; services of the same network need none.",
 		}, func(f *File, s service) []rule.Finding {
 			var found []rule.Finding
 			for _, p := range s.ports() {
@@ -223,7 +223,7 @@ func mountRules() []Rule {
 		each(topic.Isolation, rule.Meta{
 			ID: "compose-docker-socket", Severity: rule.Critical, Title: "No service holds the container engine",
 			Why:    "Who can write to the engine's socket starts a privileged container and is root on the host. Read-only changes nothing.",
-			Guides: []string{"S0-59", "S3-2"}, CWE: []string{"CWE-250"}, Fix: "Take the mount out; use a proxy that lets few calls through where one is needed.",
+			Guides: []string{"S0-59", "S3-2"}, CWE: []string{"CWE-250"}, Fix: "Take the mount of docker.sock out; use a proxy that lets few calls through where one is needed.",
 		}, func(f *File, s service) []rule.Finding {
 			var found []rule.Finding
 			for _, m := range s.mounts() {
@@ -235,7 +235,7 @@ func mountRules() []Rule {
 		each(topic.Isolation, rule.Meta{
 			ID: "compose-system-mount", Severity: rule.High, Title: "No folder of the host's system is mounted",
 			Why:    "It holds credentials of the host, and where it is writable, what the host runs.",
-			Guides: []string{"S0-59", "S1-17"}, CWE: []string{"CWE-668"}, Fix: "Mount the one folder that is needed, or use a named volume.",
+			Guides: []string{"S0-59", "S1-17"}, CWE: []string{"CWE-668"}, Fix: "Take the mount of /, /etc, /proc, /sys, /root or /boot out; mount the one folder that is needed, or use a named volume.",
 		}, func(f *File, s service) []rule.Finding {
 			var found []rule.Finding
 			for _, m := range s.mounts() {
@@ -272,7 +272,7 @@ func imageRules() []Rule {
 		eachImage(topic.Supply, rule.Meta{
 			ID: "compose-image-latest", Severity: rule.High, Title: "Images have a version",
 			Why:    "A tag such as latest is another program tomorrow, and cannot be rolled back.",
-			Guides: []string{"S1-17", "S0-51", "S3-19"}, CWE: []string{"CWE-829"}, Fix: "Name the version and its digest.",
+			Guides: []string{"S1-17", "S0-51", "S3-19"}, CWE: []string{"CWE-829"}, Fix: "Name the version and its digest: image:1.2.3@sha256:…",
 		}, func(ref image.Ref, name string) string {
 			if ref.Floating() {
 				return name + " is not one version"
@@ -292,7 +292,7 @@ func imageRules() []Rule {
 		eachImage(topic.Supply, rule.Meta{
 			ID: "compose-image-ended", Severity: rule.High, Title: "Images are still mended by their makers",
 			Why:    "Holes that are found after its end stay open in such an image.",
-			Guides: []string{"S0-49", "S3-19"}, CWE: []string{"CWE-1104"}, Verify: "Look the version up at endoflife.date.", Fix: "Move to a version that is still maintained.",
+			Guides: []string{"S0-49", "S3-19"}, CWE: []string{"CWE-1104"}, Verify: "Look the version up at endoflife.date.", Fix: "Move image to a version that is still maintained.",
 		}, func(ref image.Ref, name string) string {
 			if since := ref.Ended(time.Now()); since != "" {
 				return name + " has not been mended since " + since
@@ -302,7 +302,7 @@ func imageRules() []Rule {
 		each(topic.Secret, rule.Meta{
 			ID: "compose-env-secret", Severity: rule.Critical, Title: "No credential is written into the file",
 			Why:    "The file lies in a repository, and docker inspect shows the environment.",
-			Guides: []string{"S0-44", "S0-57", "S1-1", "S1-22"}, CWE: []string{"CWE-798"}, Fix: "Use secrets with a file outside the repository, or ${NAME} from an ignored .env.",
+			Guides: []string{"S0-44", "S0-57", "S1-1", "S1-22"}, CWE: []string{"CWE-798"}, Fix: "Take the password or key out of environment: use secrets with a file outside the repository, or ${NAME} from an ignored .env.",
 		}, func(f *File, s service) []rule.Finding {
 			var found []rule.Finding
 			for _, table := range []*yamltree.Node{s.Get("environment"), s.Get("build", "args"), s.Get("labels")} {

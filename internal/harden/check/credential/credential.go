@@ -35,18 +35,45 @@ func In(text []byte) []Place {
 		from = f.Start
 		out = append(out, Place{Line: line, Start: f.Start, End: f.End, Kind: f.Kind})
 	}
-	for _, m := range userinfo.FindAllSubmatchIndex(text, -1) {
-		covered := slices.ContainsFunc(out, func(p Place) bool { return p.Start < m[3] && m[2] < p.End })
-		if !covered && !filled(string(text[m[2]:m[3]])) {
-			out = append(out, Place{Line: 1 + bytes.Count(text[:m[2]], []byte("\n")), Start: m[2], End: m[3], Kind: secret.KindConnection})
+	for _, m := range passwords(text) {
+		covered := slices.ContainsFunc(out, func(p Place) bool { return p.Start < m[1] && m[0] < p.End })
+		if !covered && !filled(string(text[m[0]:m[1]])) {
+			out = append(out, Place{Line: 1 + bytes.Count(text[:m[0]], []byte("\n")), Start: m[0], End: m[1], Kind: secret.KindConnection})
 		}
 	}
 	slices.SortFunc(out, func(a, b Place) int { return a.Start - b.Start })
 	return out
 }
 
-// userinfo is a password in an address.
-var userinfo = regexp.MustCompile(`\b(?:https?|ftp|git\+https)://[^\s/:@"'<>{}$]{1,64}:([^\s/:@"'<>{}$]{6,128})@[a-zA-Z0-9]`)
+// passwords returns where passwords stand in addresses. Only what is behind each
+// "://" is looked at: an expression for the whole address has nothing that it
+// could be searched by.
+func passwords(text []byte) [][2]int {
+	var out [][2]int
+	for at := 0; ; {
+		i := bytes.Index(text[at:], []byte("://"))
+		if i < 0 {
+			return out
+		}
+		i += at
+		at = i + 3
+		if !addresses.Match(text[max(0, i-8):i]) {
+			continue
+		}
+		if m := userinfo.FindSubmatchIndex(text[at:]); m != nil {
+			out = append(out, [2]int{at + m[2], at + m[3]})
+			at += m[1]
+		}
+	}
+}
+
+var (
+	// addresses is the end of what stands before "://".
+	addresses = regexp.MustCompile(`\b(?:https?|ftp)$`)
+
+	// userinfo is a name and a password at the begin of what stands behind it.
+	userinfo = regexp.MustCompile(`^[^\s/:@"'<>{}$]{1,64}:([^\s/:@"'<>{}$]{6,128})@[a-zA-Z0-9]`)
+)
 
 // Under reports whether the value that stands under a name looks like a real
 // credential: it has the form of one, or is random beside a telling name.

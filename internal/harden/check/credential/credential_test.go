@@ -1,6 +1,8 @@
 package credential
 
 import (
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -36,14 +38,25 @@ func TestWritten(t *testing.T) {
 	}
 }
 
+// address is what passwords stands for, as one expression.
+var address = regexp.MustCompile(`\b(?:https?|ftp|git\+https)://[^\s/:@"'<>{}$]{1,64}:([^\s/:@"'<>{}$]{6,128})@[a-zA-Z0-9]`)
+
 func FuzzIn(f *testing.F) {
 	f.Add([]byte("a\npassword=" + github + "\n"))
+	f.Add([]byte(strings.ReplaceAll("x https://u|hunter22@a git+https://é|"+strings.Repeat("é", 128)+"@b ahttp://u|hunter22@c ftp://http://u|hunter22@d\nhttps://u|short@e", "|", ":"))) // put together, as above
 	f.Fuzz(func(t *testing.T, text []byte) {
 		lines := 1 + strings.Count(string(text), "\n")
 		for _, p := range In(text) {
 			if p.Line < 1 || p.Line > lines || p.Start >= p.End || p.End > len(text) {
 				t.Fatalf("%+v in %q", p, text)
 			}
+		}
+		var whole [][2]int
+		for _, m := range address.FindAllSubmatchIndex(text, -1) {
+			whole = append(whole, [2]int{m[2], m[3]})
+		}
+		if got := passwords(text); !slices.Equal(got, whole) {
+			t.Fatalf("passwords at %v, want %v, in %q", got, whole, text)
 		}
 	})
 }

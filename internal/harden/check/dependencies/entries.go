@@ -138,7 +138,7 @@ func sourceRules() []Rule {
 		of(topic.Supply, rule.Meta{
 			ID: "dependencies-replace-outside", Severity: rule.Medium, Title: "Nothing is taken from a folder outside the project",
 			Why:    "What is built then depends on what lies on one machine, and no lock file holds it.",
-			Verify: "grep -n replace go.mod; look for file: and path with .. in manifests.", Fix: "Publish the module, or take it into the repository.",
+			Verify: "grep -n replace go.mod; look for file: and path with .. in manifests.", Fix: "Publish the module, or take it into the repository: replace … => ./a, file:./a.",
 		}, (*Project).outside),
 		of(topic.Supply, rule.Meta{
 			ID: "dependencies-index-mixed", Severity: rule.Medium, Title: "Each package of Python has one registry",

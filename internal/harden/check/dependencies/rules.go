@@ -110,7 +110,7 @@ func lockRules() []Rule {
 		of(topic.Integrity, rule.Meta{
 			ID: "dependencies-lock-missing", Severity: rule.High, Title: "Dependencies are locked",
 			Why:    "Without a lock file every build takes what the registry offers that day.",
-			Guides: []string{"S0-48", "S0-58"}, Verify: verify, Fix: "Make the lock file and commit it.",
+			Guides: []string{"S0-48", "S0-58"}, Verify: verify, Fix: "Make the lock file and commit it: npm install --package-lock-only, go mod tidy (go.sum), cargo generate-lockfile, uv lock.",
 		}, (*Project).missing),
 		of(topic.Integrity, rule.Meta{
 			ID: "dependencies-lock-rivals", Severity: rule.Medium, Title: "One package manager locks a project",
@@ -141,7 +141,7 @@ func lockRules() []Rule {
 		of(topic.Supply, rule.Meta{
 			ID: "dependencies-range-open", Severity: rule.Low, Title: "Manifests say which versions they take",
 			Why:    "A dependency on any version takes the next major release, or a hijacked one, whenever the lock file is made again.",
-			Verify: "Look for *, latest and missing ranges in the manifest.", Fix: "Write the range that was tested.",
+			Verify: "Look for *, latest and missing ranges in the manifest.", Fix: "Write the range that was tested, such as ^2.0.0, in place of *, latest or nothing.",
 		}, func(p *Project) ([]rule.Finding, error) {
 			var found []rule.Finding
 			for _, m := range p.manifests {

@@ -206,7 +206,7 @@ func vulnerable(m rule.Meta, want func(known) bool) Rule {
 }
 
 func vulnerabilityRules() []Rule {
-	const fix = "Move to the version that is free of it. Where that cannot be, write a decision for the advisory with its reason and an end."
+	const fix = "Move to the version that is free of it, in what requires it and in the lock file. Where that cannot be, write a decision for the advisory with its reason and an end."
 	// What is overdue counts as high, if it was less.
 	raised := func(k known) bool { return k.advisory.Overdue && level(k.Vulnerability) < rule.High }
 	by := func(s rule.Severity) func(known) bool {
@@ -216,7 +216,7 @@ func vulnerabilityRules() []Rule {
 		vulnerable(rule.Meta{
 			ID: "dependencies-malicious", Severity: rule.Critical, Title: "No package is known to be an attack", Guides: []string{"S0-58"},
 			Why: "It has run on every machine that installed it, with all that the machine could reach.",
-			Fix: "Take it out, replace every credential of the machines that installed it, and find out how it came in.",
+			Fix: "Take it out of node_modules, the manifest and the lock file, replace every credential of the machines that installed it, and find out how it came in.",
 		}, func(k known) bool { return k.Malicious }),
 		vulnerable(rule.Meta{
 			ID: "dependencies-vulnerable-critical", Severity: rule.Critical, Title: "No package has a critical vulnerability: to be mended within 24 hours", Guides: []string{"S0-58", "S1-22", "S3-22"},

@@ -81,7 +81,7 @@ func writtenSecretRules() []Rule {
 		plain(topic.Secret, rule.Meta{
 			ID: "dockerfile-env-secret", Severity: rule.Critical, Title: "No credential is set in the image's environment",
 			Why:    "ENV stays in the image: docker history shows it to everybody who can pull.",
-			Guides: []string{"S0-44", "S0-57", "S1-22", "S3-11", "S3-50"}, CWE: []string{"CWE-798"}, Fix: "Give the secret to the container when it starts, as a mounted file.",
+			Guides: []string{"S0-44", "S0-57", "S1-22", "S3-11", "S3-50"}, CWE: []string{"CWE-798"}, Fix: "Take it out of ENV; give it to the container when it starts, as a mounted file.",
 		}, func(f *File) []rule.Finding {
 			var found []rule.Finding
 			each(f, func(c *instructions.EnvCommand, _ bool) {

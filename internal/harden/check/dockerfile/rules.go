@@ -87,7 +87,7 @@ func baseRules() []Rule {
 		eachBase(topic.Supply, rule.Meta{
 			ID: "dockerfile-image-ended", Severity: rule.High, Title: "Base images are still mended by their makers",
 			Why:    "Holes that are found after its end stay open in such an image.",
-			Guides: []string{"S0-49", "S3-19"}, CWE: []string{"CWE-1104"}, Verify: "Look the version up at endoflife.date.", Fix: "Move to a version that is still maintained.",
+			Guides: []string{"S0-49", "S3-19"}, CWE: []string{"CWE-1104"}, Verify: "Look the version up at endoflife.date.", Fix: "Move to a version that is still maintained, such as FROM node:24.",
 		}, func(ref image.Ref, b base) string {
 			if since := ref.Ended(time.Now()); since != "" {
 				return b.ref + " has not been mended since " + since
@@ -241,7 +241,7 @@ func startRules() []Rule {
 			ID: "dockerfile-privileged-port", Severity: rule.Medium, Title: "The image listens on a port that needs no rights",
 			Why:    "Ports below 1024 are a reason to run as root; 22 is a way in that nobody watches.",
 			Guides: []string{"S0-49", "S3-17"}, CWE: []string{"CWE-250"}, Verify: "docker inspect -f '{{.Config.ExposedPorts}}' IMAGE",
-			Fix: "Listen on a port such as 8080 and let the Service or proxy map it.",
+			Fix: "Listen on a port such as 8080, EXPOSE it, and let the Service or proxy map it.",
 		}, func(f *File) []rule.Finding {
 			var found []rule.Finding
 			each(f, func(c *instructions.ExposeCommand, final bool) {
@@ -258,7 +258,7 @@ func startRules() []Rule {
 		plain(topic.Hygiene, rule.Meta{
 			ID: "dockerfile-workdir", Severity: rule.Low, Title: "The image works in a folder of its own",
 			Why:    "Without an absolute WORKDIR files land in /, over those of the system, and depend on the base image.",
-			Guides: []string{"S0-49"}, CWE: []string{"CWE-427"}, Verify: "docker inspect -f '{{.Config.WorkingDir}}' IMAGE", Fix: "Add WORKDIR /app before the first COPY.",
+			Guides: []string{"S0-49"}, CWE: []string{"CWE-1188"}, Verify: "docker inspect -f '{{.Config.WorkingDir}}' IMAGE", Fix: "Add WORKDIR /app before the first COPY.",
 		}, func(f *File) []rule.Finding {
 			var found []rule.Finding
 			each(f, func(c *instructions.WorkdirCommand, _ bool) {

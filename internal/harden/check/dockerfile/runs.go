@@ -18,7 +18,7 @@ func runRules() []Rule {
 		eachRun(topic.Integrity, rule.Meta{
 			ID: "dockerfile-world-writable", Severity: rule.Medium, Title: "Not everybody may write",
 			Why:    "Any process in the container can change what others run.",
-			Guides: []string{"S0-49", "S0-59"}, CWE: []string{"CWE-732"}, Verify: "docker run --rm --entrypoint find IMAGE / -perm -002 -type f", Fix: "Give the right to the one user who needs it.",
+			Guides: []string{"S0-49", "S0-59"}, CWE: []string{"CWE-732"}, Verify: "docker run --rm --entrypoint find IMAGE / -perm -002 -type f", Fix: "Take the chmod out and give the right to the one user who needs it: COPY --chown.",
 		}, func(r run) string {
 			if r.Is("chmod") {
 				for _, w := range r.Words[1:] {
@@ -32,7 +32,7 @@ func runRules() []Rule {
 		plain(topic.Isolation, rule.Meta{
 			ID: "dockerfile-run-unconfined", Severity: rule.High, Title: "Builds stay in their sandbox",
 			Why:    "--security=insecure and --network=host give commands of the build, and of its dependencies, the builder's host.",
-			Guides: []string{"S0-59"}, CWE: []string{"CWE-250"}, Verify: "Read the Dockerfile.", Fix: "Take the option out.",
+			Guides: []string{"S0-59"}, CWE: []string{"CWE-250"}, Verify: "Read the Dockerfile.", Fix: "Take --network=host or --security=insecure out.",
 		}, func(f *File) []rule.Finding {
 			var found []rule.Finding
 			each(f, func(c *instructions.RunCommand, _ bool) {
@@ -65,7 +65,7 @@ func fetchRules() []Rule {
 		plain(topic.Transport, rule.Meta{
 			ID: "dockerfile-unchecked-download", Severity: rule.High, Title: "Downloads check who they come from",
 			Why:    "With the check of certificates or signatures off, anybody on the way can put other code into the image.",
-			Guides: []string{"S0-48", "S0-53"}, CWE: []string{"CWE-295"}, Fix: "Take the option out; add the authority's certificate where one is missing.",
+			Guides: []string{"S0-48", "S0-53"}, CWE: []string{"CWE-295"}, Fix: "Take curl's -k or wget's --no-check-certificate out; add the authority's certificate where one is missing.",
 		}, uncheckedDownloads),
 		eachRun(topic.Privilege, rule.Meta{
 			ID: "dockerfile-sudo", Severity: rule.Medium, Title: "The image has no sudo",
@@ -159,7 +159,7 @@ func packageRules() []Rule {
 		plain(topic.Supply, rule.Meta{
 			ID: "dockerfile-package-unpinned", Severity: rule.High, Title: "The image starts no package in whatever version is newest",
 			Why:    "Whoever publishes the next version runs code in the container, at the next start, whatever the digest of the image is.",
-			Guides: []string{"S0-58", "S1-22"}, CWE: []string{"CWE-829", "CWE-1357"}, Fix: "Install the package when the image is built, from a lock file.",
+			Guides: []string{"S0-58", "S1-22"}, CWE: []string{"CWE-829", "CWE-1357"}, Fix: "Install the package when the image is built, from a lock file: npx package@1.2.3, or install it while the image is built.",
 		}, startedPackages),
 		eachRun(topic.Integrity, rule.Meta{
 			ID: "dockerfile-lock-file", Severity: rule.High, Title: "Dependencies are those of the lock file",

@@ -2,8 +2,10 @@ package endpoint
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 
+	"github.com/portcullis-dev/portcullis/internal/harden/check/endpoint/reading"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
 	"github.com/portcullis-dev/portcullis/internal/protocol/a2a/card"
 )
@@ -23,7 +25,47 @@ func ofCard(f func(s *Seen, c *card.Card, out *found)) check {
 }
 
 // A2ARules returns the rules for A2A agents.
-func A2ARules() []rule.Rule[*Seen] { return append(cardRules(), agentRules()...) }
+func A2ARules() []rule.Rule[*Seen] {
+	return slices.Concat(cardRules(), agentRules(), borderRules(), limitRules(a, ownTask))
+}
+
+// turned makes a check that a variant of the request for a task was turned away
+// before anybody looked for the task.
+func turned(name, what string) check {
+	return look(func(s *Seen, out *found) error {
+		v, ok := s.got(name)
+		plain, also := s.got(ownTask)
+		switch {
+		case !ok || !also:
+			return errNoAnswer
+		case v.served():
+			out.add(name, "%s was answered with %d.", what, v.Status)
+		case plain.served() || v.Status != plain.Status && v.Status >= 400 && v.Status < 500:
+			return nil
+		case plain.locked():
+			return errBehind
+		default:
+			return errAlike
+		}
+		return nil
+	})
+}
+
+func borderRules() []rule.Rule[*Seen] {
+	rebind := from(rule.L1, list("S0-31", "S0-55"), list("MCP07:2025", "API8:2023"), list("MCP-T7", "MCP-T8"), list("CWE-346", "CWE-350"))
+	size := from(rule.L2, list("S0-32", "S0-54"), list("API4:2023", "API8:2023"), list("MCP-T3", "MCP-T10"), list("CWE-400"))
+	return []rule.Rule[*Seen]{
+		one(a, "origin", rule.High, rebind, text{
+			"Pages of other sites are refused", "Any page that a user visits calls the agent on the user's machine or network.", "POST with Origin: https://other.example: want 403.", "Compare Origin with a list and refuse all others with 403.",
+		}, turned(foreignOrigin, "A call from a page of another site")),
+		one(a, "host", rule.High, rebind, text{
+			"Names that are not the agent's are refused", "A page whose name is pointed at this address afterwards (DNS rebinding) is of the same origin.", "POST with Host: other.example: want 403 or 421.", "Compare Host with the names of the agent.",
+		}, turned(foreignHost, "A call for another name")),
+		largeRule(a, size, text{
+			"Messages that are too large are refused", "A few large messages fill the memory.", "POST six megabytes with curl --data-binary: want 413.", "Bound bodies, to a megabyte for instance, and answer 413.",
+		}),
+	}
+}
 
 func cardRules() []rule.Rule[*Seen] {
 	said := func(cwe string) refs {
@@ -42,7 +84,7 @@ func cardRules() []rule.Rule[*Seen] {
 			"The card names https addresses only", "Clients send their credentials to the address that the card names.", "The card has an interface whose url begins with http://.", "Name https addresses.",
 		}, ofCard(func(_ *Seen, c *card.Card, out *found) {
 			for _, i := range c.Interfaces {
-				if u, err := url.Parse(i.URL); err != nil || u.Scheme != "https" && !isLoopback(u.Hostname()) {
+				if u, err := url.Parse(i.URL); err != nil || u.Scheme != "https" && !reading.Loopback(u.Hostname()) {
 					out.add("url", "An interface is not https.")
 				}
 			}
@@ -93,7 +135,7 @@ func cardRules() []rule.Rule[*Seen] {
 }
 
 func agentRules() []rule.Rule[*Seen] {
-	known := from(rule.L1, list("S0-7", "S0-52"), list("API2:2023"), list("MCP-T1", "MCP-T2"), list("CWE-306"))
+	known := from(rule.L2, list("S0-7", "S0-52"), list("API2:2023"), list("MCP-T1", "MCP-T2"), list("CWE-306"))
 	return []rule.Rule[*Seen]{
 		one(a, "auth", rule.High, known, text{
 			"Calls need a credential", "Whoever reaches the address uses the agent and reads tasks of others.", "POST GetTask without Authorization: want 401.", "Ask for a credential before anything else.",
@@ -105,7 +147,7 @@ func agentRules() []rule.Rule[*Seen] {
 			if !ok {
 				return errNoAnswer
 			}
-			if a.ok() && hasMember(a.Message, "result") {
+			if a.ok() && reading.HasMember(a.Message, "result") {
 				out.add(anonymousExtended, "The extended card was given without a credential.")
 			}
 			return nil
@@ -114,7 +156,7 @@ func agentRules() []rule.Rule[*Seen] {
 			"Unknown versions of the protocol are refused", "Client and agent read the same message by different rules.", "POST with A2A-Version: 99.9: want an error that names the version.", "Answer VersionNotSupported (-32009) unless the version is one that the agent speaks.",
 		}, look(func(s *Seen, out *found) error {
 			a, ok := s.got(cardVersion)
-			switch n := code(a.Message); {
+			switch n := reading.Code(a.Message); {
 			case !ok:
 				return errNoAnswer
 			case a.locked():
@@ -125,14 +167,14 @@ func agentRules() []rule.Rule[*Seen] {
 			}
 			return nil
 		})),
-		one(a, "error-leak", rule.Medium, from(rule.L1, list("S0-33", "S0-34"), list("API8:2023"), list("MCP-T5"), list("CWE-209")), text{
+		one(a, "error-leak", rule.Medium, from(0, list("S0-33", "S0-34"), list("API8:2023"), list("MCP-T5"), list("CWE-209")), text{
 			"Errors tell nothing of the inside", "Stack traces and paths say what runs, where, and where it breaks.", "POST a body that is no JSON and read the answer.", "Answer with a generic text; write the detail to the log under an id.",
 		}, look(func(s *Seen, out *found) error { return leaks(s, out, brokenCall, anonymousTask, cardVersion) })),
 		active(one(a, "webhook", rule.High, from(rule.L2, list("S0-7"), list("API7:2023"), list("MCP-T8"), list("CWE-918")), text{
 			"Webhooks to inner addresses are refused", "The agent is made to call what only it can reach: the metadata of the cloud, databases.", "Set a push notification to http://169.254.169.254/: want an error.", "Refuse addresses that are not public, when set and when called.",
 		}, look(func(s *Seen, out *found) error {
 			a, ok := s.got(webhook)
-			switch n := code(a.Message); {
+			switch n := reading.Code(a.Message); {
 			case !ok:
 				return errNoAnswer
 			case a.locked():

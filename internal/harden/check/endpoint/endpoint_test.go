@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis/internal/harden/check/endpoint/handshake"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/endpoint/reading"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/ruletest"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/wording"
@@ -30,6 +31,7 @@ type site struct {
 	fault  string
 	legacy bool // 2025-11-25, with sessions
 	agent  bool // A2A
+	plain  bool // neither
 	calls  atomic.Int64
 	leaked atomic.Bool // the credential came where it may not
 	host   string
@@ -58,6 +60,17 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			resource = "https://other.example/mcp"
 		}
 		answer(200, fmt.Sprintf(`{"resource":%q,"authorization_servers":["https://issuer.example"]}`, resource))
+	case s.plain && (n > 120 && !s.is("limit") || n > 60 && s.is("limit-retry")):
+		if !s.is("limit-retry") {
+			w.Header().Set("Retry-After", "1")
+		}
+		answer(429, "")
+	case s.plain && r.URL.Path == "/mcp":
+		if body, _ := io.ReadAll(r.Body); len(body) > 1<<20 && !s.is("body-large") {
+			answer(413, "")
+		} else {
+			answer(200, `{"hello":"world"}`)
+		}
 	case r.URL.Path != "/mcp":
 		answer(404, `{"error":"not found"}`)
 	default:
@@ -116,7 +129,7 @@ func (s *site) front(w http.ResponseWriter, r *http.Request, answer func(int, st
 	case r.Method == http.MethodGet && r.URL.Path == "/mcp" && s.is("auth-stream"):
 		w.Header().Set("Content-Type", "text/event-stream")
 		w.WriteHeader(200)
-	case r.Method == http.MethodGet && r.URL.Path == "/mcp":
+	case r.Method == http.MethodGet && r.URL.Path == "/mcp" && !s.plain:
 		answer(405, "")
 	case r.Method == http.MethodDelete:
 		answer(204, "")
@@ -339,14 +352,17 @@ func TestMetadata(t *testing.T) {
 
 // What does everything right fails nothing, and everything could be told.
 func TestRightSitesPass(t *testing.T) {
+	passed := map[string]bool{}
+	loads := []string{"http-endpoint-limit", "http-endpoint-limit-told", "http-endpoint-limit-retry", "http-endpoint-body-large"}
 	for name, c := range map[string]struct {
 		site *site
 		list []rule.Rule[*Seen]
 		skip []string
 	}{
-		"modern": {&site{}, slices.Concat(HTTPRules(), MCPRules()), []string{"http-endpoint-redirect", "mcp-endpoint-session-guess", "mcp-endpoint-session-bound"}},
+		"modern": {&site{}, slices.Concat(HTTPRules(), MCPRules()), append(loads, "http-endpoint-redirect", "mcp-endpoint-session-guess", "mcp-endpoint-session-bound")},
 		"legacy": {&site{legacy: true}, MCPRules(), []string{"mcp-endpoint-mismatch"}},
 		"agent":  {&site{agent: true}, A2ARules(), nil},
+		"plain":  {&site{plain: true}, HTTPRules(), []string{"http-endpoint-redirect"}},
 	} {
 		seen := probe(t, c.site, Options{Active: true, Token: token})
 		for _, r := range c.list {
@@ -356,28 +372,33 @@ func TestRightSitesPass(t *testing.T) {
 			} else if slices.Contains(c.skip, r.ID) {
 				want = rule.Skipped
 			}
-			if v, why := verdict(t, r, seen); v != want {
+			v, why := verdict(t, r, seen)
+			if v != want {
 				t.Errorf("%s: %s: %s, want %s: %s", name, r.ID, v, want, why)
 			}
+			passed[r.ID] = passed[r.ID] || v == rule.Pass
+		}
+	}
+	elsewhere := unheard() // in TestTLS
+	for _, r := range all() {
+		if !passed[r.ID] && elsewhere[r.ID] == nil {
+			t.Errorf("%s: no server passes it", r.ID)
 		}
 	}
 }
 
 // Every rule finds its fault.
 func TestEveryFaultIsFound(t *testing.T) {
-	elsewhere := map[string]bool{ // in TestTLS
-		"http-endpoint-plain": true, "http-endpoint-tls-old": true, "http-endpoint-tls-weak-suite": true, "http-endpoint-tls-13": true,
-		"http-endpoint-redirect": true, "http-endpoint-certificate-trusted": true, "http-endpoint-certificate-ends": true, "http-endpoint-certificate-key": true,
-		"mcp-endpoint-session-address": true,
-	}
+	elsewhere := unheard() // in TestTLS
 	for _, r := range all() {
-		if elsewhere[r.ID] {
+		if elsewhere[r.ID] != nil {
 			continue
 		}
 		t.Run(r.ID, func(t *testing.T) {
 			t.Parallel()
 			s := &site{fault: strings.TrimPrefix(r.ID, r.Kind.Prefix()), agent: r.Kind == rule.A2AEndpoint}
 			s.legacy = strings.HasPrefix(s.fault, "session-")
+			s.plain = r.Kind == rule.HTTPEndpoint && s.is("limit", "limit-told", "limit-retry", "body-large")
 			if r.Kind != rule.HTTPEndpoint && s.is("error-leak") || s.agent && s.is("version") {
 				s.fault = r.ID[:3] + "-" + s.fault
 			}
@@ -389,14 +410,11 @@ func TestEveryFaultIsFound(t *testing.T) {
 	}
 }
 
-func TestTLS(t *testing.T) {
-	now := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
-	good := func() *Seen {
-		s := &Seen{Now: now, TLS: &handshake.TLS{Modern: true, Ends: now.Add(90 * 24 * time.Hour)}, Answers: map[string]Answer{overHTTP: {Status: 308, Header: http.Header{"Location": {"https://x/"}}}}}
-		s.URL, _ = s.URL.Parse("https://agent.example/mcp")
-		return s
-	}
-	for id, change := range map[string]func(*Seen){
+// unheard are the faults that no server of a test can have: of the handshake,
+// the certificate and the address.
+func unheard() map[string]func(*Seen) {
+	now := at()
+	return map[string]func(*Seen){
 		"http-endpoint-plain":               func(s *Seen) { s.TLS = nil },
 		"http-endpoint-tls-old":             func(s *Seen) { s.TLS.Old = []string{"TLS 1.0"} },
 		"http-endpoint-tls-weak-suite":      func(s *Seen) { s.TLS.Weak = "TLS_RSA_WITH_AES_128_CBC_SHA" },
@@ -406,7 +424,19 @@ func TestTLS(t *testing.T) {
 		"http-endpoint-certificate-ends":    func(s *Seen) { s.TLS.Ends = now },
 		"http-endpoint-certificate-key":     func(s *Seen) { s.TLS.Key = "RSA of 1024 bits" },
 		"mcp-endpoint-session-address":      func(s *Seen) { s.URL.RawQuery = "sessionId=1" },
-	} {
+	}
+}
+
+func at() time.Time { return time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC) }
+
+func TestTLS(t *testing.T) {
+	now := at()
+	good := func() *Seen {
+		s := &Seen{Now: now, TLS: &handshake.TLS{Modern: true, Ends: now.Add(90 * 24 * time.Hour)}, Answers: map[string]Answer{overHTTP: {Status: 308, Header: http.Header{"Location": {"https://x/"}}}}}
+		s.URL, _ = s.URL.Parse("https://agent.example/mcp")
+		return s
+	}
+	for id, change := range unheard() {
 		i := slices.IndexFunc(all(), func(r rule.Rule[*Seen]) bool { return r.ID == id })
 		r, s := all()[i], good()
 		if v, why := verdict(t, r, s); v != rule.Pass {
@@ -464,13 +494,27 @@ func TestBehindAuthenticationIsUnknown(t *testing.T) {
 
 // A look at safe intensity is bounded, and no request is made twice.
 func TestSafeIsPolite(t *testing.T) {
-	s := &site{}
-	seen := probe(t, s, Options{Token: token})
-	if n := s.calls.Load(); n > 60 || int(n) != len(seen.Answers) {
-		t.Errorf("%d requests, %d answers", n, len(seen.Answers))
+	for name, s := range map[string]*site{"mcp": {}, "agent": {agent: true}, "plain": {plain: true}} {
+		seen := probe(t, s, Options{Token: token})
+		if n := s.calls.Load(); n > 60 || int(n) > len(seen.Answers)+2 { // a handshake that was not answered is forgotten
+			t.Errorf("%s: %d requests, %d answers", name, n, len(seen.Answers))
+		}
+		if _, asked := seen.Answers[oversize]; asked || len(seen.Burst) > 0 {
+			t.Errorf("%s: sent what only --intensity active may", name)
+		}
 	}
-	if _, asked := seen.Answers[oversize]; asked || len(seen.Burst) > 0 {
-		t.Error("sent what only --intensity active may")
+}
+
+// A server that is slow has not refused.
+func TestALateAnswerIsNoRefusal(t *testing.T) {
+	r := largeRule(rule.HTTPEndpoint, refs{}, text{})
+	for _, c := range []struct {
+		answer Answer
+		want   rule.Verdict
+	}{{Answer{Failed: "x"}, rule.Pass}, {Answer{Failed: "x", Late: true}, rule.Unknown}, {Answer{Status: 413}, rule.Pass}, {Answer{Status: 200}, rule.Fail}} {
+		if v, why := verdict(t, r, &Seen{Answers: map[string]Answer{oversize: c.answer}}); v != c.want {
+			t.Errorf("%+v: %s, want %s: %s", c.answer, v, c.want, why)
+		}
 	}
 }
 
@@ -491,14 +535,14 @@ func FuzzAnswers(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, kind string, body []byte) {
-		msg := message(kind, body)
-		s := &Seen{judge: judge, MCP: true, A2A: true, Card: body, Answers: map[string]Answer{}, Tools: tools(msg), Texts: texts("x", body)}
+		msg := reading.Message(kind, body)
+		s := &Seen{judge: judge, MCP: true, A2A: true, Card: body, Answers: map[string]Answer{}, Tools: reading.Tools(msg), Texts: reading.Texts("x", body)}
 		s.URL, _ = s.URL.Parse("https://x.example/")
 		a := Answer{Status: 200, Header: http.Header{"Www-Authenticate": {string(body)}}, Body: body, Message: msg}
 		for _, name := range []string{harmless, plainGet, notThere, anonymousTools, resourceMetadata, broken, cardVersion} {
 			s.Answers[name] = a
 		}
-		parameter(string(body), "resource_metadata")
+		reading.Parameter(string(body), "resource_metadata")
 		for _, r := range all() {
 			_, _ = r.Check(t.Context(), s)
 		}

@@ -2,14 +2,11 @@ package endpoint
 
 import (
 	"bytes"
-	"regexp"
 	"strings"
 
+	"github.com/portcullis-dev/portcullis/internal/harden/check/endpoint/reading"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
 )
-
-// inside is what an error tells of a program.
-var inside = regexp.MustCompile(`(?i)(\n\s+at [\w.$<>]+ ?\(|Traceback \(most recent call last\)|goroutine \d+ \[|panic: |node_modules[/\\]|\.(?:js|ts|py|go|java|rb|php):\d+|/(?:home|Users|usr/src|usr/lib|var/www|opt|srv)/[\w.-]+/|[A-Z]:\\\\?[\w ]+\\|SQLSTATE|ORA-\d{5}|(?:Express|nginx|Apache|Werkzeug|Django|Tomcat|Python|PHP|Node\.js)/\d)`)
 
 // leaks looks for the inside in answers that are errors.
 func leaks(s *Seen, out *found, names ...string) error {
@@ -20,11 +17,11 @@ func leaks(s *Seen, out *found, names ...string) error {
 			continue
 		}
 		told = true
-		if a.Status < 400 && !hasMember(a.Message, "error") {
+		if a.Status < 400 && !reading.HasMember(a.Message, "error") {
 			continue
 		}
 		text := strings.ReplaceAll(a.text(), `\n`, "\n")
-		if m := inside.FindString(text); m != "" {
+		if m := reading.Inside(text); m != "" {
 			*out = append(*out, rule.Finding{Pointer: name, Message: "An error tells something of the inside.", Evidence: strings.TrimSpace(m)})
 		}
 	}
@@ -95,7 +92,7 @@ func opened(what string, marks map[string][]string) check {
 
 func exposureRules() []rule.Rule[*Seen] {
 	open := func(cwe string) refs {
-		return from(rule.L1, list("S0-52", "S0-55"), list("API8:2023", "API9:2023"), list("MCP-T5", "MCP-T7"), list(cwe))
+		return from(rule.L2, list("S0-52", "S0-55"), list("API8:2023", "API9:2023"), list("MCP-T5", "MCP-T7"), list(cwe))
 	}
 	return []rule.Rule[*Seen]{
 		one(h, "metrics-open", rule.Medium, open("CWE-200"), text{
@@ -112,10 +109,10 @@ func exposureRules() []rule.Rule[*Seen] {
 			if !ok && !also {
 				return errNoAnswer
 			}
-			if env.Status == 200 && variable.Match(env.Body) && !bytes.Contains(bytes.ToLower(env.Body), []byte("<html")) {
+			if env.Status == 200 && reading.EnvFile(env.Body) {
 				out.add(pathEnv, "The file .env is open to everyone.")
 			}
-			if git.Status == 200 && head.Match(git.Body) {
+			if git.Status == 200 && reading.GitHead(git.Body) {
 				out.add(pathGit, "The folder .git is open to everyone.")
 			}
 			return nil
@@ -135,8 +132,3 @@ func exposureRules() []rule.Rule[*Seen] {
 		})),
 	}
 }
-
-var (
-	variable = regexp.MustCompile(`(?m)^(?:export )?[A-Z][A-Z0-9_]*=`)
-	head     = regexp.MustCompile(`^(?:ref: refs/|[0-9a-f]{40}\s*$)`)
-)

@@ -15,7 +15,7 @@ import (
 
 // HTTPRules returns the rules for any HTTP address.
 func HTTPRules() []rule.Rule[*Seen] {
-	return slices.Concat(tlsRules(), certificateRules(), headerRules(), answerRules(), corsRules(), exposureRules())
+	return slices.Concat(tlsRules(), certificateRules(), headerRules(), answerRules(), corsRules(), exposureRules(), loadRules())
 }
 
 const h = rule.HTTPEndpoint
@@ -36,7 +36,7 @@ func overTLS(unread string, f func(s *Seen, t *handshake.TLS, out *found)) check
 
 func tlsRules() []rule.Rule[*Seen] {
 	wire := func(cwe string) refs {
-		return from(rule.L1, list("S0-11", "S0-53", "S1-22"), list("MCP07:2025", "API8:2023"), list("MCP-T7", "MCP-T8"), list(cwe))
+		return from(rule.L2, list("S0-11", "S0-53", "S1-22"), list("MCP07:2025", "API8:2023"), list("MCP-T7", "MCP-T8"), list(cwe))
 	}
 	return []rule.Rule[*Seen]{
 		one(h, "plain", rule.High, wire("CWE-319"), text{
@@ -89,7 +89,7 @@ func tlsRules() []rule.Rule[*Seen] {
 }
 
 func certificateRules() []rule.Rule[*Seen] {
-	wire := from(rule.L1, list("S0-11", "S0-53"), list("MCP07:2025", "API8:2023"), list("MCP-T7", "MCP-T8"), list("CWE-295"))
+	wire := from(rule.L2, list("S0-11", "S0-53"), list("MCP07:2025", "API8:2023"), list("MCP-T7", "MCP-T8"), list("CWE-295"))
 	return []rule.Rule[*Seen]{
 		one(h, "certificate-trusted", rule.High, wire, text{
 			"The certificate is valid for this name", "Clients that check it cannot connect; clients that do not check it talk to anyone.",
@@ -99,7 +99,7 @@ func certificateRules() []rule.Rule[*Seen] {
 				out.add("certificate", "The certificate is not trusted: %s.", t.Untrusted)
 			}
 		})),
-		one(h, "certificate-ends", rule.Medium, from(rule.L1, list("S0-53"), list("API8:2023"), list("MCP-T7"), list("CWE-298")), text{
+		one(h, "certificate-ends", rule.Medium, from(rule.L2, list("S0-53"), list("API8:2023"), list("MCP-T7"), list("CWE-324")), text{
 			"The certificate does not end soon", "When it ends nobody can connect, and the hasty way out is to switch checking off.",
 			"openssl s_client -connect HOST:443 | openssl x509 -noout -enddate shows less than 14 days.", "Renew it, and let it renew itself.",
 		}, overTLS("", func(s *Seen, t *handshake.TLS, out *found) {
@@ -107,7 +107,7 @@ func certificateRules() []rule.Rule[*Seen] {
 				out.add("certificate", "The certificate ends on %s.", t.Ends.UTC().Format(time.DateOnly))
 			}
 		})),
-		one(h, "certificate-key", rule.High, from(rule.L1, list("S0-11"), list("API8:2023"), list("MCP-T7"), list("CWE-326", "CWE-328")), text{
+		one(h, "certificate-key", rule.High, from(rule.L2, list("S0-11"), list("API8:2023"), list("MCP-T7"), list("CWE-326", "CWE-328")), text{
 			"The certificate has a strong key and signature", "A short key can be broken and the server impersonated.",
 			"openssl x509 -text shows RSA below 2048 bits, or a signature with SHA-1 or MD5.", "Get a new certificate with ECDSA P-256 or RSA of at least 2048 bits.",
 		}, overTLS("", func(_ *Seen, t *handshake.TLS, out *found) {
@@ -143,7 +143,7 @@ var maxAge = regexp.MustCompile(`max-age="?([0-9]{1,10})`)
 
 func headerRules() []rule.Rule[*Seen] {
 	sent := func(guide string) refs {
-		return from(rule.L1, list(guide, "S0-26", "S0-55"), list("MCP07:2025", "API8:2023"), list("MCP-T7"), list("CWE-693"))
+		return from(0, list(guide, "S0-26", "S0-55"), list("MCP07:2025", "API8:2023"), list("MCP-T7"), list("CWE-693"))
 	}
 	curl := "curl -sI ADDRESS does not show it."
 	return []rule.Rule[*Seen]{
@@ -228,9 +228,9 @@ func onlyTLS(c check) check {
 var versioned = regexp.MustCompile(`[A-Za-z][A-Za-z._-]*[/ ]v?[0-9]+(\.[0-9]+)+`)
 
 func answerRules() []rule.Rule[*Seen] {
-	told := from(rule.L1, list("S0-33", "S0-34"), list("API8:2023", "MCP10:2025"), list("MCP-T5"), list("CWE-209", "CWE-200"))
+	told := from(0, list("S0-33", "S0-34"), list("API8:2023", "MCP10:2025"), list("MCP-T5"), list("CWE-209", "CWE-200"))
 	return []rule.Rule[*Seen]{
-		one(h, "banner", rule.Low, from(rule.L1, list("S0-34", "S0-55"), list("API8:2023"), list("MCP-T5"), list("CWE-200")), text{
+		one(h, "banner", rule.Low, from(0, list("S0-34", "S0-55"), list("API8:2023"), list("MCP-T5"), list("CWE-200")), text{
 			"Answers do not say which software runs", "Who knows the version knows which holes to try.", "curl -sI ADDRESS shows Server with a version, or X-Powered-By.", "Switch the headers off: server_tokens off, app.disable('x-powered-by').",
 		}, look(func(s *Seen, out *found) error {
 			for _, name := range []string{plainGet, notThere} {
@@ -246,7 +246,7 @@ func answerRules() []rule.Rule[*Seen] {
 			}
 			return nil
 		})),
-		one(h, "error-headers", rule.Low, from(rule.L1, list("S0-26"), list("API8:2023"), list("MCP-T7"), list("CWE-693")), text{
+		one(h, "error-headers", rule.Low, from(0, list("S0-26"), list("API8:2023"), list("MCP-T7"), list("CWE-693")), text{
 			"Errors have the security headers too", "The page for an unknown address is what an attacker can write into.", "curl -sI ADDRESS/not-there shows no X-Content-Type-Options.", "Set the headers in front of everything, not in the handlers.",
 		}, look(func(s *Seen, out *found) error {
 			a, ok := s.got(notThere)
@@ -274,7 +274,7 @@ func answerRules() []rule.Rule[*Seen] {
 		one(h, "error-leak", rule.Medium, told, text{
 			"Errors tell nothing of the inside", "Stack traces, paths and versions say what runs and where it breaks.", "Send a request that is wrong and read the answer.", "Answer with a generic text and an id; write the detail to the log.",
 		}, look(func(s *Seen, out *found) error { return leaks(s, out, notThere, plainGet) })),
-		one(h, "trace", rule.Low, from(0, list("S0-55"), list("API8:2023"), list("MCP-T5"), list("CWE-16")), text{
+		one(h, "trace", rule.Low, from(0, list("S0-55"), list("API8:2023"), list("MCP-T5"), list("CWE-200")), text{
 			"TRACE is refused", "TRACE sends back the headers of a request, with the credentials a proxy has put in.", "curl -i -X TRACE ADDRESS shows the request again.", "Refuse all methods that are not used, with 405.",
 		}, look(func(s *Seen, out *found) error {
 			a, ok := s.got(trace)
@@ -286,7 +286,7 @@ func answerRules() []rule.Rule[*Seen] {
 			}
 			return nil
 		})),
-		one(h, "cookie", rule.Medium, from(rule.L1, list("S0-55"), list("API2:2023"), list("MCP-T1"), list("CWE-614", "CWE-1004")), text{
+		one(h, "cookie", rule.Medium, from(rule.L2, list("S0-55"), list("API2:2023"), list("MCP-T1"), list("CWE-614", "CWE-1004")), text{
 			"Cookies are Secure, HttpOnly and SameSite", "Scripts and other sites use a cookie that is not closed to them.", "curl -sI ADDRESS shows Set-Cookie without one of the three.", "Set cookies with Secure; HttpOnly; SameSite=Lax or Strict.",
 		}, look(func(s *Seen, out *found) error {
 			for name, a := range s.Answers {

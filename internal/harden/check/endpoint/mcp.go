@@ -7,18 +7,19 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/portcullis-dev/portcullis/internal/harden/check/endpoint/reading"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
 )
 
 // MCPRules returns the rules for MCP servers.
 func MCPRules() []rule.Rule[*Seen] {
-	return slices.Concat(callerRules(), challengeRules(), pageRules(), bodyRules(), protocolRules(), limitRules(), sessionRules(), toolRules())
+	return slices.Concat(callerRules(), challengeRules(), pageRules(), bodyRules(), protocolRules(), limitRules(m, harmless), sessionRules(), toolRules())
 }
 
 const m = rule.MCPEndpoint
 
 func callerRules() []rule.Rule[*Seen] {
-	known := from(rule.L1, list("S0-52", "S1-10", "S1-22"), list("MCP07:2025", "API2:2023"), list("MCP-T1", "MCP-T2"), list("CWE-306"))
+	known := from(rule.L2, list("S0-52", "S1-10", "S1-22"), list("MCP07:2025", "API2:2023"), list("MCP-T1", "MCP-T2"), list("CWE-306"))
 	t := func(title, verify string) text {
 		return text{title, "Whoever reaches the address uses the server, and nobody knows who it was.", verify, "Ask for a credential before anything else: put the server behind a route with auth."}
 	}
@@ -37,7 +38,7 @@ func callerRules() []rule.Rule[*Seen] {
 			}
 			return nil
 		})),
-		one(m, "token-any", rule.Critical, from(rule.L1, list("S0-52", "S1-10"), list("MCP07:2025", "API2:2023"), list("MCP-T1"), list("CWE-287")), text{
+		one(m, "token-any", rule.Critical, from(rule.L2, list("S0-52", "S1-10"), list("MCP07:2025", "API2:2023"), list("MCP-T1"), list("CWE-287")), text{
 			"A token that is none is refused", "The server looks only whether there is a token: any text opens it.", "POST tools/list with Authorization: Bearer x: want 401.", "Check the signature, the issuer, the audience and the end of every token.",
 		}, look(func(s *Seen, out *found) error {
 			a, ok := s.got(badToken)
@@ -92,7 +93,7 @@ func challengeRules() []rule.Rule[*Seen] {
 		one(m, "challenge-metadata", rule.Info, oauth, text{
 			"401 names the protected resource metadata", "Clients cannot find the authorization server that this one trusts.", "POST without Authorization: WWW-Authenticate has no resource_metadata (RFC 9728).", "Name the document in the challenge: resource_metadata=\"https://…/.well-known/oauth-protected-resource\".",
 		}, challenged(func(s *Seen, a Answer, out *found) error {
-			if parameter(a.Header.Get("WWW-Authenticate"), "resource_metadata") != "" {
+			if reading.Parameter(a.Header.Get("WWW-Authenticate"), "resource_metadata") != "" {
 				return nil
 			}
 			if doc, ok := s.got(resourceMetadata); !ok || doc.Status != 200 {
@@ -153,16 +154,7 @@ func bodyRules() []rule.Rule[*Seen] {
 		one(m, "body-batch", rule.Low, strict("CWE-770"), t("Batches are refused", "One request holds a thousand calls that are counted as one.", "Refuse arrays: MCP has no batches since 2025-06-18."), refused(batch, "A batch")),
 		one(m, "body-trailing", rule.Low, strict("CWE-436"), t("Bytes behind the message are refused", "Readers differ in what they take; something is passed by a check.", "Refuse a body that goes on behind the message."), refused(trailing, "A body with two messages")),
 		one(m, "body-deep", rule.Medium, strict("CWE-674"), t("Bodies that nest too deep are refused", "Deep nesting exhausts the stack of readers.", "Bound the depth of JSON, to 64 for instance."), refused(deep, "A body nested 2000 deep")),
-		active(one(m, "body-large", rule.Medium, strict("CWE-400"), t("Bodies that are too large are refused", "A few large bodies fill the memory.", "Bound bodies, to a megabyte for instance, and answer 413."), look(func(s *Seen, out *found) error {
-			a, asked := s.Answers[oversize]
-			switch {
-			case !asked || a.Status == http.StatusUnauthorized && !s.Behind:
-				return errBehind
-			case a.ok():
-				out.add(oversize, "A body of %d megabytes was answered with %d.", tooMuch>>20, a.Status)
-			}
-			return nil // who hangs up has refused
-		}))),
+		largeRule(m, strict("CWE-400"), t("Bodies that are too large are refused", "A few large bodies fill the memory.", "Bound bodies, to a megabyte for instance, and answer 413.")),
 		one(m, "content-type", rule.Low, strict("CWE-436"), t("Bodies of another type are refused", "A form of another site can send text/plain without asking.", "Answer 415 unless Content-Type is application/json."), refused(wrongType, "A body of type text/plain")),
 	}
 }
@@ -188,56 +180,8 @@ func protocolRules() []rule.Rule[*Seen] {
 		one(m, "method-unknown", rule.Info, spec("CWE-754"), text{
 			"Unknown methods are refused", "A server that answers anything hides what it does not do, and clients go on.", "POST the method portcullis/not-there: want -32601.", "Answer -32601 for methods that there are none of.",
 		}, refused(unknownMethod, "An unknown method")),
-		one(m, "error-leak", rule.Medium, from(rule.L1, list("S0-33", "S0-34"), list("MCP10:2025", "API8:2023"), list("MCP-T5"), list("CWE-209")), text{
+		one(m, "error-leak", rule.Medium, from(0, list("S0-33", "S0-34"), list("MCP10:2025", "API8:2023"), list("MCP-T5"), list("CWE-209")), text{
 			"Errors tell nothing of the inside", "Stack traces and paths say what runs, where, and where it breaks.", "POST a body that is no JSON and read the answer.", "Answer with a generic text; write the detail to the log under an id.",
 		}, look(func(s *Seen, out *found) error { return leaks(s, out, broken, unknownMethod, wrongType, trailing) })),
-	}
-}
-
-func limitRules() []rule.Rule[*Seen] {
-	limit := from(rule.L1, list("S0-27", "S0-30", "S0-55", "S1-11"), list("API4:2023", "MCP07:2025"), list("MCP-T10"), list("CWE-770"))
-	return []rule.Rule[*Seen]{
-		one(m, "limit-told", rule.Info, limit, text{
-			"Callers are told their limits", "Who does not know the limit runs into it, again and again.", "The answer to a call has no RateLimit, RateLimit-Policy or X-RateLimit-Limit.", "Send X-RateLimit-Limit, -Remaining and -Reset, or RateLimit and RateLimit-Policy.",
-		}, look(func(s *Seen, out *found) error {
-			a, ok := s.got(harmless)
-			if !ok {
-				return errNoAnswer
-			}
-			for _, name := range []string{"RateLimit", "RateLimit-Policy", "RateLimit-Limit", "X-RateLimit-Limit"} {
-				if a.Header.Get(name) != "" {
-					return nil
-				}
-			}
-			if a.Status == http.StatusUnauthorized {
-				return errBehind
-			}
-			out.add("X-RateLimit-Limit", "No header tells a limit.")
-			return nil
-		})),
-		active(one(m, "limit", rule.High, limit, text{
-			"Calls are limited", "One caller uses up the server, or tries keys until one fits.", "Send a hundred pings at once: want 429.", "Limit calls for each caller and address: limits.requests of a route.",
-		}, look(func(s *Seen, out *found) error {
-			switch {
-			case slices.Contains(s.Burst, http.StatusTooManyRequests):
-			case len(s.Burst) < burstCalls:
-				return errNoAnswer
-			default:
-				out.add("burst", "%d calls in a row were not limited.", len(s.Burst))
-			}
-			return nil
-		}))),
-		active(one(m, "limit-retry", rule.Low, limit, text{
-			"429 says when to come back", "Clients try again at once and make it worse.", "Send calls until 429: it has no Retry-After.", "Send Retry-After in seconds with 429.",
-		}, look(func(s *Seen, out *found) error {
-			a, ok := s.got("limited")
-			if !ok {
-				return rule.ErrNotApplicable
-			}
-			if a.Header.Get("Retry-After") == "" {
-				out.add("Retry-After", "429 came without Retry-After.")
-			}
-			return nil
-		}))),
 	}
 }

@@ -2,6 +2,7 @@ package endpoint
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis/internal/harden/check/endpoint/handshake"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/endpoint/reading"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/wording"
 	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
 )
@@ -21,6 +23,7 @@ import (
 const (
 	maxBody     = 512 << 10 // of one answer
 	oneRequest  = 3 * time.Second
+	largeOne    = 15 * time.Second // six megabytes, to a server that is busy
 	safeTime    = 14 * time.Second
 	activeTime  = 40 * time.Second
 	burstCalls  = 120
@@ -49,6 +52,8 @@ type prober struct {
 	seen   *Seen
 	client *http.Client
 	id     int
+
+	path, version string // of an agent: where it is called, and the version that it speaks
 }
 
 // Probe asks an address.
@@ -105,7 +110,7 @@ func Probe(ctx context.Context, address string, o Options) (*Seen, error) {
 // trusts, which is a finding of its own; no credential is sent to them.
 func (p *prober) connect() {
 	t := &http.Transport{
-		MaxIdleConnsPerHost: 4, ResponseHeaderTimeout: oneRequest, TLSHandshakeTimeout: oneRequest, MaxResponseHeaderBytes: 64 << 10,
+		MaxIdleConnsPerHost: 4, TLSHandshakeTimeout: oneRequest, MaxResponseHeaderBytes: 64 << 10,
 		TLSClientConfig: &tls.Config{
 			MinVersion: tls.VersionTLS10, RootCAs: p.o.Roots, //nolint:gosec // what it offers is what is looked at
 			InsecureSkipVerify: p.seen.TLS != nil && p.seen.TLS.Untrusted != "", //nolint:gosec // without a credential, see credential
@@ -132,6 +137,7 @@ type ask struct {
 	header             map[string]string // "" removes one
 	host, query, base  string
 	token              bool // with the credential
+	limit              time.Duration
 }
 
 // do makes a request once and keeps the answer.
@@ -156,7 +162,7 @@ func (p *prober) send(a ask) Answer {
 		target.Scheme, target.Host, _ = strings.Cut(a.base, "://")
 	}
 	out := Answer{Asked: a.method + " " + target.Path + " (" + a.name + ")"}
-	ctx, cancel := context.WithTimeout(p.ctx, oneRequest)
+	ctx, cancel := context.WithTimeout(p.ctx, cmp.Or(a.limit, oneRequest))
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, a.method, target.String(), strings.NewReader(a.body))
 	if err != nil {
@@ -177,13 +183,13 @@ func (p *prober) send(a ask) Answer {
 	}
 	resp, err := p.client.Do(req)
 	if err != nil {
-		out.Failed = "no answer came"
+		out.Failed, out.Late = "no answer came", ctx.Err() != nil
 		return out
 	}
 	defer resp.Body.Close()
 	out.Status, out.Header = resp.StatusCode, resp.Header
 	out.Body = p.read(resp)
-	out.Message = message(resp.Header.Get("Content-Type"), out.Body)
+	out.Message = reading.Message(resp.Header.Get("Content-Type"), out.Body)
 	return out
 }
 
@@ -197,7 +203,7 @@ func (p *prober) read(resp *http.Response) []byte {
 	for b.Len() < maxBody {
 		n, err := resp.Body.Read(chunk)
 		b.Write(chunk[:n])
-		if err != nil || isStream(resp) && message("text/event-stream", b.Bytes()) != nil && bytes.HasSuffix(b.Bytes(), []byte("\n\n")) {
+		if err != nil || isStream(resp) && reading.Message("text/event-stream", b.Bytes()) != nil && bytes.HasSuffix(b.Bytes(), []byte("\n\n")) {
 			break
 		}
 	}

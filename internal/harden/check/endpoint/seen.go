@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/portcullis-dev/portcullis/internal/harden/check/endpoint/handshake"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/endpoint/reading"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/wording"
 )
 
@@ -26,10 +27,10 @@ type Seen struct {
 
 	Answers  map[string]Answer
 	Sessions []string
-	Tools    []Tool
-	Texts    []Text // what a model would read, beside tools
-	Card     []byte // an agent's card, nil without
-	Burst    []int  // status codes
+	Tools    []reading.Tool
+	Texts    []reading.Text // what a model would read, beside tools
+	Card     []byte         // an agent's card, nil without
+	Burst    []int          // status codes
 
 	judge *wording.Judge
 }
@@ -42,18 +43,8 @@ type Answer struct {
 	Body    []byte // bounded
 	Message []byte // the JSON-RPC message in Body, nil without
 	Failed  string // why no answer came
+	Late    bool   // nobody waited longer
 }
-
-// Tool is a tool as the server describes it.
-type Tool struct {
-	Name        string
-	Raw         []byte
-	Schema      []byte
-	Annotations map[string]any
-}
-
-// Text is something that a model would read, and where it stands.
-type Text struct{ Where, Text string }
 
 // Names of answers. Those that begin with "anonymous" were asked without a
 // credential.
@@ -65,6 +56,8 @@ const (
 	anonymousResources = "anonymous/resources/list"
 	anonymousStream    = "anonymous/stream"
 	anonymousTask      = "anonymous/task"
+	ownTask            = "task"
+	limited            = "limited"
 	anonymousExtended  = "anonymous/extended"
 	ownFirst           = "handshake"
 	plainGet           = "get"
@@ -113,7 +106,7 @@ func (a Answer) ok() bool {
 	if a.Status < 200 || a.Status > 299 {
 		return false
 	}
-	return len(a.Message) == 0 || !hasMember(a.Message, "error")
+	return len(a.Message) == 0 || !reading.HasMember(a.Message, "error")
 }
 
 // locked reports whether somebody who calls was turned away.
@@ -127,7 +120,7 @@ func (a Answer) served() bool {
 	if a.locked() {
 		return false
 	}
-	switch code(a.Message) {
+	switch reading.Code(a.Message) {
 	case -32601, -32602, -32603, -32001: // method, parameters, inside, task
 		return a.Status < 500
 	}
@@ -145,6 +138,6 @@ func (s *Seen) locks() bool {
 	return false
 }
 
-func (s *Seen) loopback() bool { return isLoopback(s.URL.Hostname()) }
+func (s *Seen) loopback() bool { return reading.Loopback(s.URL.Hostname()) }
 
 func (a Answer) text() string { return strings.ToValidUTF8(string(a.Body), "�") }

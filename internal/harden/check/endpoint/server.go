@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/portcullis-dev/portcullis/internal/harden/check/endpoint/reading"
 	"github.com/portcullis-dev/portcullis/internal/protocol/mcp"
 )
 
@@ -14,10 +15,10 @@ import (
 func (p *prober) detect() {
 	s := p.seen
 	first := p.call(anonymousFirst, "server/discover", true, false)
-	s.Modern = hasMember(first.Message, "result") || first.Header.Get(mcp.HeaderVersion) == mcp.Version20260728
+	s.Modern = reading.HasMember(first.Message, "result") || first.Header.Get(mcp.HeaderVersion) == mcp.Version20260728
 	if !s.Modern && p.o.Token != "" {
 		own := p.call(ownFirst, "server/discover", true, true)
-		s.Modern = hasMember(own.Message, "result")
+		s.Modern = reading.HasMember(own.Message, "result")
 	}
 	if s.Modern {
 		s.MCP, s.Version = true, mcp.Version20260728
@@ -26,15 +27,15 @@ func (p *prober) detect() {
 		delete(s.Answers, ownFirst)
 		second := p.call(anonymousFirst, "initialize", false, false)
 		p.session(second)
-		s.MCP = hasMember(member(second.Message, "result"), "protocolVersion") ||
+		s.MCP = reading.HasMember(reading.Member(second.Message, "result"), "protocolVersion") ||
 			second.Status == http.StatusUnauthorized && (strings.Contains(second.Header.Get("WWW-Authenticate"), "resource_metadata") || len(second.Message) > 0)
 		if p.o.Token != "" {
 			own := p.call(ownFirst, "initialize", false, true)
 			p.session(own)
-			s.MCP = s.MCP || hasMember(member(own.Message, "result"), "protocolVersion")
+			s.MCP = s.MCP || reading.HasMember(reading.Member(own.Message, "result"), "protocolVersion")
 			second = own
 		}
-		s.Version = strings.Trim(string(member(member(second.Message, "result"), "protocolVersion")), `"`)
+		s.Version = strings.Trim(string(reading.Member(reading.Member(second.Message, "result"), "protocolVersion")), `"`)
 	}
 	card := p.do(ask{name: cardPlain, method: http.MethodGet, path: "/.well-known/agent-card.json"})
 	if !isCard(card) {
@@ -51,7 +52,7 @@ func (p *prober) detect() {
 }
 
 func isCard(a Answer) bool {
-	return a.Status == http.StatusOK && hasMember(a.Body, "name") && (hasMember(a.Body, "skills") || hasMember(a.Body, "supportedInterfaces") || hasMember(a.Body, "url"))
+	return a.Status == http.StatusOK && reading.HasMember(a.Body, "name") && (reading.HasMember(a.Body, "skills") || reading.HasMember(a.Body, "supportedInterfaces") || reading.HasMember(a.Body, "url"))
 }
 
 func (p *prober) session(a Answer) {
@@ -103,16 +104,16 @@ func (p *prober) server() {
 	s := p.seen
 	p.anonymous()
 	listed := p.call(harmless, harmless, s.Modern, true)
-	s.Behind = p.o.Token != "" && hasMember(listed.Message, "result")
-	s.Tools = tools(listed.Message)
+	s.Behind = p.o.Token != "" && reading.HasMember(listed.Message, "result")
+	s.Tools = reading.Tools(listed.Message)
 	for _, method := range []string{"prompts/list", "resources/list"} {
-		s.Texts = append(s.Texts, texts(method, member(p.call(method, method, s.Modern, true).Message, "result"))...)
+		s.Texts = append(s.Texts, reading.Texts(method, reading.Member(p.call(method, method, s.Modern, true).Message, "result"))...)
 	}
 	first := s.Answers[anonymousFirst]
 	if own, ok := s.Answers[ownFirst]; ok {
 		first = own
 	}
-	s.Texts = append(s.Texts, texts("instructions", member(member(first.Message, "result"), "instructions"))...)
+	s.Texts = append(s.Texts, reading.Texts("instructions", reading.Member(reading.Member(first.Message, "result"), "instructions"))...)
 	p.variants()
 	p.callers()
 	p.metadata()
@@ -179,7 +180,7 @@ func (p *prober) callers() {
 func (p *prober) metadata() {
 	challenge := p.seen.Answers[anonymousTools].Header.Get("WWW-Authenticate")
 	path := "/.well-known/oauth-protected-resource"
-	if named := parameter(challenge, "resource_metadata"); named != "" {
+	if named := reading.Parameter(challenge, "resource_metadata"); named != "" {
 		u, err := url.Parse(named)
 		if err != nil || !strings.EqualFold(u.Host, p.seen.URL.Host) {
 			return // another machine is not what was to be looked at
@@ -189,20 +190,6 @@ func (p *prober) metadata() {
 		path += p.seen.URL.Path
 	}
 	p.do(ask{name: resourceMetadata, method: http.MethodGet, path: path})
-}
-
-// parameter reads a parameter of a challenge.
-func parameter(challenge, name string) string {
-	_, rest, ok := strings.Cut(challenge, name+"=")
-	if !ok {
-		return ""
-	}
-	if quoted, isQuoted := strings.CutPrefix(rest, `"`); isQuoted {
-		value, _, _ := strings.Cut(quoted, `"`)
-		return value
-	}
-	value, _, _ := strings.Cut(rest, ",")
-	return strings.TrimSpace(value)
 }
 
 // sessions collects two more ids, tries one without the credential, and ends
@@ -217,30 +204,5 @@ func (p *prober) sessions() {
 	}
 	for i, id := range slices.Clone(p.seen.Sessions) {
 		p.do(ask{name: fmt.Sprintf("end-%d", i), method: http.MethodDelete, header: map[string]string{mcp.HeaderSession: id}, token: true})
-	}
-}
-
-// active sends what a polite client would not.
-func (p *prober) active() {
-	modern := p.seen.Modern
-	if !p.seen.MCP && !p.seen.A2A {
-		return
-	}
-	h := p.headers(harmless, modern)
-	if !p.seen.MCP {
-		h = map[string]string{"Content-Type": mcp.TypeJSON}
-	}
-	delete(h, mcp.HeaderSession)
-	p.do(ask{name: oversize, method: http.MethodPost, body: strings.Replace(p.body("ping", modern), "{", `{"x":"`+strings.Repeat("x", tooMuch)+`",`, 1), header: h, token: true})
-	for range burstCalls {
-		if p.ctx.Err() != nil {
-			return
-		}
-		a := p.send(ask{name: "burst", method: http.MethodPost, body: p.body("ping", modern), header: h, token: true})
-		p.seen.Burst = append(p.seen.Burst, a.Status)
-		if a.Status == http.StatusTooManyRequests {
-			p.seen.Answers["limited"] = a
-			return
-		}
 	}
 }

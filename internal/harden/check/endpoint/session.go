@@ -1,9 +1,9 @@
 package endpoint
 
 import (
-	"math"
 	"strings"
 
+	"github.com/portcullis-dev/portcullis/internal/harden/check/endpoint/reading"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
 )
 
@@ -23,11 +23,11 @@ func sessionRules() []rule.Rule[*Seen] {
 				return errNoAnswer
 			}
 			for i, id := range s.Sessions {
-				if bits(id) < leastBits {
+				if reading.Bits(id) < leastBits {
 					out.add("Mcp-Session-Id", "An id of %d characters holds too little chance.", len(id))
 					return nil
 				}
-				if i > 0 && alike(s.Sessions[i-1], id) {
+				if i > 0 && reading.Alike(s.Sessions[i-1], id) {
 					out.add("Mcp-Session-Id", "Ids that follow one another are almost the same.")
 					return nil
 				}
@@ -68,36 +68,4 @@ func sessionRules() []rule.Rule[*Seen] {
 func inAddress(s string) bool {
 	s = strings.ToLower(s)
 	return strings.Contains(s, "sessionid=") || strings.Contains(s, "session_id=")
-}
-
-// bits estimates what an id holds from the letters that it is made of: its
-// length times what one of them can say, at most.
-func bits(id string) float64 {
-	count := map[rune]int{}
-	n := 0
-	for _, r := range id {
-		count[r]++
-		n++
-	}
-	var sum float64
-	for _, c := range count {
-		p := float64(c) / float64(n)
-		sum -= p * math.Log2(p)
-	}
-	return sum * float64(n)
-}
-
-// alike reports whether two ids differ in so few places that one tells the
-// other.
-func alike(a, b string) bool {
-	if len(a) != len(b) {
-		return a == b
-	}
-	differ := 0
-	for i := range len(a) {
-		if a[i] != b[i] {
-			differ++
-		}
-	}
-	return differ < 8
 }

@@ -5,13 +5,14 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/portcullis-dev/portcullis/internal/harden/check/endpoint/reading"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/wording"
 )
 
 // eachTool makes a check of the tools. Without them it cannot tell: an empty
 // list is told from one that was not shown.
-func eachTool(f func(t Tool, out *found)) check {
+func eachTool(f func(t reading.Tool, out *found)) check {
 	return look(func(s *Seen, out *found) error {
 		if err := listed(s); err != nil {
 			return err
@@ -28,11 +29,11 @@ func listed(s *Seen) error {
 	switch {
 	case !ok:
 		return errNoAnswer
-	case hasMember(member(a.Message, "result"), "tools"):
+	case reading.HasMember(reading.Member(a.Message, "result"), "tools"):
 		return nil
 	case a.locked():
 		return errBehind
-	case code(a.Message) == -32601:
+	case reading.Code(a.Message) == -32601:
 		return rule.ErrNotApplicable
 	}
 	return errNoAnswer
@@ -50,7 +51,7 @@ func reads(f func(l wording.Looked, where string, out *found)) check {
 			f(s.judge.Look(t.Text), t.Where, out)
 		}
 		for _, t := range s.Tools {
-			for _, text := range texts(t.Name, t.Raw) {
+			for _, text := range reading.Texts(t.Name, t.Raw) {
 				f(s.judge.Look(text.Text), text.Where, out)
 			}
 		}
@@ -98,14 +99,14 @@ func toolRules() []rule.Rule[*Seen] {
 		})),
 		one(m, "tools-names", rule.Medium, shape, text{
 			"Names of tools are plain", "A name with letters of another script looks like that of a tool that is trusted.", "tools/list has a name that is not of letters, digits and _ . : / -.", "Rename the tool.",
-		}, eachTool(func(t Tool, out *found) {
+		}, eachTool(func(t reading.Tool, out *found) {
 			if !plainName.MatchString(t.Name) {
 				out.add("tool", "The name %+.60q is not plain.", t.Name)
 			}
 		})),
 		one(m, "tools-schema", rule.Medium, shape, text{
 			"Every tool has a schema for its input", "Nothing can be checked before the tool gets it.", "tools/list has a tool without inputSchema of the type object.", "Give the tool an inputSchema.",
-		}, eachTool(func(t Tool, out *found) {
+		}, eachTool(func(t reading.Tool, out *found) {
 			var schema struct {
 				Type string `json:"type"`
 			}
@@ -115,7 +116,7 @@ func toolRules() []rule.Rule[*Seen] {
 		})),
 		one(m, "tools-destructive", rule.Low, from(rule.L2, list("S0-54"), list("MCP02:2025"), list("MCP-T2", "MCP-T9"), list("CWE-1059")), text{
 			"Tools that destroy say so", "Clients ask a person only where a tool says that it destroys.", "tools/list has a tool whose name says delete, drop or run, without annotations.destructiveHint.", "Set annotations.destructiveHint.",
-		}, eachTool(func(t Tool, out *found) {
+		}, eachTool(func(t reading.Tool, out *found) {
 			if _, told := t.Annotations["destructiveHint"]; destructive.MatchString(t.Name) && !told && t.Annotations["readOnlyHint"] != true {
 				out.add(t.Name, "%.60q does not say whether it destroys.", t.Name)
 			}

@@ -116,7 +116,7 @@ func Rules() []Rule {
 		of(rule.Meta{
 			ID: "env-example-real", Severity: rule.Critical, Title: "Examples hold no real values",
 			Why:    "The example is committed: what was copied into it from a real file is published.",
-			Guides: []string{"S0-43", "S0-57"}, CWE: []string{"CWE-798"}, Verify: "Try the value where it would be used.", Fix: "Leave the value empty or write what it stands for: API_KEY=<your key>; revoke what stood there.",
+			Guides: []string{"S0-43", "S0-57"}, CWE: []string{"CWE-798"}, Verify: "Try the value where it would be used.", Fix: "Leave the password or key empty or write what it stands for: API_KEY=<your key>; revoke what stood there.",
 		}, func(f *File) []rule.Finding {
 			if !f.example {
 				return nil
@@ -131,7 +131,7 @@ func Rules() []Rule {
 		of(rule.Meta{
 			ID: "env-weak-value", Severity: rule.High, Title: "No credential is one that everybody tries first",
 			Why:    "Default passwords are in every list of attackers.",
-			Guides: []string{"S0-57", "S1-1"}, CWE: []string{"CWE-1392"}, Verify: "Read the file, and the environment of the process.", Fix: "Make a random value: openssl rand -base64 32.",
+			Guides: []string{"S0-57", "S1-1"}, CWE: []string{"CWE-1392"}, Verify: "Read the file, and the environment of the process.", Fix: "Make a random password: openssl rand -base64 32.",
 		}, func(f *File) []rule.Finding {
 			if f.example {
 				return nil
@@ -162,7 +162,7 @@ func Rules() []Rule {
 		of(rule.Meta{
 			ID: "env-switched-off", Severity: rule.High, Title: "No variable switches checks of certificates or of callers off",
 			Why:    "What was set for one test stays in the file, and anybody on the way can be the server.",
-			Guides: []string{"S0-53", "S3-27", "S3-33"}, CWE: []string{"CWE-295"}, Verify: "Read the file, and the environment of the process.", Fix: "Take the variable out.",
+			Guides: []string{"S0-53", "S3-27", "S3-33"}, CWE: []string{"CWE-295"}, Verify: "Read the file, and the environment of the process.", Fix: "Take the variable out, or set it to what checks: PGSSLMODE=verify-full.",
 		}, func(f *File) []rule.Finding {
 			return f.each(func(v variable) string {
 				switch {

@@ -12,6 +12,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/portcullis-dev/portcullis/internal/harden/check/kubernetes"
@@ -26,12 +27,21 @@ const (
 	maxOutput  = yamltree.MaxStream
 )
 
+// clusters are the versions of Kubernetes that a chart is rendered for: today's,
+// and where the chart refuses it, older ones and one that is not there yet. What
+// Helm takes for itself depends on how it was built, and may be years old.
+func clusters() []string { return []string{"1.35.0", "1.32.0", "1.29.0", "1.24.0", "1.20.0", "1.99.0"} }
+
 // Chart is a Helm chart.
 type Chart struct {
 	tree   *tree.Tree
 	folder string
 	about  *yamltree.Node // Chart.yaml
 	values *yamltree.Node // values.yaml, nil where there is none
+
+	once sync.Once // rendering takes a program
+	made []byte
+	why  error
 }
 
 // Find returns the Chart.yaml of every chart of a tree.
@@ -79,9 +89,11 @@ func (c *Chart) has(name string) bool {
 	return ok
 }
 
-// rendered are the verdicts of the rules about manifests on what a chart makes.
-func (c *Chart) rendered(ctx context.Context) ([]rule.Finding, error) {
-	text, err := c.render(ctx)
+// rendered are the verdicts on what a chart makes of those rules about manifests
+// that are wanted.
+func (c *Chart) rendered(ctx context.Context, want func(rule.Severity) bool) ([]rule.Finding, error) {
+	c.once.Do(func() { c.made, c.why = c.render(ctx) })
+	text, err := c.made, c.why
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +107,7 @@ func (c *Chart) rendered(ctx context.Context) ([]rule.Finding, error) {
 	var found []rule.Finding
 	var errs []error
 	for _, r := range kubernetes.Rules() {
-		if r.Severity < rule.Medium {
+		if !want(r.Severity) {
 			continue
 		}
 		ones, err := r.Check(ctx, set)
@@ -130,7 +142,20 @@ func (c *Chart) render(ctx context.Context) ([]byte, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, renderTime)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, helm, "template", "check", filepath.Join(dir, "chart"), "--namespace", "check")
+	var out []byte
+	for _, version := range clusters() {
+		var refused bool
+		if out, refused, err = template(ctx, helm, dir, version); !refused {
+			break
+		}
+	}
+	return out, err
+}
+
+// template runs Helm once. refused says that the chart is not for that version
+// of Kubernetes.
+func template(ctx context.Context, helm, dir, version string) (text []byte, refused bool, err error) {
+	cmd := exec.CommandContext(ctx, helm, "template", "check", filepath.Join(dir, "chart"), "--namespace", "check", "--kube-version", version)
 	cmd.Dir = dir
 	cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "HELM_CACHE_HOME=" + dir, "HELM_CONFIG_HOME=" + dir, "HELM_DATA_HOME=" + dir, "HELM_PLUGINS=" + dir,
@@ -141,13 +166,13 @@ func (c *Chart) render(ctx context.Context) ([]byte, error) {
 	cmd.Stdout, cmd.Stderr = out, why
 	switch err := cmd.Run(); {
 	case ctx.Err() != nil:
-		return nil, fmt.Errorf("rendering the chart: %w", ctx.Err())
+		return nil, false, fmt.Errorf("rendering the chart: %w", ctx.Err())
 	case err != nil:
-		return nil, fmt.Errorf("rendering the chart: %w: %.300s", err, strings.Join(strings.Fields(why.String()), " "))
+		return nil, strings.Contains(why.String(), "chart requires kubeVersion"), fmt.Errorf("rendering the chart: %w: %.300s", err, strings.Join(strings.Fields(why.String()), " "))
 	case out.over:
-		return nil, fmt.Errorf("rendering the chart: it makes more than %d bytes", maxOutput)
+		return nil, false, fmt.Errorf("rendering the chart: it makes more than %d bytes", maxOutput)
 	}
-	return out.Bytes(), nil
+	return out.Bytes(), false, nil
 }
 
 func (c *Chart) copyTo(dir string) error {

@@ -68,7 +68,7 @@ func Rules() []Rule {
 		of(topic.Privilege, rule.Meta{
 			ID: "helm-security-context", Severity: rule.Medium, Title: "Values bring a security context",
 			Why:    "What helm create writes is empty: who installs the chart as it is runs it as root.",
-			Guides: []string{"S0-51", "S3-23"}, CWE: []string{"CWE-1188"}, Verify: "helm template CHART | grep -A8 securityContext", Fix: "Set runAsNonRoot, readOnlyRootFilesystem, allowPrivilegeEscalation: false and drop ALL in securityContext.",
+			Guides: []string{"S0-51", "S3-23", "S3-50"}, CWE: []string{"CWE-1188"}, Verify: "helm template CHART | grep -A8 securityContext", Fix: "Set runAsNonRoot, readOnlyRootFilesystem, allowPrivilegeEscalation: false and drop ALL in securityContext.",
 		}, func(c *Chart) []rule.Finding {
 			var found []rule.Finding
 			eachValue(c.values, func(n *yamltree.Node) {
@@ -152,11 +152,21 @@ func snake(name string) string {
 }
 
 func renderRules() []Rule {
-	m := topic.Isolation.Of(rule.Meta{
+	grave := topic.Isolation.Of(rule.Meta{
 		ID: "helm-manifests", Kind: rule.Helm, Severity: rule.High, Title: "What the chart makes follows the rules for manifests",
 		Why:    "A chart is judged by the manifests that reach the cluster, not by its templates.",
 		Guides: []string{"S0-51", "S3-16", "S3-23"}, CWE: []string{"CWE-1188"}, Verify: "helm template CHART > manifests.yaml; portcullis check manifests.yaml",
-		Fix: "Mend the templates or the values as the finding says.",
+		Fix: "Mend the templates or the values as the finding says, such as allowPrivilegeEscalation: false.",
 	})
-	return []Rule{{Meta: m, Check: func(ctx context.Context, c *Chart) ([]rule.Finding, error) { return c.rendered(ctx) }}}
+	lesser := grave
+	lesser.ID, lesser.Severity, lesser.Title = "helm-manifests-lesser", rule.Medium, "What the chart makes follows the lesser rules for manifests too"
+	lesser.Fix = "Mend the templates or the values as the finding says, such as the digest of an image or the limits of resources."
+	return []Rule{
+		{Meta: grave, Check: func(ctx context.Context, c *Chart) ([]rule.Finding, error) {
+			return c.rendered(ctx, func(s rule.Severity) bool { return s >= rule.High })
+		}},
+		{Meta: lesser, Check: func(ctx context.Context, c *Chart) ([]rule.Finding, error) {
+			return c.rendered(ctx, func(s rule.Severity) bool { return s == rule.Medium })
+		}},
+	}
 }

@@ -31,8 +31,8 @@ func fileRules() []rule.Rule[*Machine] {
 			Meta: rule.Meta{
 				ID: "host-data-folder-open", Kind: rule.Host, Severity: rule.High, Title: "The data folder is closed to others",
 				Why:    "It holds key hashes, the audit log and the socket through which everything is administered.",
-				Guides: []string{"S0-52", "S0-53"}, OWASP: []string{"MCP01:2025", "API8:2023"}, CoSAI: rule.L1, Threats: []string{"MCP-T5"}, CWE: []string{"CWE-732"},
-				Verify: "ls -ld on the data folder shows rights for the group or others.", Fix: "chmod 0700 on the data folder.",
+				Guides: []string{"S0-52", "S0-53"}, OWASP: []string{"MCP01:2025", "API8:2023"}, CoSAI: rule.L2, Threats: []string{"MCP-T5"}, CWE: []string{"CWE-732"},
+				Verify: "ls -ld on the data folder shows rights for the group or others.", Fix: "Set the mode to 0700: chmod 0700 on the data folder.",
 			},
 			Check: look(has(DataFolder), open(DataFolder, 0o077, "Others may look into it")),
 		},
@@ -40,8 +40,8 @@ func fileRules() []rule.Rule[*Machine] {
 			Meta: rule.Meta{
 				ID: "host-key-readable", Kind: rule.Host, Severity: rule.High, Title: "Private keys are readable by their owner only",
 				Why:    "Who reads the key can pretend to be the gateway.",
-				Guides: []string{"S0-53"}, OWASP: []string{"MCP01:2025"}, CoSAI: rule.L1, Threats: []string{"MCP-T5", "MCP-T7"}, CWE: []string{"CWE-732"},
-				Verify: "ls -l on server.tls.key shows rights for others, or writing for the group.", Fix: "chmod 0400 on the key, owned by the gateway's account.",
+				Guides: []string{"S0-53"}, OWASP: []string{"MCP01:2025"}, CoSAI: rule.L2, Threats: []string{"MCP-T5", "MCP-T7"}, CWE: []string{"CWE-732"},
+				Verify: "ls -l on server.tls.key shows rights for others, or writing for the group.", Fix: "Set the mode to 0400: chmod 0400 on the key, owned by the gateway's account.",
 			},
 			Check: look(has(PrivateKey), open(PrivateKey, 0o027, "Others may read or change it")),
 		},
@@ -49,8 +49,8 @@ func fileRules() []rule.Rule[*Machine] {
 			Meta: rule.Meta{
 				ID: "host-config-writable", Kind: rule.Host, Severity: rule.High, Title: "Only its owner may change the configuration",
 				Why:    "Who changes it opens routes, and names commands that the gateway starts.",
-				Guides: []string{"S0-52"}, OWASP: []string{"MCP02:2025", "API8:2023"}, CoSAI: rule.L1, Threats: []string{"MCP-T2"}, CWE: []string{"CWE-732"},
-				Verify: "ls -l on portcullis.toml shows writing for the group or others.", Fix: "chmod go-w on portcullis.toml.",
+				Guides: []string{"S0-52"}, OWASP: []string{"MCP02:2025", "API8:2023"}, CoSAI: rule.L2, Threats: []string{"MCP-T2"}, CWE: []string{"CWE-732"},
+				Verify: "ls -l on portcullis.toml shows writing for the group or others.", Fix: "Take writing by others out of the mode: chmod go-w on portcullis.toml.",
 			},
 			Check: look(has(Configuration), open(Configuration, 0o022, "Others may change it")),
 		},
@@ -58,8 +58,8 @@ func fileRules() []rule.Rule[*Machine] {
 			Meta: rule.Meta{
 				ID: "host-environment-readable", Kind: rule.Host, Severity: rule.High, Title: "Files with the environment are closed to others",
 				Why:    "They hold passwords and tokens for every user of the machine to read.",
-				Guides: []string{"S0-57"}, OWASP: []string{"MCP01:2025"}, CoSAI: rule.L1, Threats: []string{"MCP-T5"}, CWE: []string{"CWE-732"},
-				Verify: "ls -l on .env files beside the configuration shows reading for others.", Fix: "chmod 0600 on them.",
+				Guides: []string{"S0-57"}, OWASP: []string{"MCP01:2025"}, CoSAI: rule.L2, Threats: []string{"MCP-T5"}, CWE: []string{"CWE-732"},
+				Verify: "ls -l on .env files beside the configuration shows reading for others.", Fix: "Set the mode to 0600: chmod 0600 on them.",
 			},
 			Check: look(has(Environment), open(Environment, 0o007, "Others may read it")),
 		},
@@ -68,7 +68,7 @@ func fileRules() []rule.Rule[*Machine] {
 				ID: "host-docker-socket-open", Kind: rule.Host, Severity: rule.High, Title: "Not everybody may command the container engine",
 				Why:    "Who may write to the socket is root on this machine.",
 				Guides: []string{"S0-59"}, OWASP: []string{"MCP02:2025"}, Threats: []string{"MCP-T8", "MCP-T9"}, CWE: []string{"CWE-732", "CWE-250"},
-				Verify: "ls -l /var/run/docker.sock shows writing for others.", Fix: "chmod o-rw on the socket, and find out what opens it.",
+				Verify: "ls -l /var/run/docker.sock shows writing for others.", Fix: "Take others out of the mode: chmod o-rw on the socket, and find out what opens it.",
 			},
 			Check: look(func(m *Machine) error {
 				if m.Docker == nil {
@@ -222,7 +222,7 @@ func serviceRules() []rule.Rule[*Machine] {
 				ID: "host-root", Kind: rule.Host, Severity: rule.High, Title: "The gateway does not run as root",
 				Why:    "Whoever takes it over has the machine.",
 				Guides: []string{"S0-52", "S1-22", "S3-50"}, OWASP: []string{"MCP02:2025", "API8:2023"}, CoSAI: rule.L1, Threats: []string{"MCP-T9"}, CWE: []string{"CWE-250"},
-				Verify: "ps -o user= -p PID of the gateway says root.", Fix: "Give it an account of its own: User= in the unit. For a port below 1024: AmbientCapabilities=CAP_NET_BIND_SERVICE.",
+				Verify: "ps -o user= -p PID of the gateway says root.", Fix: "Give it an account (uid) of its own: User= in the unit. For a port below 1024: AmbientCapabilities=CAP_NET_BIND_SERVICE.",
 			},
 			Check: look(running, func(m *Machine, out *found) {
 				for _, p := range m.Processes {
@@ -253,7 +253,7 @@ func serviceRules() []rule.Rule[*Machine] {
 				ID: "host-unit-open", Kind: rule.Host, Severity: rule.Medium, Title: "The unit shuts the gateway off from the rest of the machine",
 				Why:    "Whoever takes the gateway over sees and changes what else is on the machine.",
 				Guides: []string{"S0-52"}, OWASP: []string{"MCP02:2025", "API8:2023"}, CoSAI: rule.L2, Threats: []string{"MCP-T8", "MCP-T9"}, CWE: []string{"CWE-653"},
-				Verify: "systemd-analyze security portcullis.", Fix: "Take the directives that are missing from docs/operations.md.",
+				Verify: "systemd-analyze security portcullis.", Fix: "Take the directives that are missing, such as NoNewPrivileges=yes, from docs/operations.md.",
 			},
 			Check: look(units, func(m *Machine, out *found) {
 				for _, u := range m.Units {

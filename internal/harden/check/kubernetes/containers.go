@@ -18,7 +18,7 @@ func containerRules() []Rule {
 		eachContainer(topic.Integrity.Of(rule.Meta{
 			ID: "kubernetes-read-only-root", Severity: rule.High, Title: "The root file system of containers is read-only",
 			Why:    "Who gets into a writable container can put tools into it and change the program that runs.",
-			Guides: []string{"S0-51", "S0-59", "S3-23", "S4-26"}, CWE: []string{"CWE-732"}, Verify: inspect,
+			Guides: []string{"S0-51", "S0-59", "S3-23", "S4-26", "S3-50"}, CWE: []string{"CWE-732"}, Verify: inspect,
 			Fix: "Set securityContext.readOnlyRootFilesystem to true and mount an emptyDir where the program writes.",
 		}), true, func(_ *workload, c *yamltree.Node) (string, *yamltree.Node) {
 			at := c.Get("securityContext", "readOnlyRootFilesystem")
@@ -140,7 +140,7 @@ func imageRules() []Rule {
 			ID: "kubernetes-image-ended", Severity: rule.High, Title: "Images are still mended by their makers",
 			Why:    "Holes that are found after its end stay open in such an image.",
 			Guides: []string{"S0-49", "S3-19"}, CWE: []string{"CWE-1104"}, Verify: "Look the version up at endoflife.date.",
-			Fix: "Move to a version that is still maintained.",
+			Fix: "Move image to a version that is still maintained.",
 		}), true, func(_ *workload, c *yamltree.Node) (string, *yamltree.Node) {
 			at := c.Get("image")
 			if since := image.Parse(at.Value()).Ended(time.Now()); since != "" {

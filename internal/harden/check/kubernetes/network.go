@@ -95,7 +95,7 @@ func missingPolicies() []Rule {
 		whole(topic.Isolation.Of(rule.Meta{
 			ID: "kubernetes-default-deny", Severity: rule.Medium, Title: "Namespaces deny by default",
 			Why:    "A pod that is added later, or with other labels, is not covered by policies that select some.",
-			Guides: []string{"S3-16", "S4-27"}, CWE: []string{"CWE-1188"}, Verify: "kubectl get networkpolicy -A",
+			Guides: []string{"S3-16", "S4-27", "S3-50"}, CWE: []string{"CWE-1188"}, Verify: "kubectl get networkpolicy -A",
 			Fix: "Add a NetworkPolicy with podSelector {}, policyTypes Ingress and Egress, and no rules.",
 		}), func(s *Set) ([]rule.Finding, error) {
 			if len(s.pods) == 0 {

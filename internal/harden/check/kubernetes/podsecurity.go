@@ -27,6 +27,18 @@ type standard struct {
 	fix      string
 }
 
+// guides are the rows that ask for it.
+func (s standard) guides() []string {
+	rows := []string{"S0-51", "S3-23", "S4-26"}
+	switch s.id {
+	case "run-as-non-root", "run-as-user-root":
+		return append(rows, "S0-59", "S3-50")
+	case "privilege-escalation", "capabilities-kept", "seccomp":
+		return append(rows, "S3-50")
+	}
+	return rows
+}
+
 var standards = [...]standard{
 	{"hostNamespaces", topic.Isolation, rule.Critical, "host-namespaces", "Pods have namespaces of their own", "With the host's network, process or IPC namespace a pod sees and reaches everything on its node, past every network policy.", "CWE-653", "Take out hostNetwork, hostPID and hostIPC."},
 	{"privileged", topic.Privilege, rule.Critical, "privileged", "No container is privileged", "A privileged container is root on its node: it may load kernel modules and mount every disk.", "CWE-250", "Take out securityContext.privileged, or set it to false."},
@@ -64,7 +76,7 @@ func podSecurity() []Rule {
 		}
 		out = append(out, eachPod(s.topic.Of(rule.Meta{
 			ID: "kubernetes-" + s.id, Severity: s.severity, Title: s.title, Why: s.why, CWE: []string{s.cwe}, Fix: s.fix,
-			Guides: []string{"S0-51", "S3-23", "S4-26"},
+			Guides: s.guides(),
 			Verify: "Label the namespace pod-security.kubernetes.io/warn=restricted and apply with --dry-run=server: the API server warns.",
 		}), func(w *workload) ([]rule.Finding, error) {
 			meta, spec, err := w.typed()

@@ -82,7 +82,7 @@ func readingRoleRules() []Rule {
 		eachGrant(rule.Meta{
 			ID: "kubernetes-role-wildcard", Severity: rule.High, Title: "Roles name what they allow",
 			Why:    "A * also allows what the next version of the cluster brings.",
-			Guides: []string{"S3-2", "S3-9"}, Fix: "Name the verbs and resources that are used.",
+			Guides: []string{"S3-2", "S3-9", "S3-50"}, Fix: "Name the verbs and resources that are used.",
 		}, func(_ *Object, r *yamltree.Node) string {
 			for _, list := range [...]string{"verbs", "resources", "apiGroups"} {
 				if slices.Contains(values(r.Get(list)), "*") {
@@ -138,7 +138,7 @@ func bindingRules() []Rule {
 		each(topic.Privilege.Of(rule.Meta{
 			ID: "kubernetes-cluster-admin", Severity: rule.Critical, Title: "No program is an administrator of the cluster",
 			Why:    "One hole in such a program is the whole cluster.",
-			Guides: []string{"S0-52", "S3-2", "S3-9"}, CWE: []string{"CWE-250"}, Verify: seen,
+			Guides: []string{"S0-52", "S3-2", "S3-9", "S3-50"}, CWE: []string{"CWE-250"}, Verify: seen,
 			Fix: "Bind a role that names what the program does.",
 		}), bindings, func(_ *Set, o *Object) []rule.Finding {
 			at := o.Doc.Get("roleRef", "name")
@@ -151,7 +151,7 @@ func bindingRules() []Rule {
 		each(topic.Access.Of(rule.Meta{
 			ID: "kubernetes-binding-everybody", Severity: rule.Critical, Title: "Roles are not bound to everybody",
 			Why:    "system:unauthenticated is the Internet where the API server is reachable, and system:authenticated every account of the cluster.",
-			Guides: []string{"S0-52", "S3-2"}, CWE: []string{"CWE-284"}, Verify: seen,
+			Guides: []string{"S0-52", "S3-2", "S3-50"}, CWE: []string{"CWE-284"}, Verify: seen,
 			Fix: "Bind the role to a service account.",
 		}), bindings, func(_ *Set, o *Object) []rule.Finding {
 			var found []rule.Finding
@@ -167,7 +167,7 @@ func bindingRules() []Rule {
 			ID: "kubernetes-binding-default", Severity: rule.Medium, Title: "Roles are not bound to default service accounts",
 			Why:    "Every pod that names no account gets the role.",
 			Guides: []string{"S3-9"}, CWE: []string{"CWE-266"}, Verify: seen,
-			Fix: "Bind the role to a service account of its own.",
+			Fix: "Bind the role to a service account with a name of its own.",
 		}), bindings, func(_ *Set, o *Object) []rule.Finding {
 			for _, s := range o.Doc.Get("subjects").List() {
 				if s.Get("kind").Value() == "ServiceAccount" && s.Get("name").Value() == "default" {

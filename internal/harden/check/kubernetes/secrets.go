@@ -16,7 +16,7 @@ func secretRules() []Rule {
 			ID: "kubernetes-secret-in-repository", Severity: rule.Critical, Title: "No Secret with values lies among the manifests",
 			Why:    "The values are base64, which is no encryption, and stay in the history of the repository.",
 			Guides: []string{"S0-57", "S3-11", "S3-12", "S3-13"}, CWE: []string{"CWE-312"}, Verify: "Read the manifest.",
-			Fix: "Keep a SealedSecret or ExternalSecret in the repository, and rotate the values.",
+			Fix: "Take data and stringData out: keep a SealedSecret or ExternalSecret in the repository, and rotate the values.",
 		}), []string{"Secret"}, func(_ *Set, o *Object) []rule.Finding {
 			for _, table := range [...]string{"stringData", "data"} {
 				data := o.Doc.Get(table)
@@ -109,7 +109,7 @@ func writtenSecretRules() []Rule {
 			ID: "kubernetes-configmap-secret", Severity: rule.Critical, Title: "No credential stands in a ConfigMap",
 			Why:    "ConfigMaps are readable by everybody who may look at the namespace, and are not encrypted at rest.",
 			Guides: []string{"S0-44", "S0-57", "S1-18"}, CWE: []string{"CWE-312"}, Verify: "kubectl get configmap -o yaml",
-			Fix: "Move the value into a Secret.",
+			Fix: "Move the password or key into a Secret, and leave in the ConfigMap what everybody may read.",
 		}), []string{"ConfigMap"}, func(_ *Set, o *Object) []rule.Finding {
 			var found []rule.Finding
 			data := o.Doc.Get("data")

@@ -243,7 +243,7 @@ func textRules() []rule.Rule[*File] {
 			Meta: about{
 				id: "hidden", severity: rule.High, topic: topic.Injection, title: "Texts of the manifest hide no characters",
 				why:    "The model reads what the person who looked at the manifest did not see.",
-				verify: "Look for tag, zero-width and direction characters.", fix: "Remove these characters from the file.",
+				verify: "Look for tag, zero-width and direction characters.", fix: "Remove these characters from the description, or wherever they are.",
 				guides: list("S0-54"), cwe: list("CWE-451", "CWE-1427"),
 			}.meta(),
 			Check: sees(func(f *File, out *found) {

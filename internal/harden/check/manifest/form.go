@@ -20,7 +20,7 @@ func formRules() []rule.Rule[*File] {
 			Meta: about{
 				id: "readable", severity: rule.Medium, topic: topic.Hygiene, title: "A gateway can read the manifest",
 				why:    "What cannot be read is enforced by nobody: the agent has whatever its surroundings give it.",
-				verify: "portcullis policy from-ossa FILE ends with an error.", fix: "Mend what the message says.",
+				verify: "portcullis policy from-ossa FILE ends with an error.", fix: "Mend what the message says, such as a kind or a level that there is not, or text that is no YAML.",
 				guides: list("R3-1"), cwe: list("CWE-20"),
 			}.meta(),
 			Check: func(_ context.Context, f *File) ([]rule.Finding, error) { return refusals(f), nil },
@@ -53,7 +53,7 @@ func formRules() []rule.Rule[*File] {
 			Meta: about{
 				id: "schema", severity: rule.Low, topic: topic.Hygiene, title: "The manifest is as the schema of its version says",
 				why:    "A field with another name or kind is read as nothing, also one that was meant to hold the agent back.",
-				verify: "Hold the file against agent.schema.json of the version that apiVersion names.", fix: "Write the fields as the schema says; take out those that it does not know.",
+				verify: "Hold the file against agent.schema.json of the version that apiVersion names.", fix: "Write the fields as the schema says (level is a text, sandbox has its members); take out those that it does not know.",
 				guides: list("R3-1"),
 			}.meta(),
 			Check: bySchema,
@@ -197,7 +197,7 @@ func sayingRules() []rule.Rule[*File] {
 			Meta: about{
 				id: "image-unpinned", severity: rule.Medium, topic: topic.Supply, title: "The image of the agent is named by its digest",
 				why:    "A tag means another image tomorrow, with the rights and secrets of today.",
-				verify: "image of runtime or deployment has no @sha256:.", fix: "Write the digest: name:tag@sha256:….",
+				verify: "image of runtime or deployment has no @sha256:.", fix: "Write the digest of the image: name:tag@sha256:….",
 				guides: list("S0-59", "R3-1"), cwe: list("CWE-829", "CWE-1357"),
 			}.meta(),
 			Check: values(func(v value, out *found) {

@@ -16,7 +16,7 @@ func rightRules() []rule.Rule[*File] {
 			Meta: about{
 				id: "rights-any", severity: rule.High, topic: topic.Privilege, title: "Tools, actions and permissions are named one by one",
 				why:    "The agent may do whatever its tools learn to do next, also what nobody thought of.",
-				verify: "allowed_actions, tools, permissions or scopes has *, all, or a name with * behind it.", fix: "Name the tools and permissions that the agent needs.",
+				verify: "allowed_actions, tools, permissions or scopes has *, all, or a name with * behind it.", fix: "Name the tools and permissions that the agent needs in allowed_actions.",
 				guides: list("S0-52", "R3-2"), cwe: list("CWE-732", "CWE-269"),
 			}.meta(),
 			Check: values(rightsAny),
@@ -58,7 +58,7 @@ func rightRules() []rule.Rule[*File] {
 			Meta: about{
 				id: "delegation-any", severity: rule.Medium, topic: topic.Access, title: "The agent hands work only to agents that are named",
 				why:    "Whoever gets the agent to hand on its work gets its rights with it.",
-				verify: "can_delegate_to or handoffs has *, delegation has no allowed_tiers and allowed_operations, or sub-agents are started without a number.", fix: "Name the agents, the tiers and the operations, and bound how many sub-agents there are.",
+				verify: "can_delegate_to or handoffs has *, delegation has no allowed_tiers and allowed_operations, or sub-agents are started without a number.", fix: "Name the agents in can_delegate_to, the tiers and the operations, and bound how many sub-agents there are.",
 				guides: list("R3-1", "R3-2"), cwe: list("CWE-441", "CWE-863"),
 			}.meta(),
 			Check: sees(delegation),

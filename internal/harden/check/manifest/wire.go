@@ -98,7 +98,7 @@ func wireRules() []rule.Rule[*File] {
 			Meta: about{
 				id: "auth-missing", severity: rule.High, topic: topic.Access, title: "Whatever can be called from elsewhere wants to know by whom",
 				why:    "Everyone who reaches the address makes the agent, or its tool, work for them.",
-				verify: "An interface with an address has no authentication, or its type is none.", fix: "Declare bearer, oauth2 or mtls, and refuse calls without it.",
+				verify: "An interface with an address has no authentication, or its type is none.", fix: "Declare bearer, oauth2 or mtls as authentication of every endpoint, and refuse calls without it.",
 				guides: list("S0-9", "R3-3"), cwe: list("CWE-306"),
 			}.meta(),
 			Check: means(authMissing),

@@ -18,7 +18,7 @@ func shellRules() []rule.Rule[*File] {
 	return []rule.Rule[*File]{
 		{
 			Meta: m("shell", rule.Medium, "Servers are started without a shell", "A shell reads what stands in variables and arguments as commands, and hides what is run.",
-				"command is sh, bash, cmd or powershell with -c.", "Name the program itself and give its arguments one by one.", "CWE-78"),
+				"command is sh, bash, cmd or powershell with -c.", "Name the program itself as command and give its arguments one by one in args.", "CWE-78"),
 			Check: each(func(s server, out *found) {
 				if slices.Contains([]string{"sh", "bash", "zsh", "dash", "ksh", "fish", "cmd", "powershell", "pwsh"}, program(s.command.text)) && len(s.args) > 0 {
 					first := strings.ToLower(s.args[0].text)
@@ -31,7 +31,7 @@ func shellRules() []rule.Rule[*File] {
 		},
 		{
 			Meta: m("fetched", rule.Critical, "Nothing is downloaded and run", "Whoever answers at the address runs code as the user, at every start, and nothing of it stays to be looked at.",
-				"The command line has curl or wget, and a shell behind it.", "Install the program once, in a fixed version with a checksum, and start it.", "CWE-494", "CWE-829"),
+				"The command line has curl or wget, and a shell behind it.", "Install the program once, in a fixed version with a checksum, and name it as command.", "CWE-494", "CWE-829"),
 			Check: each(func(s server, out *found) {
 				if hit := fetched.FindString(strings.Join(s.words(), " ")); hit != "" {
 					out.add(s.command.place, "The server is downloaded and run.", hit)
@@ -123,7 +123,7 @@ func containerRules() []rule.Rule[*File] {
 		},
 		{
 			Meta: m("container-privileged", rule.High, "Containers have no rights over the machine", "The container is no border then: the server is root of the machine.",
-				"docker run has --privileged, --pid=host, --network=host, --cap-add or --security-opt …=unconfined.", "Remove the option.", "CWE-250"),
+				"docker run has --privileged, --pid=host, --network=host, --cap-add or --security-opt …=unconfined.", "Remove --privileged, and host of --network, --pid and --ipc.", "CWE-250"),
 			Check: each(eachInner(func(s server, out *found) {
 				options(container(s), func(name, text string, at place) {
 					host := slices.Contains([]string{"--pid", "--ipc", "--network", "--net", "--userns", "--uts"}, name) && text == "host"
@@ -136,7 +136,7 @@ func containerRules() []rule.Rule[*File] {
 		},
 		{
 			Meta: m("container-mounts", rule.High, "Containers see only the folders they need", "The server reads and changes everything of the user, or starts containers of its own.",
-				"docker run mounts /, a home folder, /etc, .ssh or the socket of docker.", "Mount the one folder that is needed, read-only.", "CWE-668"),
+				"docker run mounts /, a home folder, /etc, .ssh or the socket of docker.", "Mount the one folder that is needed, read-only: docker run -v /home/u/project:/project:ro.", "CWE-668"),
 			Check: each(eachInner(func(s server, out *found) {
 				options(container(s), func(name, text string, at place) {
 					from := ""
@@ -180,7 +180,7 @@ func rightRules() []rule.Rule[*File] {
 	return []rule.Rule[*File]{
 		{
 			Meta: m("folder-broad", rule.High, "Servers see only the folders they need", "A prompt that was planted reads keys and mail, and writes what is run at the next login.",
-				"A server of files has /, a home folder, /etc or .ssh as its root.", "Name the folder of the project.", "CWE-668", "CWE-732"),
+				"A server of files has /, a home folder, /etc or .ssh as its root.", "Name the folder of the project, such as /srv/code.", "CWE-668", "CWE-732"),
 			Check: each(eachInner(func(s server, out *found) {
 				line := strings.ToLower(strings.Join(s.words(), " "))
 				if !strings.Contains(line, "filesystem") && !strings.Contains(line, "file-system") && !strings.Contains(line, "files") && !strings.Contains(line, "--root") && !strings.Contains(line, "git") {
@@ -202,7 +202,7 @@ func rightRules() []rule.Rule[*File] {
 		},
 		{
 			Meta: m("approved", rule.Medium, "Tools are not called without asking", "What a page or a mail says is done, without anybody seeing it first.",
-				"alwaysAllow or autoApprove names tools, or trust is true.", "Empty the list, or let a gateway decide which tools need nobody's word.", "CWE-862"),
+				"alwaysAllow or autoApprove names tools, or trust is true.", "Empty alwaysAllow or autoApprove, set trust to false, or let a gateway decide which tools need nobody's word.", "CWE-862"),
 			Check: each(func(s server, out *found) {
 				for _, a := range s.approved {
 					out.add(a.place, "A tool is called without asking.", a.text)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis/internal/harden/check/credential"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/topic"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/trust"
 )
 
@@ -23,8 +24,17 @@ func Rules() []rule.Rule[*File] {
 func meta(id string, severity rule.Severity, title, why, verify, fix string, guides, owasp, threats, cwe []string) rule.Meta {
 	return rule.Meta{
 		ID: rule.MCPClient.Prefix() + id, Kind: rule.MCPClient, Severity: severity, Title: title, Why: why, Verify: verify, Fix: fix,
-		Guides: guides, OWASP: owasp, CoSAI: rule.L1, Threats: threats, CWE: cwe,
+		Guides: guides, OWASP: owasp, CoSAI: level(threats), Threats: threats, CWE: cwe,
 	}
+}
+
+// level is the lowest one that asks for what the threats are about: keys and
+// encryption are asked for where others are reached, not for a trial at home.
+func level(threats []string) rule.Level {
+	if slices.Contains(threats, "MCP-T1") || slices.Contains(threats, "MCP-T7") {
+		return rule.L2
+	}
+	return topic.Least(threats)
 }
 
 func list(s ...string) []string { return s }
@@ -89,7 +99,7 @@ func packageRules() []rule.Rule[*File] {
 		},
 		{
 			Meta: meta("place-writable", rule.High, "Programs are not started from folders that anyone writes", "Another user, or a page that downloads a file, decides what is run.",
-				"A command or script lies in /tmp, /var/tmp, /dev/shm or Downloads.", "Install the program in a folder that only its owner or the administrator writes.",
+				"A command or script lies in /tmp, /var/tmp, /dev/shm or Downloads.", "Install the program where only the administrator writes, such as /usr/local/bin, and name it there in command.",
 				list("S0-58"), list("MCP04:2025"), list("MCP-T11"), list("CWE-426")),
 			Check: each(eachInner(func(s server, out *found) {
 				for _, v := range started(s) {
@@ -123,11 +133,11 @@ func local(pkg string) bool {
 func keyRules() []rule.Rule[*File] {
 	m := func(id, title, verify, fix string) rule.Meta {
 		return meta(id, rule.High, title, "The file is copied, synchronised and committed, and every program of the user reads it.", verify, fix,
-			list("S0-57", "S1-22"), list("MCP01:2025"), list("MCP-T1", "MCP-T5"), list("CWE-312", "CWE-798"))
+			list("S0-52", "S0-57", "S1-22"), list("MCP01:2025"), list("MCP-T1", "MCP-T5"), list("CWE-312", "CWE-798"))
 	}
 	return []rule.Rule[*File]{
 		{
-			Meta: m("key-env", "Variables hold no keys in plain text", "env of a server has a password, token or key as its value.", "Write ${NAME} or ${input:NAME}, or let a gateway keep the key."),
+			Meta: m("key-env", "Variables hold no keys in plain text", "env of a server has a password, token or key as its value.", "Take the key or token out of env: write ${NAME} or ${input:NAME}, or let a gateway keep it."),
 			Check: each(func(s server, out *found) {
 				for _, p := range s.env {
 					if credential.Configured(p.name, p.text) {
@@ -164,7 +174,7 @@ func keyRules() []rule.Rule[*File] {
 			}),
 		},
 		{
-			Meta: m("key-address", "Addresses hold no keys", "url of a server has user:password@, or a parameter such as api_key or token.", "Send the key in a header, from a variable."),
+			Meta: m("key-address", "Addresses hold no keys", "url of a server has user:password@, or a parameter such as api_key or token.", "Take the key or password out of url and send it in a header, from a variable."),
 			Check: each(func(s server, out *found) {
 				for _, v := range addresses(s) {
 					u, err := url.Parse(v.text)
@@ -225,7 +235,7 @@ func wireRules() []rule.Rule[*File] {
 		},
 		{
 			Meta: wire("tls-unchecked", rule.High, "Certificates are checked", "Anyone on the way is taken for the server.",
-				"env or args switch the check off: NODE_TLS_REJECT_UNAUTHORIZED=0, --insecure, --allow-http.", "Remove it; trust the authority instead: NODE_EXTRA_CA_CERTS, SSL_CERT_FILE.", "CWE-295"),
+				"env or args switch the check off: NODE_TLS_REJECT_UNAUTHORIZED=0, --insecure, --allow-http.", "Remove --insecure, or what else switches the check off; trust the authority instead: NODE_EXTRA_CA_CERTS, SSL_CERT_FILE.", "CWE-295"),
 			Check: each(func(s server, out *found) {
 				for _, p := range s.env {
 					if trust.Off(p.name, p.text) {
@@ -241,7 +251,7 @@ func wireRules() []rule.Rule[*File] {
 		},
 		{
 			Meta: meta("shadowed", rule.Medium, "Every server has a name of its own", "The client takes one of two for the other: tools are called on a server that nobody chose.",
-				"Two servers have names that differ only in case, spaces or marks.", "Rename one, or remove it.", list("S0-54"), list("MCP03:2025", "MCP09:2025"), list("MCP-T6", "MCP-T9"), list("CWE-694")),
+				"Two servers have names that differ only in case, spaces or marks.", "Rename one server, or remove it: GitHub and github are one name to a reader.", list("S0-54"), list("MCP03:2025", "MCP09:2025"), list("MCP-T6", "MCP-T9"), list("CWE-694")),
 			Check: func(_ context.Context, f *File) ([]rule.Finding, error) {
 				out := found{file: f.path}
 				seen := map[string]string{}

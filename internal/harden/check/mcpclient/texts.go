@@ -42,7 +42,7 @@ func textRules() []rule.Rule[*File] {
 	return []rule.Rule[*File]{
 		{
 			Meta: m("hidden", "Names and texts hide no characters", "The name is not the one that was read, and a model reads what no person saw.",
-				"Look for tag, zero-width and direction characters.", "Write the text again by hand.", "CWE-451", "CWE-1007"),
+				"Look for tag, zero-width and direction characters.", "Write the text again by hand: from the name, the description and args.", "CWE-451", "CWE-1007"),
 			Check: judged(func(l wording.Looked, v value, out *found) {
 				if l.Hidden != "" {
 					out.add(v.place, "A text has characters that a reader does not see.", l.Hidden)

@@ -100,7 +100,7 @@ func (b *Baseline) Encode() ([]byte, error) {
 // its rule looked and did not find it: a target that was not looked at, or
 // could not be, has not been mended.
 func (b *Baseline) compare(targets []check.TargetReport) *Change {
-	c := &Change{Since: b.Time, Mended: []Known{}, Unseen: []Known{}, History: b.History}
+	c := &Change{Since: b.Time, Mended: []Known{}, Unseen: []Known{}, History: append([]Mark{}, b.History...)}
 	left := maps.Clone(b.Findings)
 	looked := map[[2]string]bool{} // rule and target
 	for i := range targets {

@@ -111,6 +111,9 @@ func New(ctx context.Context, r check.Report, o Options) Outcome {
 	if o.Baseline != nil {
 		out.Change = o.Baseline.compare(r.Targets)
 	}
+	if out.Targets == nil {
+		out.Targets = []check.TargetReport{}
+	}
 	out.count()
 	out.rate()
 	out.Failed = failed(r.Targets, o)

@@ -18,7 +18,6 @@ type (
 		Tests    int          `xml:"tests,attr"`
 		Failures int          `xml:"failures,attr"`
 		Errors   int          `xml:"errors,attr"`
-		Skipped  int          `xml:"skipped,attr"`
 		Suites   []junitSuite `xml:"testsuite"`
 	}
 	junitSuite struct {
@@ -33,10 +32,9 @@ type (
 	junitCase struct {
 		Class   string     `xml:"classname,attr"`
 		Name    string     `xml:"name,attr"`
-		File    string     `xml:"file,attr,omitempty"`
 		Failure *junitText `xml:"failure,omitempty"`
 		Error   *junitText `xml:"error,omitempty"`
-		Skipped *junitText `xml:"skipped,omitempty"`
+		Skipped *string    `xml:"skipped,omitempty"` // text: older readers know no attribute here
 	}
 	junitText struct {
 		Message string `xml:"message,attr"`
@@ -46,7 +44,7 @@ type (
 )
 
 // JUnit writes a suite for each target and a case for each rule, for pipelines
-// that show tests. What is found below the severity that fails the run is a
+// that show tests, in what the schema of Jenkins has allowed since version 4. What is found below the severity that fails the run is a
 // case that passes, with its finding in the text of a skip.
 func JUnit(w io.Writer, o outcome.Outcome) error {
 	all := junitSuites{Name: "portcullis check"}
@@ -61,22 +59,21 @@ func JUnit(w io.Writer, o outcome.Outcome) error {
 			switch {
 			case r.Verdict == rule.Fail && r.Severity >= o.FailOn:
 				c.Failure = junitFailure(r)
-				c.File = r.Findings[0].File
 				s.Failures++
 			case r.Verdict == rule.Fail:
-				c.Skipped = &junitText{Message: plain(fmt.Sprintf("%s, below the severity that fails: %s", r.Severity, r.Findings[0].Message))}
+				c.Skipped = new(plain(fmt.Sprintf("%s, below the severity that fails: %s", r.Severity, r.Findings[0].Message)))
 				s.Skipped++
 			case r.Verdict == rule.Unknown && r.Severity >= o.FailOn:
 				c.Error = &junitText{Message: plain(r.Reason), Type: "unknown"}
 				s.Errors++
 			case r.Verdict == rule.Unknown, r.Verdict == rule.Skipped:
-				c.Skipped = &junitText{Message: plain(r.Reason)}
+				c.Skipped = new(plain(r.Reason))
 				s.Skipped++
 			}
 			s.Cases = append(s.Cases, c)
 		}
 		s.Tests = len(s.Cases)
-		all.Tests, all.Failures, all.Errors, all.Skipped = all.Tests+s.Tests, all.Failures+s.Failures, all.Errors+s.Errors, all.Skipped+s.Skipped
+		all.Tests, all.Failures, all.Errors = all.Tests+s.Tests, all.Failures+s.Failures, all.Errors+s.Errors
 		all.Suites = append(all.Suites, s)
 	}
 	if _, err := io.WriteString(w, xml.Header); err != nil {

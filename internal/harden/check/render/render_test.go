@@ -7,9 +7,11 @@ import (
 	"encoding/xml"
 	"flag"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +19,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/portcullis-dev/portcullis/internal/harden/check"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/checklist"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/outcome"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
 )
@@ -225,6 +228,40 @@ func TestReference(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "../../../../docs/check-rules.md", b.String())
+}
+
+// Every line of the checklists is answered, by rules that say so themselves.
+func TestChecklists(t *testing.T) {
+	known, attested := map[string]rule.Meta{}, map[string]bool{}
+	for _, m := range check.Rules() {
+		known[m.ID] = m
+	}
+	rows := map[string]int{}
+	for _, l := range checklist.Lines() {
+		rows[l.Row]++
+		if len(l.Rules) == 0 {
+			t.Errorf("%s: %s: nothing answers it", l.Row, l.Text)
+		}
+		for _, id := range l.Rules {
+			attested[id] = true
+			if m, ok := known[id]; !ok || !slices.Contains(m.Guides, l.Row) {
+				t.Errorf("%s: %s: %s is no rule, or does not name the row: %v", l.Row, l.Text, id, m.Guides)
+			}
+		}
+	}
+	if want := (map[string]int{"S0-52": 4, "S0-53": 4, "S0-54": 4, "S0-55": 4, "S0-56": 4, "S0-57": 4, "S0-58": 4, "S0-59": 4, "S1-22": 11, "S3-50": 13, "S3-51": 8, "S3-52": 7}); !maps.Equal(rows, want) {
+		t.Errorf("lines of each row: %v, want %v", rows, want)
+	}
+	for id, m := range known {
+		if m.Kind == rule.Attestation && !attested[id] && slices.ContainsFunc(m.Guides, func(row string) bool { return rows[row] > 0 }) {
+			t.Errorf("%s answers no line", id)
+		}
+	}
+	var b bytes.Buffer
+	if err := Checklists(&b, checklist.Lines()); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "../../../../docs/check-checklists.md", b.String())
 }
 
 func TestExplain(t *testing.T) {

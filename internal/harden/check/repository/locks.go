@@ -89,7 +89,7 @@ func lockRules() []Rule {
 		of(topic.Integrity, rule.Meta{
 			ID: "repository-lock-ignored", Severity: rule.Medium, Title: "Lock files are committed",
 			Why:    "A lock file that git ignores locks one machine.",
-			Guides: []string{"S0-48", "S0-58"}, CWE: []string{"CWE-829"}, Verify: "git check-ignore package-lock.json go.sum", Fix: "Take the line out of .gitignore and commit the file.",
+			Guides: []string{"S0-48", "S0-58"}, CWE: []string{"CWE-829"}, Verify: "git check-ignore package-lock.json go.sum", Fix: "Take the line (package-lock.json, go.sum …) out of .gitignore and commit the file.",
 		}, func(r *Repo) ([]rule.Finding, error) {
 			var found []rule.Finding
 			for _, f := range r.manifests() {

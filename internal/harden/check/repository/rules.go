@@ -53,7 +53,7 @@ func secretRules() []Rule {
 		of(topic.Secret, rule.Meta{
 			ID: "repository-remote-credential", Severity: rule.High, Title: "The address of the remote holds no credential",
 			Why:    "git shows it in every log, and copies of the folder carry it away.",
-			Guides: []string{"S0-57"}, CWE: []string{"CWE-522"}, Verify: "git remote -v shows the address.", Fix: "Revoke the token, set the address without it and use a credential helper.",
+			Guides: []string{"S0-57"}, CWE: []string{"CWE-522"}, Verify: "git remote -v shows the address.", Fix: "Revoke the token, set the url without it (git remote set-url) and use a credential helper.",
 		}, func(r *Repo) ([]rule.Finding, error) {
 			return r.config(func(section, key, value string) string {
 				_, rest, ok := strings.Cut(value, "://")
@@ -99,7 +99,7 @@ func heldSecretRules() []Rule {
 			ID: "repository-secret", Severity: rule.Critical, Title: "No credential stands in the repository",
 			Why:    "It is in every clone and in the history for ever, and is found by robots within minutes of a push.",
 			Guides: []string{"S0-44", "S0-52", "S0-57", "S1-22", "S3-11", "S3-50"}, CWE: []string{"CWE-798"}, Verify: "gitleaks detect finds it too, and in older commits.",
-			Fix: "Revoke it first, then take it out; keep it in a secret manager and name it by reference.",
+			Fix: "Revoke it first, then take it out; keep it in a secret manager and name it by reference: ${DATABASE_PASSWORD}.",
 		}, func(r *Repo) ([]rule.Finding, error) {
 			var found []rule.Finding
 			for _, p := range r.places {
@@ -245,7 +245,7 @@ func careRules() []Rule {
 		plain(topic.Integrity, rule.Meta{
 			ID: "repository-world-writable", Severity: rule.Medium, Title: "Files are not writable for everybody",
 			Why:    "Any user or program of the machine can change what is built and run.",
-			Guides: []string{"S0-49"}, CWE: []string{"CWE-732"}, Verify: "find . -perm -002 -type f", Fix: "chmod o-w on the files.",
+			Guides: []string{"S0-49"}, CWE: []string{"CWE-732"}, Verify: "find . -perm -002 -type f", Fix: "Take writing by others out of the mode: chmod o-w on the files.",
 		}, func(r *Repo) []rule.Finding {
 			var found []rule.Finding
 			for _, f := range r.kept(func(f tree.File) bool { return f.Mode.Perm()&0o002 != 0 }) {
@@ -256,7 +256,7 @@ func careRules() []Rule {
 		plain(topic.Integrity, rule.Meta{
 			ID: "repository-binary", Severity: rule.Medium, Title: "Programs are built, not committed",
 			Why:    "Nobody can review a binary, and nothing shows that it was made of these sources.",
-			Guides: []string{"S0-48", "S3-24"}, CWE: []string{"CWE-506"}, Verify: "git ls-files | xargs file", Fix: "Take it out and build or fetch it, by checksum, in the pipeline.",
+			Guides: []string{"S0-48", "S3-24"}, CWE: []string{"CWE-506"}, Verify: "git ls-files | xargs file", Fix: "Take the program (.exe, .so, .dll …) out and build or fetch it, by checksum, in the pipeline.",
 		}, func(r *Repo) []rule.Finding {
 			var found []rule.Finding
 			for _, f := range r.kept(func(f tree.File) bool { return true }) {
@@ -338,7 +338,7 @@ func trapRules() []Rule {
 		of(topic.Injection, rule.Meta{
 			ID: "repository-hidden-direction", Severity: rule.High, Title: "Code reads as it runs",
 			Why:    "Signs that turn the direction of text show a reviewer another program than the compiler gets (CVE-2021-42574).",
-			Guides: []string{"S0-54", "S3-3"}, CWE: []string{"CWE-1007"}, Verify: "grep -rP '[\\x{202A}-\\x{202E}\\x{2066}-\\x{2069}]'", Fix: "Take the signs out, or write them as escapes.",
+			Guides: []string{"S0-54", "S3-3"}, CWE: []string{"CWE-1007"}, Verify: "grep -rP '[\\x{202A}-\\x{202E}\\x{2066}-\\x{2069}]'", Fix: "Take the signs (U+202A to U+202E, U+2066 to U+2069) out, or write them as escapes.",
 		}, func(r *Repo) ([]rule.Finding, error) {
 			var found []rule.Finding
 			for _, p := range r.places {

@@ -61,11 +61,13 @@ func TestFaults(t *testing.T) {
 		"fix says nothing":     func(m *rule.Meta) { m.Fix = "" },
 		"names no row":         func(m *rule.Meta) { m.Guides = nil },
 		"names no CWE":         func(m *rule.Meta) { m.Severity = rule.High },
-		"MCP1: is not of the":  func(m *rule.Meta) { m.OWASP = []string{"MCP1"} },
-		"T13: want MCP-T1":     func(m *rule.Meta) { m.Threats = []string{"MCP-T13"} },
+		"MCP1: topic does not": func(m *rule.Meta) { m.OWASP = []string{"MCP1"} },
+		"T13: topic does not":  func(m *rule.Meta) { m.Threats = []string{"MCP-T13"} },
 		"Fixable says":         func(m *rule.Meta) { m.Fixable = false },
 		"S1: is not of the":    func(m *rule.Meta) { m.Guides = []string{"S1"} },
 		"the CoSAI level is n": func(m *rule.Meta) { m.CoSAI = 5 },
+		"CWE-16: topic does n": func(m *rule.Meta) { m.CWE = []string{"CWE-16"} },
+		"for nothing against ": func(m *rule.Meta) { m.CoSAI, m.Threats = rule.L1, []string{"MCP-T10"} },
 	} {
 		m := good
 		m.Guides = slices.Clone(m.Guides)

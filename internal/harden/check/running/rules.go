@@ -39,7 +39,7 @@ func keyRules() []rule.Rule[*State] {
 				ID: "gateway-key-old", Kind: rule.Gateway, Severity: rule.Medium, Title: "No key is older than half a year",
 				Why:    "The longer a key is used, the more places it has been copied to.",
 				Guides: []string{"S0-52", "S3-52"}, OWASP: []string{"MCP01:2025"}, Threats: []string{"MCP-T1"}, CWE: []string{"CWE-324"},
-				Verify: "'portcullis key list' shows a key that was created more than 180 days ago.", Fix: "Rotate it: portcullis key rotate ID.",
+				Verify: "'portcullis key list' shows a key that was created more than 180 days ago.", Fix: "Rotate it, so that a new one is created: portcullis key rotate ID.",
 			},
 			Check: each(keys, func(s *State, k Key, out *found) {
 				if age := s.Now.Sub(k.Created); age > 180*day {
@@ -51,8 +51,8 @@ func keyRules() []rule.Rule[*State] {
 			Meta: rule.Meta{
 				ID: "gateway-key-unused", Kind: rule.Gateway, Severity: rule.Low, Title: "Every key is used",
 				Why:    "Nobody misses a key that nobody uses, so nobody notices when somebody else does.",
-				Guides: []string{"S0-52"}, OWASP: []string{"MCP01:2025", "MCP02:2025"}, Threats: []string{"MCP-T1"}, CWE: []string{"CWE-1164"},
-				Verify: "'portcullis key list' shows a key that was not used for 90 days.", Fix: "Revoke it: portcullis key revoke ID.",
+				Guides: []string{"S0-52"}, OWASP: []string{"MCP01:2025", "MCP02:2025"}, Threats: []string{"MCP-T1"}, CWE: []string{"CWE-286"},
+				Verify: "'portcullis key list' shows a key that was not used for 90 days.", Fix: "Revoke the key: portcullis key revoke ID.",
 			},
 			Check: each(keys, func(s *State, k Key, out *found) {
 				last := k.Created
@@ -88,7 +88,7 @@ func logRules() []rule.Rule[*State] {
 				ID: "gateway-log-damaged", Kind: rule.Gateway, Severity: rule.Critical, Title: "The audit log is whole",
 				Why:    "Records were changed or lost: what happened can no longer be proved, and somebody may have wanted that.",
 				Guides: []string{"S0-56", "S1-22"}, OWASP: []string{"MCP08:2025"}, CoSAI: rule.L2, Threats: []string{"MCP-T6", "MCP-T12"}, CWE: []string{"CWE-354"},
-				Verify: "'portcullis audit verify' says no, or 'portcullis audit retention' shows damaged segments.", Fix: "Keep the data folder as it is, find out why with 'portcullis audit verify', and follow docs/incident-response.md.",
+				Verify: "'portcullis audit verify' says no, or 'portcullis audit retention' shows damaged segments.", Fix: "Keep the data folder as it is, find out why segments are damaged with 'portcullis audit verify', and follow docs/incident-response.md.",
 			},
 			Check: log(func(l *Log, out *found) {
 				for _, s := range l.Damaged {
@@ -196,7 +196,7 @@ func serviceRules() []rule.Rule[*State] {
 				ID: "gateway-not-ready", Kind: rule.Gateway, Severity: rule.High, Title: "All parts of the gateway work",
 				Why:    "Calls are refused, or something that guards them is down.",
 				Guides: []string{"S0-59", "S3-51"}, OWASP: []string{"API8:2023"}, Threats: []string{"MCP-T10"}, CWE: []string{"CWE-703"},
-				Verify: "GET /ready answers 503 with the names of the parts.", Fix: "Read the gateway's log about the part.",
+				Verify: "GET /ready answers 503 with the names of the parts.", Fix: "Read the gateway's log about the part that is failing, such as the store, and mend that.",
 			},
 			Check: look(func(s *State, out *found) {
 				for _, part := range s.Failing {
@@ -208,7 +208,7 @@ func serviceRules() []rule.Rule[*State] {
 			Meta: rule.Meta{
 				ID: "gateway-certificate-ends", Kind: rule.Gateway, Severity: rule.High, Title: "The certificate is good for two weeks more",
 				Why:    "Behind its end all calls fail, or people learn to click past warnings.",
-				Guides: []string{"S0-53"}, OWASP: []string{"API8:2023"}, CoSAI: rule.L1, Threats: []string{"MCP-T7"}, CWE: []string{"CWE-298"},
+				Guides: []string{"S0-53"}, OWASP: []string{"API8:2023"}, CoSAI: rule.L2, Threats: []string{"MCP-T7"}, CWE: []string{"CWE-324"},
 				Verify: "openssl x509 -enddate on server.tls.cert.", Fix: "Get a new certificate and write it to the same file: it is taken by itself.",
 			},
 			Check: func(_ context.Context, s *State) ([]rule.Finding, error) {
@@ -238,7 +238,7 @@ func operatorRules() []rule.Rule[*State] {
 				ID: "gateway-tools-held", Kind: rule.Gateway, Severity: rule.Low, Title: "No tool waits for an operator for a week",
 				Why:    "Tools that changed are held until somebody looks; what waits long teaches people to look away.",
 				Guides: []string{"S0-54"}, OWASP: []string{"MCP03:2025"}, Threats: []string{"MCP-T6"}, CWE: []string{"CWE-345"},
-				Verify: "'portcullis tools list --state held' shows tools.", Fix: "Look at 'portcullis tools diff' and approve or quarantine each.",
+				Verify: "'portcullis tools list --state held' shows tools.", Fix: "Look at 'portcullis tools diff' and approve or quarantine each of the tools.",
 			},
 			Check: each(func(s *State) *[]Tool { return s.Tools }, func(s *State, t Tool, out *found) {
 				if wait := s.Now.Sub(t.Since); wait > 7*day {
@@ -251,7 +251,7 @@ func operatorRules() []rule.Rule[*State] {
 				ID: "gateway-incidents-open", Kind: rule.Gateway, Severity: rule.Medium, Title: "Incidents are looked at within a day",
 				Why:    "What was noticed and left alone goes on.",
 				Guides: []string{"S0-60", "S3-52"}, OWASP: []string{"MCP08:2025"}, Threats: []string{"MCP-T12"}, CWE: []string{"CWE-778"},
-				Verify: "'portcullis incident status' shows incidents that were opened more than a day ago.", Fix: "Look at each, then close it with a reason: portcullis incident close ID.",
+				Verify: "'portcullis incident status' shows incidents that were opened more than a day ago.", Fix: "Look at each incident, then close it with a reason: portcullis incident close ID.",
 			},
 			Check: each(func(s *State) *[]Incident { return s.Incidents }, func(s *State, i Incident, out *found) {
 				if open := s.Now.Sub(i.Opened); open > day {
@@ -290,7 +290,7 @@ func operatorRules() []rule.Rule[*State] {
 				ID: "gateway-version-old", Kind: rule.Gateway, Severity: rule.Low, Title: "The program that runs is the one that is installed",
 				Why:    "An update that was installed and not started protects nobody.",
 				Guides: []string{"S0-58", "S1-22"}, OWASP: []string{"MCP04:2025"}, Threats: []string{"MCP-T11"}, CWE: []string{"CWE-1104"},
-				Verify: "The version of the gateway differs from 'portcullis version'.", Fix: "Restart the gateway.",
+				Verify: "The version of the gateway differs from 'portcullis version'.", Fix: "Restart the gateway, so that it runs this version.",
 			},
 			Check: look(func(s *State, out *found) {
 				if s.Version != s.Binary {

@@ -17,7 +17,7 @@ func callerRules() []rule.Rule[*File] {
 			Meta: rule.Meta{
 				ID: "config-auth-none", Kind: rule.Config, Severity: rule.High, Title: "Every route asks who is calling",
 				Why:    "Anybody who reaches the gateway uses the tools behind it, and the audit log cannot say who it was.",
-				Guides: []string{"S0-52", "S1-22", "S3-50"}, OWASP: []string{"MCP07:2025", "API2:2023"}, CoSAI: rule.L1, Threats: []string{"MCP-T1"}, CWE: []string{"CWE-306"},
+				Guides: []string{"S0-52", "S1-22", "S3-50"}, OWASP: []string{"MCP07:2025", "API2:2023"}, CoSAI: rule.L2, Threats: []string{"MCP-T1"}, CWE: []string{"CWE-306"},
 				Verify: "A route has auth = [\"none\"].", Fix: "Take out insecure_no_auth and name a method: auth = [\"api_key\"].",
 			},
 			Check: routes(func(r *config.Route, at string, out *found) {
@@ -57,7 +57,7 @@ func callerRules() []rule.Rule[*File] {
 				ID: "config-password-rules", Kind: rule.Config, Severity: rule.Medium, Title: "Passwords are long enough",
 				Why:    "Short passwords are found by trying, in the store and at the login.",
 				Guides: []string{"S0-52"}, OWASP: []string{"MCP07:2025", "API2:2023"}, Threats: []string{"MCP-T1"}, CWE: []string{"CWE-521"},
-				Verify: "identity.basic.min_length is below 12.", Fix: "Take the setting out: the default is 12.",
+				Verify: "identity.basic.min_length is below 12.", Fix: "Take min_length, or what else is weaker, out: the default is 12.",
 			},
 			Check: look(func(c *config.Config, out *found) {
 				if n := c.Identity.Basic.MinLength; n < 12 {
@@ -102,7 +102,7 @@ func proofRules() []rule.Rule[*File] {
 			Meta: rule.Meta{
 				ID: "config-zkp-development-key", Kind: rule.Config, Severity: rule.High, Title: "Proofs are checked with the key of a ceremony",
 				Why:    "Whoever made a development key could keep what forges proofs for everyone.",
-				Guides: []string{"S0-52"}, OWASP: []string{"MCP07:2025", "API2:2023"}, Threats: []string{"MCP-T1", "MCP-T6"}, CWE: []string{"CWE-1391"},
+				Guides: []string{"S0-52"}, OWASP: []string{"MCP07:2025", "API2:2023"}, Threats: []string{"MCP-T1", "MCP-T6"}, CWE: []string{"CWE-1394"},
 				Verify: "identity.zkp.insecure_allow_development_key is true.", Fix: "Take it out and use a verification key from a ceremony.",
 			},
 			Check: look(func(c *config.Config, out *found) {
@@ -149,7 +149,7 @@ func tokenRules() []rule.Rule[*File] {
 			Meta: rule.Meta{
 				ID: "config-token-types", Kind: rule.Config, Severity: rule.Low, Title: "Only access tokens count as access tokens",
 				Why:    "An identity token that a web page was given may otherwise be used to call tools.",
-				Guides: []string{"S0-52"}, OWASP: []string{"MCP07:2025", "API2:2023"}, Threats: []string{"MCP-T1"}, CWE: []string{"CWE-1270"},
+				Guides: []string{"S0-52"}, OWASP: []string{"MCP07:2025", "API2:2023"}, Threats: []string{"MCP-T1"}, CWE: []string{"CWE-287"},
 				Verify: "identity.oidc.types or identity.jwt.types names something else than at+jwt, JWT and the empty text.", Fix: "Take the unusual types out.",
 			},
 			Check: look(func(c *config.Config, out *found) {

@@ -28,7 +28,7 @@ func contentRules() []rule.Rule[*File] {
 				ID: "config-secrets-let-through", Kind: rule.Config, Severity: rule.High, Title: "Credentials are taken out of results",
 				Why:    "A rule that lets all secrets pass hands every key that a tool reads to the model and its provider.",
 				Guides: []string{"S0-56", "S0-57"}, OWASP: []string{"MCP01:2025", "MCP10:2025"}, CoSAI: rule.L2, Threats: []string{"MCP-T5"}, CWE: []string{"CWE-200"},
-				Verify: "route.inspect.results has a rule with action allow for secret or *, without except_tools.", Fix: "Narrow the rule with except_paths and except_tools, or take it out.",
+				Verify: "route.inspect.results has a rule with action allow for secret or *, without except_tools.", Fix: `Take "secret" out of what detect of the rule names, or narrow the rule with except_paths and except_tools.`,
 			},
 			Check: routes(func(r *config.Route, at string, out *found) {
 				for _, c := range r.Inspect.Results {

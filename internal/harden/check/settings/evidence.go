@@ -16,7 +16,7 @@ func recordRules() []rule.Rule[*File] {
 			Meta: rule.Meta{
 				ID: "config-audit-allow", Kind: rule.Config, Severity: rule.High, Title: "What cannot be recorded is not done",
 				Why:    "Whoever fills the disk first acts without leaving a trace.",
-				Guides: []string{"S0-56", "S3-50"}, OWASP: []string{"MCP08:2025"}, CoSAI: rule.L2, Threats: []string{"MCP-T12"}, CWE: []string{"CWE-778", "CWE-636"},
+				Guides: []string{"S0-56", "S3-50", "S1-22"}, OWASP: []string{"MCP08:2025"}, CoSAI: rule.L2, Threats: []string{"MCP-T12"}, CWE: []string{"CWE-778", "CWE-636"},
 				Verify: "audit.on_failure is allow.", Fix: "Set audit.on_failure to \"refuse\".",
 			},
 			Check: look(func(c *config.Config, out *found) {

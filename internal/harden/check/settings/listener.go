@@ -19,7 +19,7 @@ func listenerRules() []rule.Rule[*File] {
 			Meta: rule.Meta{
 				ID: "config-tls-missing", Kind: rule.Config, Severity: rule.High, Title: "What other machines can reach is encrypted",
 				Why:    "Keys, tokens and results travel in clear text to the gateway; whoever is on the way reads and changes them.",
-				Guides: []string{"S0-53", "S1-22", "S3-50"}, OWASP: []string{"MCP07:2025", "API8:2023"}, CoSAI: rule.L1, Threats: []string{"MCP-T7", "MCP-T8"}, CWE: []string{"CWE-319"},
+				Guides: []string{"S0-53", "S1-22", "S3-50"}, OWASP: []string{"MCP07:2025", "API8:2023"}, CoSAI: rule.L2, Threats: []string{"MCP-T7", "MCP-T8"}, CWE: []string{"CWE-319"},
 				Verify: "server.listen names no loopback address, server.tls.cert is empty and server.trusted_proxies names nobody who could end TLS.",
 				Fix:    "Give server.tls a certificate and its key, or put a proxy that ends TLS in front and name it in server.trusted_proxies.",
 			},
@@ -34,7 +34,7 @@ func listenerRules() []rule.Rule[*File] {
 			Meta: rule.Meta{
 				ID: "config-https-never", Kind: rule.Config, Severity: rule.High, Title: "Calls over plain HTTP are refused",
 				Why:    "With insecure_never a call is answered that came in clear text over the network, with its key in it.",
-				Guides: []string{"S0-53", "S1-22"}, OWASP: []string{"MCP07:2025", "API8:2023"}, CoSAI: rule.L1, Threats: []string{"MCP-T7"}, CWE: []string{"CWE-319"},
+				Guides: []string{"S0-53", "S1-22"}, OWASP: []string{"MCP07:2025", "API8:2023"}, CoSAI: rule.L2, Threats: []string{"MCP-T7"}, CWE: []string{"CWE-319"},
 				Verify: "server.https.require is insecure_never.", Fix: "Set server.https.require to \"auto\".",
 			},
 			Check: look(func(c *config.Config, out *found) {
@@ -47,7 +47,7 @@ func listenerRules() []rule.Rule[*File] {
 			Meta: rule.Meta{
 				ID: "config-public-url-plain", Kind: rule.Config, Severity: rule.Medium, Title: "The public address is https",
 				Why:    "Clients send their tokens to the address that the metadata names.",
-				Guides: []string{"S0-53"}, OWASP: []string{"MCP07:2025", "API8:2023"}, CoSAI: rule.L1, Threats: []string{"MCP-T7"}, CWE: []string{"CWE-319"},
+				Guides: []string{"S0-53"}, OWASP: []string{"MCP07:2025", "API8:2023"}, CoSAI: rule.L2, Threats: []string{"MCP-T7"}, CWE: []string{"CWE-319"},
 				Verify: "server.public_url begins with http:// and names no loopback address.", Fix: "Write server.public_url with https://.",
 			},
 			Check: look(func(c *config.Config, out *found) {
@@ -137,6 +137,19 @@ func floodRules() []rule.Rule[*File] {
 				}
 			}),
 		}, `"info"`),
+		mend(rule.Rule[*File]{
+			Meta: rule.Meta{
+				ID: "config-log-text", Kind: rule.Config, Severity: rule.Low, Title: "Programs can read the log",
+				Why:    "What reads logs takes lines of text apart by guessing, and misses what it does not guess.",
+				Guides: []string{"S1-22"}, OWASP: []string{"MCP08:2025"}, CoSAI: rule.L2, Threats: []string{"MCP-T12"}, CWE: []string{"CWE-778"},
+				Verify: "server.log.format is text.", Fix: "Set server.log.format to \"json\", or to \"auto\", which is json wherever nobody watches.",
+			},
+			Check: look(func(c *config.Config, out *found) {
+				if c.Server.Log.Format == "text" {
+					out.at("server.log.format", "The log is text, also where nobody watches.")
+				}
+			}),
+		}, `"json"`),
 	}
 }
 

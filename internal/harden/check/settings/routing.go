@@ -18,7 +18,7 @@ func rateRules() []rule.Rule[*File] {
 			Meta: rule.Meta{
 				ID: "config-rate-missing", Kind: rule.Config, Severity: rule.High, Title: "Calls are limited per caller",
 				Why:    "One caller, or one loop in an agent, uses up the server and whatever it pays for.",
-				Guides: []string{"S0-55", "S1-22", "S3-50"}, OWASP: []string{"API4:2023"}, CoSAI: rule.L1, Threats: []string{"MCP-T10"}, CWE: []string{"CWE-770"},
+				Guides: []string{"S0-55", "S1-22", "S3-50"}, OWASP: []string{"API4:2023"}, CoSAI: rule.L3, Threats: []string{"MCP-T10"}, CWE: []string{"CWE-770"},
 				Verify: "route.rate of a route has no rule per key, tool or address.", Fix: "Take rate out of the route: the default is 1000/1m per address and 100/1m per key.",
 			},
 			Check: routes(func(r *config.Route, at string, out *found) {
@@ -32,7 +32,7 @@ func rateRules() []rule.Rule[*File] {
 				ID: "config-rate-generous", Kind: rule.Config, Severity: rule.Low, Title: "The limit of calls is one that can be reached",
 				Why:    "A limit above what any honest caller needs limits nobody.",
 				Guides: []string{"S0-55"}, OWASP: []string{"API4:2023"}, Threats: []string{"MCP-T10"}, CWE: []string{"CWE-770"},
-				Verify: "A rule of route.rate allows one caller more than 100 calls a second on average.", Fix: "Set the limit to a few times of what callers really do; 'portcullis metrics' shows it.",
+				Verify: "A rule of route.rate allows one caller more than 100 calls a second on average.", Fix: "Set rate to a few times of what callers really do, such as 100/1m per key; 'portcullis metrics' shows it.",
 			},
 			Check: routes(func(r *config.Route, at string, out *found) {
 				for _, l := range rates(r) {
@@ -52,7 +52,7 @@ func sizeRules() []rule.Rule[*File] {
 			Meta: rule.Meta{
 				ID: "config-limits-raised", Kind: rule.Config, Severity: rule.Medium, Title: "Messages of callers are small and flat",
 				Why:    "Huge and deep messages cost memory and time in everything that reads them, here and behind.",
-				Guides: []string{"S0-54"}, OWASP: []string{"API4:2023"}, CoSAI: rule.L1, Threats: []string{"MCP-T3", "MCP-T10"}, CWE: []string{"CWE-400", "CWE-770"},
+				Guides: []string{"S0-54"}, OWASP: []string{"API4:2023"}, CoSAI: rule.L2, Threats: []string{"MCP-T3", "MCP-T10"}, CWE: []string{"CWE-400", "CWE-770"},
 				Verify: "route.limits of a route allows more than 16 MiB, a depth above 64, or more than 100,000 elements.", Fix: "Take route.limits out, or set what the largest honest message needs.",
 			},
 			Check: routes(func(r *config.Route, at string, out *found) {
@@ -148,7 +148,7 @@ func browserRules() []rule.Rule[*File] {
 			Meta: rule.Meta{
 				ID: "config-headers-removed", Kind: rule.Config, Severity: rule.Medium, Title: "Security headers are sent",
 				Why:    "Browsers that see a reply may then frame it, guess its type, or come back without TLS.",
-				Guides: []string{"S0-55", "S3-50"}, OWASP: []string{"API8:2023"}, CoSAI: rule.L1, Threats: []string{"MCP-T7"}, CWE: []string{"CWE-693"},
+				Guides: []string{"S0-55", "S3-50"}, OWASP: []string{"API8:2023"}, Threats: []string{"MCP-T7"}, CWE: []string{"CWE-693"},
 				Verify: "route.headers.overrides gives a security header an empty value.", Fix: "Take the line out of overrides.",
 			},
 			Check: routes(func(r *config.Route, at string, out *found) {

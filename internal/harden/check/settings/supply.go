@@ -18,7 +18,7 @@ func supplyRules() []rule.Rule[*File] {
 			Meta: rule.Meta{
 				ID: "config-upstream-plain", Kind: rule.Config, Severity: rule.High, Title: "Servers on public networks are spoken to over TLS",
 				Why:    "Whoever is on the way reads and changes calls, results and the credential of the gateway.",
-				Guides: []string{"S0-53"}, OWASP: []string{"MCP07:2025", "API10:2023"}, CoSAI: rule.L1, Threats: []string{"MCP-T7"}, CWE: []string{"CWE-319"},
+				Guides: []string{"S0-53"}, OWASP: []string{"MCP07:2025", "API10:2023"}, CoSAI: rule.L2, Threats: []string{"MCP-T7"}, CWE: []string{"CWE-319"},
 				Verify: "route.upstream begins with http:// and its host is a public name or address, or the route sends a credential to another machine.", Fix: "Write the upstream with https://.",
 			},
 			Check: routes(func(r *config.Route, at string, out *found) {
@@ -33,7 +33,7 @@ func supplyRules() []rule.Rule[*File] {
 				ID: "config-upstream-plain-inside", Kind: rule.Config, Severity: rule.Info, Title: "Servers on private networks are spoken to over TLS",
 				Why:    "Whoever gets into the private network reads and changes calls and results.",
 				Guides: []string{"S0-53"}, OWASP: []string{"API10:2023"}, CoSAI: rule.L4, Threats: []string{"MCP-T7"}, CWE: []string{"CWE-319"},
-				Verify: "route.upstream begins with http:// and its host is of a private network.", Fix: "Give the server a certificate, or a network that only the two of them are in.",
+				Verify: "route.upstream begins with http:// and its host is of a private network.", Fix: "Write upstream with https:// and give the server a certificate, or run it on this machine, behind 127.0.0.1.",
 			},
 			Check: routes(func(r *config.Route, at string, out *found) {
 				host, plain := plainHost(r.Upstream)
@@ -52,7 +52,7 @@ func secretRules() []rule.Rule[*File] {
 			Meta: rule.Meta{
 				ID: "config-secret-in-file", Kind: rule.Config, Severity: rule.High, Title: "No secret stands in the file",
 				Why:    "Configurations are copied, backed up, sent around and committed; whoever has one has the secret.",
-				Guides: []string{"S0-57", "S1-22", "S3-50"}, OWASP: []string{"MCP01:2025", "API8:2023"}, CoSAI: rule.L1, Threats: []string{"MCP-T5"}, CWE: []string{"CWE-798", "CWE-312"},
+				Guides: []string{"S0-57", "S1-22", "S3-50", "S0-52"}, OWASP: []string{"MCP01:2025", "API8:2023"}, CoSAI: rule.L2, Threats: []string{"MCP-T5"}, CWE: []string{"CWE-798", "CWE-312"},
 				Verify: "'portcullis config validate' warns of a secret in the file.", Fix: "Write \"${NAME}\", or secret://file/PATH where the setting takes a reference, and change the secret: it was in a file.",
 			},
 			Check: look(func(c *config.Config, out *found) {
@@ -65,7 +65,7 @@ func secretRules() []rule.Rule[*File] {
 			Meta: rule.Meta{
 				ID: "config-secret-in-arguments", Kind: rule.Config, Severity: rule.High, Title: "Commands get secrets in their environment",
 				Why:    "Every user of the machine sees the arguments of commands that run.",
-				Guides: []string{"S0-57"}, OWASP: []string{"MCP01:2025"}, CoSAI: rule.L1, Threats: []string{"MCP-T5"}, CWE: []string{"CWE-214"},
+				Guides: []string{"S0-57"}, OWASP: []string{"MCP01:2025"}, CoSAI: rule.L2, Threats: []string{"MCP-T5"}, CWE: []string{"CWE-214"},
 				Verify: "route.command has an argument such as --api-key VALUE.", Fix: "Give it in route.env, as \"secret://…\" or \"${NAME}\".",
 			},
 			Check: when("no route starts a command", starts, func(r *config.Route, at string, out *found) {
@@ -84,7 +84,7 @@ func secretRules() []rule.Rule[*File] {
 			Meta: rule.Meta{
 				ID: "config-credential-in-url", Kind: rule.Config, Severity: rule.Medium, Title: "Credentials do not stand in URLs",
 				Why:    "URLs end up in the logs of servers and proxies.",
-				Guides: []string{"S0-57"}, OWASP: []string{"MCP01:2025"}, CoSAI: rule.L1, Threats: []string{"MCP-T5"}, CWE: []string{"CWE-598"},
+				Guides: []string{"S0-57"}, OWASP: []string{"MCP01:2025"}, CoSAI: rule.L2, Threats: []string{"MCP-T5"}, CWE: []string{"CWE-598"},
 				Verify: "A credential of a route has type = \"query\".", Fix: "Use type = \"header\" or \"bearer\" if the server takes one.",
 			},
 			Check: routes(func(r *config.Route, at string, out *found) {
@@ -155,7 +155,7 @@ func commandRules() []rule.Rule[*File] {
 				ID: "config-command-shell", Kind: rule.Config, Severity: rule.Medium, Title: "Commands run without a shell",
 				Why:    "A shell reads its line again: what it expands and fetches is not what stands here.",
 				Guides: []string{"S0-54"}, OWASP: []string{"MCP05:2025"}, Threats: []string{"MCP-T3", "MCP-T11"}, CWE: []string{"CWE-78"},
-				Verify: "route.command begins with sh -c or the like.", Fix: "Write the program and its arguments as a list.",
+				Verify: "route.command begins with sh -c or the like.", Fix: "Name the program itself in command, with its arguments as a list.",
 			},
 			Check: when("no route starts a command", starts, func(r *config.Route, at string, out *found) {
 				shells := []string{"sh", "bash", "zsh", "dash", "ksh", "fish", "cmd", "cmd.exe", "powershell", "pwsh"}

@@ -32,7 +32,7 @@ func Rules() []rule.Rule[*State] {
 				ID: "suppressions-unused", Kind: rule.Suppressions, Severity: rule.Info, Title: "Every decision is about something that is found",
 				Why:    "A decision about what is mended hides it when it comes back.",
 				Guides: []string{"S0-61"}, OWASP: []string{"API8:2023"},
-				Verify: "No finding fits a [[suppress]] when everything is looked at.", Fix: "Take the table out.",
+				Verify: "No finding fits a [[suppress]] when everything is looked at.", Fix: "Take the table out, or write the rule that it is about.",
 			},
 			Check: func(_ context.Context, s *State) ([]rule.Finding, error) {
 				return s.find(func(i int) string {

@@ -75,7 +75,7 @@ func identity() []Rule {
 		of(topic.Secret, rule.Meta{
 			ID: "systemd-env-secret", Severity: rule.Critical, Title: "No credential is written into the unit",
 			Why:    "Every user of the host may read units and their environment with systemctl show.",
-			Guides: []string{"S0-44", "S0-57", "S1-1"}, CWE: []string{"CWE-798"}, Fix: "Use LoadCredential= or LoadCredentialEncrypted=.",
+			Guides: []string{"S0-44", "S0-57", "S1-1"}, CWE: []string{"CWE-798"}, Fix: "Take the key out of Environment=; use LoadCredential= or LoadCredentialEncrypted=.",
 		}, func(f *File) []rule.Finding {
 			var found []rule.Finding
 			for _, s := range f.settings {

@@ -40,11 +40,11 @@ func (t Topic) refs() refs {
 	case Isolation:
 		return refs{[]string{"MCP02:2025", "API8:2023"}, []string{"MCP-T8", "MCP-T9"}, rule.L2}
 	case Access:
-		return refs{[]string{"MCP07:2025", "API5:2023"}, []string{"MCP-T2"}, rule.L1}
+		return refs{[]string{"MCP07:2025", "API5:2023"}, []string{"MCP-T2"}, rule.L2}
 	case Secret:
-		return refs{[]string{"MCP01:2025", "A07:2021"}, []string{"MCP-T1", "MCP-T5"}, rule.L1}
+		return refs{[]string{"MCP01:2025", "A07:2021"}, []string{"MCP-T1", "MCP-T5"}, rule.L2}
 	case Transport:
-		return refs{[]string{"MCP07:2025", "A02:2021"}, []string{"MCP-T7"}, rule.L1}
+		return refs{[]string{"MCP07:2025", "A02:2021"}, []string{"MCP-T7"}, rule.L2}
 	case Exposure:
 		return refs{[]string{"MCP09:2025", "API8:2023"}, []string{"MCP-T8"}, rule.L1}
 	case Supply:
@@ -58,7 +58,7 @@ func (t Topic) refs() refs {
 	case Telemetry:
 		return refs{[]string{"MCP08:2025", "A09:2021"}, []string{"MCP-T12"}, rule.L2}
 	case Data:
-		return refs{[]string{"MCP10:2025", "A02:2021"}, []string{"MCP-T5"}, rule.L2}
+		return refs{[]string{"MCP10:2025", "A02:2021"}, []string{"MCP-T5"}, rule.L3}
 	}
 	return refs{[]string{"A05:2021"}, []string{"MCP-T11"}, rule.L2}
 }

@@ -9,6 +9,11 @@ import (
 func TestEveryTopicHasReferences(t *testing.T) {
 	for i := Privilege; i <= Hygiene; i++ {
 		m := i.Of(rule.Meta{})
+		for _, ref := range append(m.OWASP, m.Threats...) {
+			if _, ok := Name(ref); !ok {
+				t.Errorf("topic %d: %s has no name", i, ref)
+			}
+		}
 		if len(m.OWASP) == 0 || len(m.Threats) == 0 || m.CoSAI == 0 {
 			t.Errorf("topic %d: %+v", i, m)
 		}

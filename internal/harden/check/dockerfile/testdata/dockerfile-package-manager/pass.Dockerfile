@@ -1,16 +1,9 @@
-FROM node:24-alpine@sha256:3f1c3f1c3f1c3f1c3f1c3f1c3f1c3f1c3f1c3f1c3f1c3f1c3f1c3f1c3f1c3f1c AS build
-WORKDIR /src
-COPY package.json package-lock.json ./
-RUN npm ci
-COPY src ./src
-RUN npm run build && npm prune --omit=dev
+FROM debian:13-slim@sha256:3f1c3f1c3f1c3f1c3f1c3f1c3f1c3f1c3f1c3f1c3f1c3f1c3f1c3f1c3f1c3f1c AS build
+RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates=20250419 && rm -rf /var/lib/apt/lists/*
 
-FROM gcr.io/distroless/nodejs24-debian12:nonroot@sha256:3f1c3f1c3f1c3f1c3f1c3f1c3f1c3f1c3f1c3f1c3f1c3f1c3f1c3f1c3f1c3f1c
-WORKDIR /app
-ENV NODE_ENV=production
-COPY --from=build /src/node_modules ./node_modules
-COPY --from=build /src/dist ./dist
+FROM gcr.io/distroless/base-debian13:nonroot@sha256:3f1c3f1c3f1c3f1c3f1c3f1c3f1c3f1c3f1c3f1c3f1c3f1c3f1c3f1c3f1c3f1c
+COPY --from=build /etc/ssl/certs /etc/ssl/certs
+COPY server /usr/local/bin/server
 USER 10001:10001
-EXPOSE 3000
-HEALTHCHECK --interval=30s --timeout=3s --start-period=5s --retries=3 CMD ["/nodejs/bin/node", "dist/health.js"]
-ENTRYPOINT ["/nodejs/bin/node", "dist/index.js"]
+HEALTHCHECK CMD ["/usr/local/bin/server", "health"]
+ENTRYPOINT ["/usr/local/bin/server"]
