@@ -197,6 +197,8 @@ func TestHostileFrames(t *testing.T) {
 	for _, a := range []attack{
 		{"no key", get, id, nil, codes.Unauthenticated, "AUTH_FAILURE"},
 		{"another's key", get, id, []string{"X-Api-Key", "mcp_0000.secret"}, codes.Unauthenticated, "INVALID_API_KEY"},
+		{"no key and no time", get, id, []string{"Grpc-Timeout", "0n"}, codes.Unauthenticated, "AUTH_FAILURE"},
+		{"another's key and no time", get, id, []string{"X-Api-Key", "mcp_0000.secret", "Grpc-Timeout", "0n"}, codes.Unauthenticated, "INVALID_API_KEY"},
 		{"two keys", get, id, append(withKey, "Authorization", "Bearer "+key), codes.Unauthenticated, ""},
 		{"broken frames without a key", get, []byte{7, 7}, nil, codes.Unauthenticated, "AUTH_FAILURE"},
 		{"an unknown service without a key", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", id, nil, codes.Unauthenticated, "AUTH_FAILURE"},
