@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -67,9 +68,11 @@ type Table struct {
 }
 
 // find returns the route of a path: its own, or that which it lies below: the
-// binding of A2A to HTTP, for one, names things in the path.
-func (t *Table) find(path string) *route {
-	if rt := t.routes[path]; rt != nil {
+// binding of A2A to HTTP, for one, names things in the path. A slash that is
+// encoded divides nothing: whoever stands before the gateway reads it so.
+func (t *Table) find(u *url.URL) *route {
+	path := u.Path
+	if rt := t.routes[path]; rt != nil && (u.RawPath == "" || strings.Count(u.RawPath, "/") == strings.Count(path, "/")) {
 		return rt
 	}
 	if len(t.below) == 0 || t.fixed[path] != nil {
@@ -152,7 +155,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header()["Connection"] = lastReply
 	}
 	client, secure := t.client(r)
-	rt := t.find(r.URL.Path)
+	rt := t.find(r.URL)
 	if rt == nil || rt.headers == nil {
 		t.headers(w.Header(), secure)
 	} else {

@@ -34,6 +34,7 @@ func (p *pipeline) deliverStream(ctx context.Context, x *exchange) error {
 	watch := contain.Guards(p.contain).Watch(&x.conn, x.who, x.reply.Body)
 	watch.With(x.reply.Body, p.privacy.Watch(x.who, x.action))
 	defer watch.Stop()
+	ctx = p.privacy.About(ctx, x.action)
 	events := sse.NewReader(x.reply.Body, int(x.route.replyLimits.MaxBytes))
 	for n := 0; ; n++ {
 		if x.route.maxEvents > 0 && n >= x.route.maxEvents {

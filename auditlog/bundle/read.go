@@ -52,7 +52,8 @@ func readArchive(in *source, visit func(string, int64, io.Reader) error) error {
 		return in.failed(err)
 	}
 	zip.Multistream(false)
-	files := tar.NewReader(zip)
+	plain := &measured{r: zip, in: in}
+	files := tar.NewReader(plain)
 	var sums bytes.Buffer
 	seen := map[string]bool{}
 	for {
@@ -96,10 +97,33 @@ func readArchive(in *source, visit func(string, int64, io.Reader) error) error {
 	if !seen[SumsName] {
 		return tampered("there is no %s", SumsName)
 	}
-	if _, err := io.Copy(io.Discard, zip); err != nil { // the padding of the tar, and the checksum
+	if _, err := io.Copy(io.Discard, plain); err != nil { // the padding of the tar, and the checksum
 		return in.failed(err)
 	}
 	return nil
+}
+
+// The signature stands behind the archive: until it is read, an archive may make
+// work only in proportion to its own size. What is in real ones, hashes and
+// random names for the most part, does not shrink to a tenth.
+const (
+	freely = 64 << 20 // bytes that may be made of anything
+	growth = 64       // what a byte may become beyond that
+)
+
+// measured gives up on an archive that grows beyond measure.
+type measured struct {
+	r   io.Reader
+	in  *source
+	out int64
+}
+
+func (m *measured) Read(p []byte) (int, error) {
+	n, err := m.r.Read(p)
+	if m.out += int64(n); m.out > freely+growth*m.in.taken() {
+		return n, errors.New("it grows beyond measure when it is decompressed")
+	}
+	return n, err
 }
 
 // sparse reports whether a file has holes: a few bytes would be read as many
@@ -173,6 +197,9 @@ func (s *source) flush() {
 	s.n += int64(len(s.held))
 	s.held = s.held[:0]
 }
+
+// taken is how many bytes were.
+func (s *source) taken() int64 { return s.n + int64(len(s.held)) }
 
 func (s *source) digest() (int64, string) {
 	s.flush()

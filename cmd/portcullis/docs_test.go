@@ -103,7 +103,7 @@ func blocks(page string) []block {
 // TestDocsRun runs the shell blocks of the pages, in order, in an empty folder.
 // A text block after one is what it prints: "…" stands for anything.
 func TestDocsRun(t *testing.T) {
-	for _, page := range []string{"README.md", "docs/quickstart.md", "docs/keys.md", "docs/users.md", "docs/wallet.md", "docs/zero-knowledge-login.md", "docs/limits-and-rules.md", "docs/operations.md", "docs/observability.md", "docs/authorization.md", "docs/ossa.md", "docs/audit-log.md", "docs/incident-response.md", "docs/incidents.md", "docs/privacy.md", "docs/a2a-client.md", "docs/generate.md", "docs/check.md"} {
+	for _, page := range []string{"README.md", "docs/quickstart.md", "docs/keys.md", "docs/users.md", "docs/wallet.md", "docs/zero-knowledge-login.md", "docs/limits-and-rules.md", "docs/operations.md", "docs/observability.md", "docs/authorization.md", "docs/ossa.md", "docs/audit-log.md", "docs/incident-response.md", "docs/incidents.md", "docs/privacy.md", "docs/a2a-client.md", "docs/generate.md", "docs/check.md", "docs/evidence.md", "docs/backup.md", "docs/dependencies-check.md"} {
 		t.Run(filepath.Base(page), func(t *testing.T) {
 			t.Parallel()
 			runPage(t, blocks(readDoc(t, page)))

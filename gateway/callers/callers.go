@@ -38,7 +38,7 @@ func (b *Book) Of(rc *config.Route, r *challenge.Resource) []portcullis.Authenti
 	var out []portcullis.Authenticator
 	for _, method := range rc.Auth {
 		if method == b.Tokens.First(rc) { // one guard for all access tokens
-			out = append(out, b.Tokens.Guard(b.cfg, rc, r))
+			out = append(out, b.Tokens.Guard(b.cfg, rc, r, b.Listen))
 		}
 		if a := b.one(method); a != nil {
 			out = append(out, a)
@@ -78,7 +78,7 @@ func (b *Book) All() ([]portcullis.Authenticator, refusal.Challenges, error) {
 			first = r
 		}
 		if b.Tokens.First(rc) != "" {
-			guards = append(guards, b.Tokens.Guard(b.cfg, rc, r))
+			guards = append(guards, b.Tokens.Guard(b.cfg, rc, r, b.Listen))
 		}
 		for _, method := range rc.Auth {
 			if a := b.one(method); a != nil && !seen[method] {

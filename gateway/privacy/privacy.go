@@ -236,6 +236,14 @@ func (g *Guards) Watch(who portcullis.Principal, a portcullis.Action) func(end f
 	return func(end func()) func() { return g.consent.Watch(who, a, end) }
 }
 
+// About tells those who review a stream which call it belongs to.
+func (g *Guards) About(ctx context.Context, a portcullis.Action) context.Context {
+	if g == nil || g.phi == nil {
+		return ctx
+	}
+	return phi.About(ctx, a)
+}
+
 // Parts reports whether a refusal is one that ends a running stream politely:
 // with an answer that says why.
 func Parts(reason string) bool { return reason == consent.Reason }

@@ -80,14 +80,15 @@ func (i Issuers) Resource(cfg *config.Config, rc *config.Route, listen string) (
 }
 
 // Guard is the one guard for all access tokens of a route: the iss of a token
-// says whose it is, whatever the order of the methods.
-func (i Issuers) Guard(cfg *config.Config, rc *config.Route, r *challenge.Resource) portcullis.Authenticator {
+// says whose it is, whatever the order of the methods. listen is the address the
+// gateway really listens on.
+func (i Issuers) Guard(cfg *config.Config, rc *config.Route, r *challenge.Resource, listen string) portcullis.Authenticator {
 	names := i.methods(rc)
 	if slices.ContainsFunc(rc.Auth, i.opens) {
 		names = append(names, jwt.MethodSession)
 	}
 	o := jwt.Options{
-		Resource: r, Name: strings.Join(names, "+"), Methods: rc.Auth,
+		Resource: r, Base: cfg.Server.PublicBase(listen), Name: strings.Join(names, "+"), Methods: rc.Auth,
 		KeyPrefix: cfg.Identity.APIKey.Prefix + "_", // also where no key is taken: an issuer must never be asked about one
 	}
 	for _, name := range names {

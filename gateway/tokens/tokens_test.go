@@ -70,8 +70,8 @@ func TestGuard(t *testing.T) {
 		if hasIssuer := tt.issuers[jwt.MethodJWT] != nil && strings.Contains(tt.auth, "jwt"); err == nil && (r != nil) != hasIssuer {
 			t.Errorf("%s: metadata %v, though own tokens have no authorization server", tt.auth, r)
 		}
-		if tt.first != "" && tt.issuers.Guard(cfg, &rc, r).Name() != tt.name {
-			t.Errorf("%s: guard %q, want %q", tt.auth, tt.issuers.Guard(cfg, &rc, r).Name(), tt.name)
+		if tt.first != "" && tt.issuers.Guard(cfg, &rc, r, "127.0.0.1:8080").Name() != tt.name {
+			t.Errorf("%s: guard %q, want %q", tt.auth, tt.issuers.Guard(cfg, &rc, r, "127.0.0.1:8080").Name(), tt.name)
 		}
 	}
 }

@@ -143,7 +143,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	if a.maintenance, err = maintenance.Restore(ctx, c.db, &c.sw, c.journal); err != nil {
 		return nil, err
 	}
-	env := part.Env{Process: a, Gateway: a.public, Services: c.services(), Version: opts.Version, Dir: c.dir, DB: c.db, Journal: c.journal, Open: c.open(opts.Log), Window: feed.NewWindow(c.journal.End, c.open(opts.Log)), Subject: c.subject(), EraseDays: c.eraseDays(), Metrics: c.metrics, Traces: &c.traces, Log: opts.Log, Getenv: opts.Getenv, Pins: c.pins}
+	env := part.Env{Process: a, Gateway: a.public, Upstream: a.upstream, Services: c.services(), Version: opts.Version, Dir: c.dir, DB: c.db, Journal: c.journal, Open: c.open(opts.Log), Window: feed.NewWindow(c.journal.End, c.open(opts.Log)), Subject: c.subject(), EraseDays: c.eraseDays(), Metrics: c.metrics, Traces: &c.traces, Log: opts.Log, Getenv: opts.Getenv, Pins: c.pins}
 	if a.parts, err = newParts(env); err != nil {
 		return nil, err
 	}
@@ -278,6 +278,16 @@ func (a *App) deps(cfg *config.Config, ups servers.Set, issuers tokens.Issuers, 
 		d.Listen = []string{addr.String()}
 	}
 	return d
+}
+
+// upstream is the server behind a route, nil if there is none.
+func (a *App) upstream(route string) portcullis.Upstream {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if up := a.upstreams[route]; up != nil {
+		return up
+	}
+	return nil
 }
 
 func (a *App) rateLimitKeys() int {

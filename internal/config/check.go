@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/portcullis-dev/portcullis/internal/config/a2a"
 	"github.com/portcullis-dev/portcullis/internal/config/guardrails"
@@ -76,7 +77,7 @@ func (c *Config) checkAcross(origin *tomlstrict.Origin) Errors {
 		errs = append(errs, origin.Locate(fmt.Sprintf("detect.alerts.channel[%d]", i), c.checkReferences(c.Detect.Alerts.Channels[i].References()))...)
 	}
 	for i := range c.Privacy.Hooks {
-		errs = append(errs, origin.Locate(fmt.Sprintf("privacy.erasure_hook[%d]", i), c.checkReferences(c.Privacy.Hooks[i].References()))...)
+		errs = append(errs, origin.Locate(fmt.Sprintf("privacy.erasure_hook[%d]", i), errors.Join(c.checkReferences(c.Privacy.Hooks[i].References()), c.checkErasureTool(i)))...)
 	}
 	for i := range c.Incident.Hooks {
 		errs = append(errs, origin.Locate(fmt.Sprintf("incident.hook[%d]", i), c.checkReferences(c.Incident.Hooks[i].References()))...)
@@ -95,6 +96,23 @@ func (c *Config) checkAcross(origin *tomlstrict.Origin) Errors {
 	errs = append(errs, origin.Locate("identity.zkp", c.checkZKPAudience())...)
 	errs = append(errs, origin.Locate("audit.archive.s3", c.checkReferences(c.Audit.Archive.S3.References()))...)
 	return errs
+}
+
+// checkErasureTool checks that the route of an erasure hook that calls a tool is
+// there, and has tools.
+func (c *Config) checkErasureTool(i int) error {
+	h := &c.Privacy.Hooks[i]
+	if h.Tool == "" || h.Route == "" {
+		return nil
+	}
+	at := slices.IndexFunc(c.Routes, func(r Route) bool { return r.Name == h.Route })
+	if at < 0 {
+		return fmt.Errorf("route: %q: there is no such route", h.Route)
+	}
+	if c.Routes[at].SpeaksA2A() {
+		return fmt.Errorf("route: %q: leads to an agent, which has no tools: tell it with url", h.Route)
+	}
+	return nil
 }
 
 // unique reports a value that an earlier route has too.

@@ -68,6 +68,12 @@ func (s *Sealer) EndAll(principal string) map[string]int64 {
 	return out
 }
 
+// Cut reports whether an operator has ended all sessions of a principal since a
+// moment: what was begun by then counts no more.
+func (s *Sealer) Cut(principal string, since time.Time) bool {
+	return s.cuts.ended(principal, since.Unix())
+}
+
 // Restore takes what an earlier process ended.
 func (s *Sealer) Restore(at map[string]int64) {
 	s.cuts.mu.Lock()

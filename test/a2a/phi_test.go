@@ -51,8 +51,11 @@ func testPHIOfAgents(t *testing.T, send sender) {
 	})
 	g := harness.Start(t, route(up.Server.URL+"/agent", withGRPC)+"[[route.phi]]\ntools = [\"records\"]\nfields = [\"ssn\"]\n")
 	goesOn := strings.Replace(saying("go on", "weather"), `"role"`, `"taskId":"t-1","contextId":"c-1","role"`, 1)
+	context := strings.Replace(saying("go on", "weather"), `"role"`, `"contextId":"c-1","role"`, 1)
 	for _, c := range []struct{ method, params string }{
 		{"SendMessage", saying("who", "records")},
+		{"SendMessage", context},
+		{"SendStreamingMessage", context},
 		{"SendMessage", saying("who", "")},
 		{"SendMessage", goesOn},
 		{"SendStreamingMessage", saying("who", "records")},

@@ -37,13 +37,13 @@ upstream = "https://files.example.com/mcp"
 auth = ["oidc"]
 `
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, also ...string) *world {
 	t.Helper()
 	w := &world{iss: newIssuer(t)}
 	w.up = harness.NewUpstream(t, func(rw http.ResponseWriter, r *http.Request) {
 		harness.Answer(rw, r, `{"content":[{"type":"text","text":"hello"}]}`)
 	})
-	w.Gateway = harness.Start(t, w.iss.inside(routeTOML, w.up.URL+"/mcp"))
+	w.Gateway = harness.Start(t, w.iss.inside(strings.Join(also, "")+routeTOML, w.up.URL+"/mcp"))
 	return w
 }
 

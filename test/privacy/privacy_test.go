@@ -355,6 +355,33 @@ func TestPHIFields(t *testing.T) {
 	}
 }
 
+// TestPHIOnListeningStreams: what a server says on a stream that answers nothing
+// is withheld from those who may not read what is marked as a whole; what names
+// another thing, or nothing, comes.
+func TestPHIOnListeningStreams(t *testing.T) {
+	const events = "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"level\":\"info\",\"data\":\"patient 7\"}}\n\n" +
+		"data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/resources/updated\",\"params\":{\"uri\":\"file:///patients/7\"}}\n\n" +
+		"data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/resources/updated\",\"params\":{\"uri\":\"file:///menu\"}}\n\n" +
+		"data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}\n\n"
+	up := harness.NewUpstream(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = w.Write([]byte(events))
+	})
+	w := start(t, phiTOML, up)
+	for who, patients := range map[string]bool{"alice": false, "bob": true} {
+		r := harness.Do(t, http.MethodGet, w.URL, nil, append(login(who), "Accept", "text/event-stream", "MCP-Protocol-Version", "2025-06-18", "X-Purpose-Of-Use", "treatment")...)
+		if r.Status != http.StatusOK || !strings.Contains(r.Body, "file:///menu") || !strings.Contains(r.Body, "list_changed") {
+			t.Errorf("%s: %d %s", who, r.Status, r.Body)
+		}
+		if strings.Contains(r.Body, "notifications/message") != patients || strings.Contains(r.Body, "patients/7") != patients {
+			t.Errorf("%s gets %s", who, r.Body)
+		}
+	}
+	if n := len(w.events("UNAUTHORIZED_ACCESS_ATTEMPT")); n != 2 {
+		t.Errorf("%d messages that were withheld are in the log", n)
+	}
+}
+
 // TestBreakGlass: an operator lets somebody read for a time. Grant and reads
 // are in the audit log with the reason; the end counts at once.
 func TestBreakGlass(t *testing.T) {

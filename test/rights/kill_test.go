@@ -24,6 +24,23 @@ type house struct {
 	addr            string
 }
 
+// newHouse builds the program and writes its configuration, text below [server].
+func newHouse(t *testing.T, text string) *house {
+	t.Helper()
+	dir := t.TempDir()
+	h := &house{t: t, bin: filepath.Join(dir, "portcullis"), conf: filepath.Join(dir, "portcullis.toml"), data: filepath.Join(dir, "data"), addr: harness.FreeAddr(t)}
+	build := exec.Command("go", "build", "-o", h.bin, "../../cmd/portcullis")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("building: %v\n%s", err, out)
+	}
+	text = fmt.Sprintf("[server]\nlisten = %q\nadmin_listen = \"\"\n", h.addr) + text
+	if err := os.WriteFile(h.conf, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
 // start runs a gateway until kill is called.
 func (h *house) start() (kill func()) {
 	h.t.Helper()
@@ -68,17 +85,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 		harness.Answer(w, r, `{"content":[]}`)
 	}))
 	defer up.Close()
-	dir := t.TempDir()
-	h := &house{t: t, bin: filepath.Join(dir, "portcullis"), conf: filepath.Join(dir, "portcullis.toml"), data: filepath.Join(dir, "data"), addr: harness.FreeAddr(t)}
-	build := exec.Command("go", "build", "-o", h.bin, "../../cmd/portcullis")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building: %v\n%s", err, out)
-	}
-	text := fmt.Sprintf("[server]\nlisten = %q\nadmin_listen = \"\"\n[[route]]\nname = \"mcp\"\npath = \"/mcp\"\nupstream = %q\n", h.addr, up.URL+"/mcp")
-	if err := os.WriteFile(h.conf, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	h := newHouse(t, fmt.Sprintf("[[route]]\nname = \"mcp\"\npath = \"/mcp\"\nupstream = %q\n", up.URL+"/mcp"))
 	const deaths = 6
 	var names []string
 	for i := range deaths {

@@ -10,6 +10,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/portcullis-dev/portcullis/internal/admin"
+	"github.com/portcullis-dev/portcullis/internal/admin/incidents"
 	"github.com/portcullis-dev/portcullis/internal/admin/privacy"
 	"github.com/portcullis-dev/portcullis/internal/admin/retention"
 	"github.com/portcullis-dev/portcullis/internal/privacy/subject"
@@ -145,6 +146,70 @@ func TestHoldsAreNamed(t *testing.T) {
 	again, err := privacy.Remove(ctx, p.API(), privacy.Erase{Subject: p.id}) // or wait for the next look
 	if err != nil || again.ID != done.ID || again.State != "erased" || open() {
 		t.Errorf("after the hold: %+v, %v", again, err)
+	}
+}
+
+// TestWordsOfOperators: somebody who was an operator is a person too, and so is
+// whom an operator names: both are shown what stands there, and are gone from it
+// when they are erased. What the audit log keeps is counted in the answer.
+func TestWordsOfOperators(t *testing.T) {
+	hook := harness.NewUpstream(t, func(http.ResponseWriter, *http.Request) {})
+	p := newPerson(t, hook.URL)
+	ctx := t.Context()
+	body := `{"reason":"case 4712, as ` + name + ` knows"}`
+	made := harness.Do(t, http.MethodPost, p.Admin+"/api/v1/audit/holds", []byte(body), "X-API-Key", p.key, "Content-Type", "application/json")
+	must(t, made, http.StatusCreated)
+	if _, err := incidents.Hold(ctx, p.API(), incidents.Contain{Subject: "somebody-else", Measure: "throttle", PerHour: 60, Seconds: 3600, Reason: "asked for by " + name}); err != nil {
+		t.Fatal(err)
+	}
+	other, err := p.API().CreateKey(ctx, admin.CreateKey{Name: "other", Owner: "somebody-else", Scopes: []string{"tools:*"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.API().RevokeKey(ctx, other.ID, name+" saw it on a screen"); err != nil {
+		t.Fatal(err)
+	}
+	shown, err := privacy.Show(ctx, p.API(), privacy.Access{Subject: name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	items := map[string]int{}
+	for _, h := range shown.Holdings {
+		items[h.Name] = len(h.Items)
+	}
+	if items["holds"] != 1 || items["words"] < 2 {
+		t.Errorf("shown: %v", items)
+	}
+	done, err := privacy.Remove(ctx, p.API(), privacy.Erase{Subject: name})
+	if err != nil || done.State != "held" {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	if text, err := json.Marshal(done); err != nil || strings.Contains(string(text), name) || !strings.Contains(string(text), "as [erased] knows") {
+		t.Errorf("the answer names her, or no hold: %s, %v", text, err)
+	}
+	holds, err := retention.Holds(ctx, p.API())
+	if err != nil || len(holds) != 1 || holds[0].By != subject.Erased || holds[0].Reason != "case 4712, as [erased] knows" {
+		t.Errorf("holds %+v, %v", holds, err)
+	}
+	if _, err := retention.Lift(ctx, p.API(), holds[0].ID, "closed"); err != nil {
+		t.Fatal(err)
+	}
+	done, err = privacy.Remove(ctx, p.API(), privacy.Erase{Subject: p.id})
+	if err != nil || done.State != "erased" {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	kept := strings.Join(step(done.Status, "audit").Kept, "\n")
+	if !strings.Contains(kept, "art. 17(3)") || strings.Contains(kept, ": 0 records") {
+		t.Errorf("what is kept: %s", kept)
+	}
+	if step(done.Status, "holds").Count != 1 || step(done.Status, "words").Count < 2 {
+		t.Errorf("steps %+v", done.Steps)
+	}
+	p.Stop(0)
+	for _, f := range leaks(t, p.DataDir) {
+		if !strings.HasPrefix(f, "audit/journal/") { // there they stay, as it was told
+			t.Error(f)
+		}
 	}
 }
 

@@ -47,8 +47,11 @@ func read(in io.Reader, ids []age.Identity, key note.Verifier, visit func(name s
 			if err == nil {
 				err = json.Unmarshal(data, &c.About)
 			}
-			if err != nil || c.About.Format != format {
-				return fmt.Errorf("%w: of a version that this program does not know: %w", ErrWrong, err)
+			switch {
+			case err != nil:
+				return fmt.Errorf("%w: %s: %w", ErrWrong, name, err)
+			case c.About.Format != format:
+				return fmt.Errorf("%w: its format is %d, and this program knows %d", ErrWrong, c.About.Format, format)
 			}
 			return visit(name, size, nil)
 		case rootName:

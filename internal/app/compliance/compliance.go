@@ -57,6 +57,9 @@ func (p *Part) Report(ctx context.Context, f evidence.Framework, by portcullis.A
 		return evidence.Report{}, fmt.Errorf("counting consents: %w", err)
 	}
 	facts.Consents = len(consents)
+	if facts.SealedValues, facts.Unsealed, err = p.atRest(ctx); err != nil {
+		return evidence.Report{}, err
+	}
 	log, err := p.readLog(ctx, evidence.Types(f))
 	if err != nil {
 		return evidence.Report{}, err
@@ -88,8 +91,7 @@ func observe(cfg *config.Config) *evidence.Facts {
 		Sealed:     cfg.Audit.Personal == audit.Sealed, Refusing: cfg.Audit.OnFailure == "refuse",
 		Retention: map[string]time.Duration{"access": cfg.Audit.Retention.Access, "security": cfg.Audit.Retention.Security, "audit": cfg.Audit.Retention.Audit},
 		Witnesses: len(cfg.Audit.Witnesses), Sinks: len(cfg.Audit.Sinks), AlertChannels: len(cfg.Detect.Alerts.Channels),
-		Policies:   len(cfg.Access.Rules)+len(cfg.Access.PolicyFiles) > 0,
-		Encryption: true, // this process keeps nothing of them in another way
+		Policies: len(cfg.Access.Rules)+len(cfg.Access.PolicyFiles) > 0,
 	}
 	for i := range cfg.Routes {
 		f.Add(routeOf(&cfg.Routes[i]))

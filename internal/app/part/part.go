@@ -63,6 +63,9 @@ type Env struct {
 	Holders   []rights.Holder  // what parts that were made before hold about persons
 	Gateway   *gateway.Gateway // of the public listener; refuses until a table is in force
 	Response  *Response
+	// Upstream is the server behind a route of the configuration in force, nil if
+	// there is none: for what the gateway asks it on its own account.
+	Upstream func(route string) portcullis.Upstream
 }
 
 // Response is what parts share that answer incidents.

@@ -78,7 +78,7 @@ func (p *Part) wouldErase(ctx context.Context, person *subject.Person) (api.Eras
 	for _, c := range all {
 		step := subject.Step{Place: c.Name, Count: len(c.Items), At: time.Now().UTC()}
 		if c.Name == placeAudit {
-			if step.Kept, err = p.holds(); err != nil {
+			if step.Kept, err = p.holds(person); err != nil {
 				return out, err
 			}
 			step.Wait = len(step.Kept) > 0

@@ -17,8 +17,9 @@ import (
 
 const placeAudit = "audit"
 
-// holds names the legal holds in force. Holds that cannot be read hold.
-func (p *Part) holds() (out []string, err error) {
+// holds names the legal holds in force, to somebody whom their reasons may name:
+// receipts name nobody. Holds that cannot be read hold.
+func (p *Part) holds(who *subject.Person) (out []string, err error) {
 	list, err := p.keeper.Holds()
 	if err != nil {
 		return []string{"legal holds cannot be read: the audit log stays as it is until they can"}, nil //nolint:nilerr // it is what is told
@@ -26,7 +27,8 @@ func (p *Part) holds() (out []string, err error) {
 	now := time.Now()
 	for _, h := range list {
 		if h.Until.IsZero() || now.Before(h.Until) {
-			out = append(out, fmt.Sprintf("legal hold %s (%s): the audit log stays readable until it ends", h.ID, h.Reason))
+			why, _ := who.Nameless(h.Reason)
+			out = append(out, fmt.Sprintf("legal hold %s (%s): the audit log stays readable until it ends", h.ID, why))
 		}
 	}
 	return out, nil
@@ -52,7 +54,7 @@ func (p *Part) auditLog() subject.Holder {
 }
 
 func (p *Part) eraseLog(ctx context.Context, who *subject.Person) (done subject.Done, err error) {
-	if done.Kept, err = p.holds(); err != nil {
+	if done.Kept, err = p.holds(who); err != nil {
 		return done, err
 	}
 	if len(done.Kept) > 0 {
@@ -78,18 +80,46 @@ func (p *Part) eraseLog(ctx context.Context, who *subject.Person) (done subject.
 		}
 		done.Kept = []string{"what others claimed to be this id, without proof, is sealed under the key of its day and ends with that"}
 	}
+	written, err := p.written(ctx, who)
+	if err != nil {
+		return done, err
+	}
+	done.Kept = append(done.Kept, written)
 	n, err := p.scrub(who)
 	done.Count += n
 	return done, err
 }
 
+// written says what stays of a person in words that operators chose. Records
+// cannot be changed, and which words name somebody nobody can tell for sure; so
+// they stay, and whoever asked is told how many are known to.
+func (p *Part) written(ctx context.Context, who *subject.Person) (string, error) {
+	seen := map[string]bool{}
+	for _, text := range who.Texts() {
+		if len(text) < subject.Shortest {
+			continue
+		}
+		err := p.search(ctx, index.Query{Text: text, Limit: trailPage}, func(f index.Found) {
+			if _, named := who.Nameless(f.Event.Reason); named {
+				seen[f.Event.ID] = true
+			}
+		})
+		if err != nil {
+			return "", err
+		}
+	}
+	return fmt.Sprintf("reasons in the audit log, in the words of operators, stay until the retention of their class ends (GDPR art. 17(3)(b) and (e)): %d records are known to name the person there", len(seen)), nil
+}
+
 // scrub takes what names a person out of security.log and what that was before.
 func (p *Part) scrub(who *subject.Person) (int, error) {
 	return rotate.Scrub(p.env.Dir.AuditDir(), func(e *portcullis.Event) bool {
+		var named bool // by what an operator wrote
+		e.Reason, named = who.Nameless(e.Reason)
 		known := slices.Contains(who.Aliases, e.Actor.Subject) || who.Is(e.Actor.ID)
 		at := e.Actor.IP.IsValid() && slices.Contains(who.Addresses, e.Actor.IP.String())
 		if !known && !at {
-			return false
+			return named
 		}
 		e.Actor = portcullis.Actor{Method: e.Actor.Method, ID: subject.Erased}
 		return true
@@ -105,7 +135,7 @@ func (p *Part) files() subject.Holder {
 			Source: "the above", Purpose: "none", Retention: "none", Erasure: "the database is written anew and its write-ahead log emptied",
 		},
 		Erase: func(ctx context.Context, who *subject.Person) (subject.Done, error) {
-			if held, err := p.holds(); err == nil && len(held) == 0 {
+			if held, err := p.holds(who); err == nil && len(held) == 0 {
 				if _, err := p.scrub(who); err != nil {
 					return subject.Done{}, err
 				}

@@ -12,6 +12,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/app/part"
 	"github.com/portcullis-dev/portcullis/internal/app/push"
 	"github.com/portcullis-dev/portcullis/internal/app/respond"
+	"github.com/portcullis-dev/portcullis/internal/app/retention"
 	"github.com/portcullis-dev/portcullis/internal/privacy/subject"
 )
 
@@ -20,7 +21,7 @@ var update = flag.Bool("update", false, "write docs/data-map.md")
 // places are all that a gateway knows.
 func places() (out []subject.Place) {
 	p := &Part{}
-	for _, h := range []part.Holding{new(respond.Part), new(detection.Part), new(alerts.Part), new(consents.Part), new(push.Part)} {
+	for _, h := range []part.Holding{new(respond.Part), new(detection.Part), new(retention.Part), new(alerts.Part), new(consents.Part), new(push.Part)} {
 		p.env.Holders = append(p.env.Holders, h.Holders()...)
 	}
 	for _, h := range p.allHolders() {

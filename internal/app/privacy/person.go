@@ -126,7 +126,11 @@ func (p *Part) trail(ctx context.Context, who *subject.Person) error {
 
 // eachEvent gives the newest events of an actor, the newest first.
 func (p *Part) eachEvent(ctx context.Context, actor string, use func(index.Found)) error {
-	q := index.Query{Actor: actor, Limit: trailPage}
+	return p.search(ctx, index.Query{Actor: actor, Limit: trailPage}, use)
+}
+
+// search gives the newest events that a query is about, the newest first.
+func (p *Part) search(ctx context.Context, q index.Query, use func(index.Found)) error {
 	for n := 0; n < maxTrail; {
 		res, err := p.index.Search(ctx, q)
 		if err != nil {

@@ -23,7 +23,7 @@ const reason = "erasure"
 // follows it learns anew; then what was learnt; last the files themselves.
 func (p *Part) allHolders() []subject.Holder {
 	all := []subject.Holder{
-		p.keys(), p.account(), p.enrolment(), p.sessions(), p.notices(), p.approvals(), p.owners(), p.taints(), p.usage(), p.wishes(), p.decisions(),
+		p.keys(), p.account(), p.enrolment(), p.sessions(), p.notices(), p.approvals(), p.owners(), p.taints(), p.usage(), p.wishes(), p.decisions(), p.words(),
 		p.auditLog(), nowhere("tokens", "Values that rules tokenized", "nowhere: the token itself holds the value, encrypted, and is where it was sent",
 			"what callers and servers sent", "to keep values from servers", "not kept", "nothing is there to remove"),
 		p.sinks(),

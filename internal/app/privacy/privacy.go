@@ -179,7 +179,7 @@ func (p *Part) resume(ctx context.Context) (open int, err error) {
 }
 
 func (p *Part) advance(ctx context.Context, r *subject.Run) error {
-	e := subject.Eraser{Store: p.store, Holders: p.holders, Hooks: *p.hooks.Load(), Sign: p.sign, Finish: p.finished, Now: time.Now}
+	e := subject.Eraser{Store: p.store, Holders: p.holders, Hooks: *p.hooks.Load(), Sign: p.sign, Finish: p.finished, Told: p.told, Now: time.Now}
 	return e.Advance(ctx, r)
 }
 
@@ -190,7 +190,7 @@ func (p *Part) sign(r *subject.Run) (string, error) {
 		out.Ended = &r.Ended
 	}
 	for _, s := range r.Steps {
-		out.Places = append(out.Places, receipt.Place{Name: s.Place, Count: s.Count, Kept: s.Kept, Open: s.Wait, At: s.At})
+		out.Places = append(out.Places, receipt.Place{Name: s.Place, Count: s.Count, Kept: s.Kept, Open: s.Wait, At: s.At, Outcome: s.Outcome, Attempts: s.Attempts})
 	}
 	return receipt.Sign(out, p.signer())
 }

@@ -10,7 +10,9 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/portcullis-dev/portcullis"
 	"github.com/portcullis-dev/portcullis/gateway"
@@ -24,6 +26,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/config"
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
 	"github.com/portcullis-dev/portcullis/internal/secrets/envelope"
+	"github.com/portcullis-dev/portcullis/internal/store/sqlite/wishbook"
 	"github.com/portcullis-dev/portcullis/internal/upstream/push"
 )
 
@@ -99,7 +102,12 @@ func (p *Part) Next(_ context.Context, cfg *config.Config, _ part.Secrets) (func
 }
 
 // Run delivers until ctx ends.
-func (p *Part) Run(ctx context.Context) { p.courier.Run(ctx) }
+func (p *Part) Run(ctx context.Context) {
+	var tasks sync.WaitGroup
+	defer tasks.Wait()
+	tasks.Go(func() { p.tidy(ctx) })
+	p.courier.Run(ctx)
+}
 
 // Groups returns the operations of the admin API.
 func (p *Part) Groups() []admin.Group { return []admin.Group{api.Group(p.book, p.env.Journal)} }
@@ -148,7 +156,8 @@ func (p *Part) standing(ctx context.Context, r *push.Registration) push.Standing
 }
 
 // proved says whether what a caller proved itself with when it registered still
-// holds, as far as the gateway keeps it: keys and users.
+// holds, as far as the gateway keeps it: keys, sessions, tokens that were
+// revoked, and users. What nobody can tell now is held back.
 func (p *Part) proved(ctx context.Context, r *push.Registration) push.Standing {
 	if r.KeyID != "" {
 		view, err := p.env.Services.Keys.Show(ctx, r.KeyID)
@@ -162,6 +171,9 @@ func (p *Part) proved(ctx context.Context, r *push.Registration) push.Standing {
 			return push.Good // a key has an owner, who need not be a user
 		}
 	}
+	if s := p.session(ctx, r); s != push.Good {
+		return s
+	}
 	if !strings.HasPrefix(r.Principal, "user:") || p.env.Services.Users == nil {
 		return push.Good
 	}
@@ -173,4 +185,64 @@ func (p *Part) proved(ctx context.Context, r *push.Registration) push.Standing {
 		return push.Ended
 	}
 	return push.Good
+}
+
+// session asks what a call with an access token would be asked: whether its
+// session lives, whether it was revoked, whether all that its caller had open
+// was ended since.
+func (p *Part) session(ctx context.Context, r *push.Registration) push.Standing {
+	tokens := p.env.Services.Tokens
+	over, known, err := tokens.Over(ctx, r.KeyID, r.Principal)
+	if !known && err == nil {
+		over, err = tokens.Revoked(ctx, r.KeyID)
+	}
+	switch {
+	case err != nil:
+		return push.Held
+	case over, p.env.Services.Sessions.Cut(r.Principal, r.CreatedAt):
+		return push.Ended
+	}
+	return push.Good
+}
+
+// sweep is how often registrations are asked for that nothing is delivered to:
+// what ended them is not remembered for ever.
+const sweep = 10 * time.Minute
+
+// tidy drops what was registered with what is over, until ctx ends.
+func (p *Part) tidy(ctx context.Context) {
+	tick := time.NewTicker(sweep)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		if err := p.dropEnded(ctx); err != nil && ctx.Err() == nil {
+			p.env.Log.Error("looking for notifications that nobody may have any more", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+		}
+	}
+}
+
+func (p *Part) dropEnded(ctx context.Context) error {
+	rows, err := wishbook.New(p.env.DB, nil).Rows(ctx, "SELECT id FROM push_registrations")
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		id, _ := row.(map[string]any)["id"].(string)
+		r, err := p.env.DB.Push().ByID(ctx, id, time.Now())
+		if errors.Is(err, push.ErrUnknown) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if p.proved(ctx, &r) == push.Ended {
+			if err := p.book.Drop(ctx, id); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

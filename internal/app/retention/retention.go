@@ -16,18 +16,19 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/upstream/inject"
 )
 
-type keeping struct{ keeper *retention.Keeper }
+// Part implements part.Part.
+type Part struct{ keeper *retention.Keeper }
 
 // New returns the part. It does nothing before Run.
 func New(env part.Env) (part.Part, error) {
-	return &keeping{retention.New(retention.Options{
+	return &Part{retention.New(retention.Options{
 		Dir: env.Dir.AuditDir(), Recorder: env.Journal, Sync: env.Journal.Sync, Log: env.Log, Observer: env.Metrics.Retention(),
 		End: func() uint64 { return env.Journal.End().Seq }, EraseDays: env.EraseDays,
 	}, retention.Policy{})}, nil
 }
 
 // Next implements part.Part.
-func (k *keeping) Next(_ context.Context, cfg *config.Config, secrets part.Secrets) (func(), error) {
+func (k *Part) Next(_ context.Context, cfg *config.Config, secrets part.Secrets) (func(), error) {
 	p, err := policy(cfg, secrets)
 	if err != nil {
 		return nil, err
@@ -36,10 +37,10 @@ func (k *keeping) Next(_ context.Context, cfg *config.Config, secrets part.Secre
 }
 
 // Run implements part.Part.
-func (k *keeping) Run(ctx context.Context) { k.keeper.Run(ctx) }
+func (k *Part) Run(ctx context.Context) { k.keeper.Run(ctx) }
 
 // Groups implements part.Administered.
-func (k *keeping) Groups() []admin.Group { return []admin.Group{api.Group(k.keeper)} }
+func (k *Part) Groups() []admin.Group { return []admin.Group{api.Group(k.keeper)} }
 
 func policy(cfg *config.Config, secrets part.Secrets) (retention.Policy, error) {
 	r, a := cfg.Audit.Retention, cfg.Audit.Archive

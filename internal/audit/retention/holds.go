@@ -173,6 +173,30 @@ func (k *Keeper) lift(ctx context.Context, id, reason string, by portcullis.Acto
 	return h, nil
 }
 
+// Forget lets a caller change who is named in holds: change reports whether it
+// did. What a hold keeps stays as it is. It returns how many were changed.
+func (k *Keeper) Forget(change func(by, reason *string) bool) (int, error) {
+	k.holding.Lock()
+	defer k.holding.Unlock()
+	holds, err := loadHolds(k.dir)
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for i := range holds {
+		if change(&holds[i].By, &holds[i].Reason) {
+			n++
+		}
+	}
+	if n == 0 {
+		return 0, nil
+	}
+	if err := saveHolds(k.dir, holds); err != nil {
+		return 0, fmt.Errorf("storing the holds: %w", err)
+	}
+	return n, nil
+}
+
 // holdsInForce returns the holds, after ending those whose time is over.
 func (k *Keeper) holdsInForce(ctx context.Context, now time.Time) ([]Hold, error) {
 	k.holding.Lock()

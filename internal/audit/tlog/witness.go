@@ -58,7 +58,15 @@ func (w *Witness) Cosign(ctx context.Context, dir string, c auditlog.Checkpoint,
 			return nil, fmt.Errorf("witness %q has signed for %d records, the log has %d: it was rolled back", w.Name(), w.seen, c.Size)
 		}
 	}
+	if w.seen == c.Size {
+		return nil, w.forked(c)
+	}
 	return nil, fmt.Errorf("witness %q changes what it has seen", w.Name())
+}
+
+// forked says that a witness has signed records that this log does not have.
+func (w *Witness) forked(c auditlog.Checkpoint) error {
+	return fmt.Errorf("witness %q has signed another history of the first %d records: the log was forked", w.Name(), min(w.seen, c.Size))
 }
 
 func (w *Witness) ask(ctx context.Context, dir string, c auditlog.Checkpoint, log note.Verifier) ([]byte, error) {
@@ -83,6 +91,8 @@ func (w *Witness) ask(ctx context.Context, dir string, c auditlog.Checkpoint, lo
 		}
 		w.seen = size
 		return nil, errBehind
+	case status == http.StatusUnprocessableEntity && w.seen > 0: // what leads from there to here is no proof to it
+		return nil, w.forked(c)
 	case status != http.StatusOK:
 		return nil, fmt.Errorf("witness %q: answers %d", w.Name(), status)
 	}

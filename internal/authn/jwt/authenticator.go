@@ -27,6 +27,7 @@ const (
 type Options struct {
 	Services  []*Service          // issuers the route trusts, in their order
 	Resource  *challenge.Resource // the route; its URL is an accepted audience
+	Base      string              // address of the gateway as callers know it: with the path of a call what a DPoP proof is for; "" = proofs are for the URL of the route only
 	KeyPrefix string              // bearer credentials with it are API keys, for another authenticator; "" = none
 	Name      string              // of the guard; MethodJWT, MethodOIDC, MethodSession or several
 	Methods   []string            // of the route: own tokens are admitted by the one that opened the session
@@ -47,6 +48,7 @@ type Options struct {
 type Authenticator struct {
 	services  []*Service
 	resource  *challenge.Resource
+	base      string
 	keyPrefix string
 	name      string
 	methods   []string
@@ -55,7 +57,7 @@ type Authenticator struct {
 
 // NewAuthenticator returns the guard of a route.
 func NewAuthenticator(o Options) *Authenticator {
-	a := &Authenticator{services: o.Services, resource: o.Resource, keyPrefix: o.KeyPrefix, name: o.Name, methods: o.Methods}
+	a := &Authenticator{services: o.Services, resource: o.Resource, base: o.Base, keyPrefix: o.KeyPrefix, name: o.Name, methods: o.Methods}
 	for _, s := range o.Services {
 		aud := slices.Clone(s.cfg.Audience)
 		if u := o.Resource.URL(); u != "" {
@@ -156,13 +158,23 @@ func (a *Authenticator) checkBinding(c *portcullis.Conn, s *Service, v *verified
 		return a.refuseProof(s.ofPrincipal(v, jws.Reason("without one DPoP proof")))
 	}
 	err := s.checkProof(proof{
-		text: proofs[0], token: token, method: c.HTTP.Method, url: a.resource.URL(), jkt: v.jkt,
+		text: proofs[0], token: token, method: c.HTTP.Method, url: a.called(c), jkt: v.jkt,
 		request: c.RequestID, received: c.Received,
 	})
 	if err != nil {
 		return a.refuseProof(s.ofPrincipal(v, err))
 	}
 	return nil
+}
+
+// called is the URL of a call as its caller knows it: paths below that of a
+// route, and paths that the process answers for callers of all routes, are not
+// the route's.
+func (a *Authenticator) called(c *portcullis.Conn) string {
+	if a.base == "" || c.HTTP.URL == nil {
+		return a.resource.URL()
+	}
+	return a.base + c.HTTP.URL.EscapedPath()
 }
 
 // clientCertificate is the x5t#S256 of the caller's certificate, or "".

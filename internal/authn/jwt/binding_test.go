@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -55,6 +56,47 @@ func (f *fixture) prove(s signer, token string, head, changes map[string]any) st
 		h[k] = v
 	}
 	return s.sign(f.t, h, c)
+}
+
+// TestDPoPOfThePathCalled: with an address of the gateway a proof is for the
+// path that is called, character by character, and not for that of the route.
+func TestDPoPOfThePathCalled(t *testing.T) {
+	f := newFixture(t, nil)
+	holder := newSigner(t, "", "ES256")
+	token := f.token(map[string]any{"cnf": map[string]any{"jkt": thumbprintOf(t, holder)}})
+	guard := NewAuthenticator(Options{Services: f.guard.services, Resource: f.guard.resource, Base: "https://mcp.example.test", Name: MethodOIDC})
+	for _, c := range []struct {
+		target, htu string
+		good        bool
+	}{
+		{"/mcp", resourceURL, true},
+		{"/mcp?a=b", resourceURL, true},
+		{"/mcp", resourceURL + "?a=b#c", true},
+		{"/mcp", "HTTPS://MCP.example.test:443/mcp", true},
+		{"/api/v1/user/consents", "https://mcp.example.test/api/v1/user/consents", true},
+		{"/api/v1/user/consents", resourceURL, false},
+		{"/agent/v1/message:send", "https://mcp.example.test/agent/v1/message:send", true},
+		{"/agent/v1/message:send", "https://mcp.example.test/agent", false},
+		{"/a%2Fb", "https://mcp.example.test/a%2Fb", true},
+		{"/a%2Fb", "https://mcp.example.test/a/b", false},
+		{"/a/b", "https://mcp.example.test/a%2Fb", false},
+		{"/mcp/", resourceURL, false},
+		{"//mcp", resourceURL, false},
+		{"/", "https://mcp.example.test", true},
+		{"/mcp", "http://mcp.example.test/mcp", false},
+		{"/mcp", "https://mcp.example.test:8443/mcp", false},
+		{"/mcp", "https://u@mcp.example.test/mcp", false},
+	} {
+		conn := f.conn("Authorization", "DPoP "+token, "DPoP", f.prove(holder, token, nil, map[string]any{"htu": c.htu}))
+		u, err := url.ParseRequestURI(c.target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.HTTP.URL = u
+		if _, err := guard.Authenticate(context.Background(), conn); (err == nil) != c.good {
+			t.Errorf("%s with a proof for %s: %v", c.target, c.htu, err)
+		}
+	}
 }
 
 func TestDPoP(t *testing.T) {

@@ -5,12 +5,11 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"math"
-	"net/url"
-	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	target "github.com/portcullis-dev/portcullis/internal/authn/jwt/htu"
 	"github.com/portcullis-dev/portcullis/internal/authn/jwt/jws"
 )
 
@@ -84,7 +83,7 @@ func (s *Service) checkProofClaims(p proof, jti, htm, htu, ath string, iat float
 		return jws.Reason("DPoP proof without jti")
 	case htm != p.method:
 		return jws.Reason("DPoP proof for another method")
-	case !sameURL(htu, p.url):
+	case !target.Same(htu, p.url):
 		return jws.Reason("DPoP proof for another URL")
 	case !sameText(ath, base64.RawURLEncoding.EncodeToString(hash[:])):
 		return jws.Reason("DPoP proof for another token")
@@ -92,37 +91,6 @@ func (s *Service) checkProofClaims(p proof, jti, htm, htu, ath string, iat float
 		return jws.Reason("DPoP proof too old or from the future")
 	}
 	return s.useProof(p.jkt, jti, p.request, p.received)
-}
-
-// sameURL compares the htu of a proof with the URL of the call, without query
-// and fragment (RFC 9449 section 4.3, RFC 3986 section 6.2).
-func sameURL(htu, want string) bool {
-	u, err := url.Parse(htu)
-	if err != nil || u.User != nil || u.Opaque != "" {
-		return false
-	}
-	w, err := url.Parse(want)
-	if err != nil {
-		return false
-	}
-	path := func(u *url.URL) string {
-		if p := u.EscapedPath(); p != "" {
-			return p
-		}
-		return "/"
-	}
-	return strings.EqualFold(u.Scheme, w.Scheme) && hostPort(u) == hostPort(w) && path(u) == path(w)
-}
-
-func hostPort(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = "443"
-		if strings.EqualFold(u.Scheme, "http") {
-			port = "80"
-		}
-	}
-	return strings.ToLower(u.Hostname()) + ":" + port
 }
 
 // maxProofs bounds the proofs that are remembered against replay. When there is

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/portcullis-dev/portcullis"
@@ -197,4 +198,38 @@ func (s *Service) revokeForeign(ctx context.Context, id, reason string, by portc
 		return fmt.Errorf("revoking a token: %w", err)
 	}
 	return s.record(ctx, portcullis.EventSessionRevoked, portcullis.SeverityWarn, by, "revoke", "token:"+r.ID, reason)
+}
+
+// Over reports whether the session of a credential's id was revoked or is over;
+// known is false if the id is of no session. One that is idle is not over: its
+// holder may refresh it.
+func (s *Service) Over(ctx context.Context, id, subject string) (over, known bool, err error) {
+	if !isSessionID(id) {
+		return false, false, nil
+	}
+	sn, err := s.store.Session(ctx, id)
+	if errors.Is(err, ErrNotFound) { // sessions that are over are removed
+		return true, true, nil
+	}
+	if err != nil {
+		return false, true, fmt.Errorf("looking for a session: %w", err)
+	}
+	return sn.Subject != subject || !sn.EndedAt.IsZero() || !s.now().Before(sn.ExpiresAt), true, nil
+}
+
+// Revoked reports whether a token of another issuer was revoked, by the id that
+// its principal has as that of the credential: the hash of a jti, or for tokens
+// without one the beginning of their own.
+func (s *Service) Revoked(ctx context.Context, id string) (bool, error) {
+	begin, own := strings.CutPrefix(id, "token:")
+	if !own && !strings.HasPrefix(id, "jti:") {
+		return false, nil
+	}
+	list, err := s.store.RevokedTokens(ctx)
+	if err != nil {
+		return false, fmt.Errorf("reading revoked tokens: %w", err)
+	}
+	return slices.ContainsFunc(list, func(r RevokedToken) bool {
+		return r.ID == id || own && begin != "" && strings.HasPrefix(r.ID, begin)
+	}), nil
 }

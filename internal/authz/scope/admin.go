@@ -2,7 +2,6 @@ package scope
 
 import (
 	"context"
-	"strings"
 
 	"github.com/portcullis-dev/portcullis"
 )
@@ -25,7 +24,7 @@ func (Admin) Authorize(_ context.Context, who portcullis.Principal, a portcullis
 	if Match(who.Scopes, Manage) {
 		return portcullis.Decision{Effect: portcullis.Allow, Rule: Manage}, nil
 	}
-	if strings.HasSuffix(a.Method, " /metrics") && Match(who.Scopes, Metrics) {
+	if a.Method == "GET /metrics" && Match(who.Scopes, Metrics) {
 		return portcullis.Decision{Effect: portcullis.Allow, Rule: Metrics}, nil
 	}
 	return portcullis.Decision{Rule: "admin API needs manage", Need: []string{Manage}}, nil

@@ -17,6 +17,8 @@ func TestAdmin(t *testing.T) {
 		{[]string{Metrics}, "GET /metrics", true},
 		{[]string{Metrics}, "GET /api/v1/metrics", false},
 		{[]string{Metrics}, "POST /api/v1/keys", false},
+		{[]string{Metrics}, "DELETE /api/v1/zkp/users/x /metrics", false}, // a space in a path is none behind the method
+		{[]string{Metrics}, "POST /metrics", false},
 		{[]string{Manage}, "POST /api/v1/keys", true},
 		{[]string{Manage}, "GET /metrics", true},
 	} {

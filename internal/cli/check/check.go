@@ -22,6 +22,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/cli/screen"
 	"github.com/portcullis-dev/portcullis/internal/harden/check"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/attest"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/dependencies/osv"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/outcome"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/render"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
@@ -42,6 +43,7 @@ type flags struct {
 	kinds                          []string
 	fix, yes                       bool
 	live                           live
+	packages                       packages
 }
 
 // Command returns the group of verbs.
@@ -66,6 +68,7 @@ end. 'portcullis check explain RULE' says why a rule is there and how to mend it
   portcullis check --format sarif --out check.sarif
   portcullis check --baseline baseline.json --save-baseline
   portcullis check https://tools.example/mcp --token secret://env/TOOLS_TOKEN
+  portcullis check --osv-db osv/ --sbom bom.cdx.json
   portcullis check --fix
   portcullis check explain config-tls-missing`,
 		Args: cobra.ArbitraryArgs,
@@ -85,6 +88,7 @@ end. 'portcullis check explain RULE' says why a rule is there and how to mend it
 	fs.BoolVar(&o.fix, "fix", false, "mend what is mechanical; shows the changes and asks first")
 	fs.BoolVar(&o.yes, "yes", false, "with --fix: do not ask")
 	o.live.flags(cmd)
+	o.packages.flags(cmd)
 	cmd.AddCommand(c.explain(), c.rules(), c.attest())
 	return cmd
 }
@@ -94,6 +98,7 @@ type settings struct {
 	flags
 	severity rule.Severity
 	wanted   []rule.Kind
+	source   osv.Source // nil where nobody asked for vulnerabilities
 	state    *suppress.File
 	before   *outcome.Baseline
 	book     *attest.Book
@@ -194,6 +199,14 @@ func (c verbs) run(ctx context.Context, args []string, o flags) error {
 	if err != nil {
 		return err
 	}
+	source, closer, err := c.source(s.packages)
+	if err != nil {
+		return err
+	}
+	if closer != nil {
+		s.source = source
+		defer closer.Close()
+	}
 	out, targets, err := c.judge(ctx, args, s)
 	if err != nil {
 		return err
@@ -210,6 +223,9 @@ func (c verbs) run(ctx context.Context, args []string, o flags) error {
 				return err
 			}
 		}
+	}
+	if err := c.writeLists(ctx, targets, s.packages.lists); err != nil {
+		return err
 	}
 	if err := c.write(out, s); err != nil {
 		return err
@@ -245,7 +261,7 @@ func (c verbs) judge(ctx context.Context, args []string, s settings) (outcome.Ou
 }
 
 func (c verbs) options(s settings) check.Options {
-	return check.Options{Active: s.intensity == "active", Getenv: c.Env}
+	return check.Options{Active: s.intensity == "active", Getenv: c.Env, Dependencies: c.dependencies(s.source, s.before)}
 }
 
 // progress shows on a terminal how far a long run is.

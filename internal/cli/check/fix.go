@@ -24,7 +24,7 @@ func (c verbs) mend(ctx context.Context, t *targets, s settings) (written bool, 
 			return true
 		}
 		_, excluded := s.state.Excluded(f.File)
-		return !(excluded && f.File != "") && s.state.Begin(c.now()).Decide(id, f.File, target.Name) == nil
+		return !(excluded && f.File != "") && s.state.Begin(c.now()).Decide(id, f.Advisory, f.File, target.Name) == nil
 	}, c.options(s))
 	show := c.Out
 	if s.format != "text" {

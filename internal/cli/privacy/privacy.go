@@ -147,9 +147,20 @@ func (c verbs) show(s subject.Status) error {
 	}
 	rows := make([][]string, len(s.Steps))
 	for i, p := range s.Steps {
-		rows[i] = []string{p.Place, strconv.Itoa(p.Count), strings.Join(p.Kept, "; ")}
+		rows[i] = []string{p.Place, strconv.Itoa(p.Count), strings.Join(append(p.Kept, said(p)...), "; ")}
 	}
 	return c.Table([]string{"PLACE", "REMOVED", "KEPT"}, rows)
+}
+
+// said is what an upstream answered that has not erased, for people.
+func said(p subject.Step) []string {
+	switch p.Outcome {
+	case subject.ToldFailed:
+		return []string{fmt.Sprintf("it refused %d times; it is asked again", p.Attempts)}
+	case subject.ToldRetry:
+		return []string{fmt.Sprintf("it was not reached %d times; it is tried again", p.Attempts)}
+	}
+	return nil
 }
 
 func (c verbs) status() *cobra.Command {

@@ -5,6 +5,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/harden/check/attest"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/ci"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/compose"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/dependencies"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/dockerfile"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/endpoint"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/envfile"
@@ -12,6 +13,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/harden/check/helm"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/host"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/kubernetes"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/manifest"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/mcpclient"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/nginx"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/repository"
@@ -39,7 +41,9 @@ func families(o Options) []family {
 		files(rule.CI, ci.Rules(), ci.Find, ci.Load),
 		files(rule.Env, envfile.Rules(), envfile.Find, envfile.Load),
 		files(rule.Repository, repository.Rules(), repository.Find, repository.Load),
+		files(rule.Dependencies, dependencies.Rules(), dependencies.Find, dependencies.Load(o.Dependencies)),
 		files(rule.A2ACard, agentcard.Rules(), agentcard.Find, agentcard.Load),
+		files(rule.OSSA, manifest.Rules(), manifest.Find, manifest.Load),
 		files(rule.MCPClient, mcpclient.Rules(), mcpclient.Find, mcpclient.Load),
 		given(rule.MCPEndpoint, endpoint.MCPRules()),
 		given(rule.A2AEndpoint, endpoint.A2ARules()),

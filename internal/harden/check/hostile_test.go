@@ -58,6 +58,12 @@ func TestHostileFiles(t *testing.T) {
 		"nginx.conf":          strings.Repeat("http {", 50_000),
 		"Dockerfile":          "FROM a\n" + strings.Repeat("RUN a \\\n", 50_000),
 		"big.env":             strings.Repeat("PASSWORD=aaaaaaaaaaaaaaaa\n", 50_000),
+		"package-lock.json":   `{"lockfileVersion":1,"dependencies":` + strings.Repeat(`{"a":{"dependencies":`, 5000) + "{}" + strings.Repeat("}}", 5000) + "}",
+		"pnpm-lock.yaml":      "lockfileVersion: '9.0'\n" + bomb,
+		"yarn.lock":           strings.Repeat("a@1, ", 200_000) + "a@1:\n",
+		"Cargo.lock":          "x = " + strings.Repeat("{a = ", 100_000),
+		"go.mod":              "module x\n" + strings.Repeat("require a.b/c v1.0.0\nreplace a.b/c => ../c\n", 10_000),
+		"bom.json":            `{"bomFormat":"CycloneDX","components":` + strings.Repeat(`[{"components":`, 50_000),
 		"slow.py":             "http://" + strings.Repeat("a:", 200_000) + strings.Repeat("-----BEGIN ", 20_000),
 	})
 	if err := os.Symlink(".", filepath.Join(dir, "loop")); err != nil {

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/portcullis-dev/portcullis/internal/harden/check/dependencies"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
 	"github.com/portcullis-dev/portcullis/internal/obs"
 )
@@ -28,6 +29,9 @@ type Options struct {
 
 	// Getenv is os.LookupEnv, for configurations that name variables.
 	Getenv func(string) (string, bool)
+
+	// Dependencies say where vulnerabilities are known from.
+	Dependencies dependencies.Options
 
 	// Only is asked which rules look, by default all.
 	Only func(rule.Meta) bool
@@ -120,17 +124,20 @@ func (r *Result) judge(ctx context.Context, b bound, loaded any, limit time.Dura
 	r.Verdict = rule.VerdictOf(found, err)
 	switch r.Verdict {
 	case rule.Skipped, rule.Unknown:
-		r.Reason = clean(err.Error())
+		r.Reason = reason(err)
 	case rule.Fail:
 		for _, f := range found {
 			f.Message, f.Evidence, f.Pointer = clean(f.Message), clean(f.Evidence), clean(f.Pointer)
+			if a := f.Advisory; a != nil {
+				a.Summary = clean(a.Summary)
+			}
 			r.Findings = append(r.Findings, Finding{Finding: f})
 		}
 		slices.SortStableFunc(r.Findings, func(a, b Finding) int {
 			return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line, a.Column-b.Column, strings.Compare(a.Pointer, b.Pointer))
 		})
 		if err != nil {
-			r.Reason = clean(err.Error())
+			r.Reason = reason(err)
 		}
 	case rule.Pass:
 	}
@@ -168,6 +175,9 @@ func ask(ctx context.Context, b bound, loaded any) (found []rule.Finding, err er
 	}
 	return found, err
 }
+
+// reason is an error, or some that were joined, on one line.
+func reason(err error) string { return clean(strings.ReplaceAll(err.Error(), "\n", "; ")) }
 
 const maxShown = 400
 

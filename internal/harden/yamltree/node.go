@@ -23,8 +23,9 @@ var kindNames = [...]string{"nothing", "a text", "a number", "true or false", "a
 // Node is a value of a document. A nil *Node is one that is not there: all its
 // methods may be called, and it has no value.
 type Node struct {
-	Path string // "spec.tools[2].name"
-	Line int
+	Path   string // "spec.tools[2].name"
+	Line   int
+	Column int // of the value, in characters from 1
 
 	file   string
 	kind   kind

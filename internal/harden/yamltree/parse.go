@@ -41,7 +41,7 @@ func Parse(name string, data []byte) (*Node, error) {
 		return nil, fmt.Errorf("%s:1: is not UTF-8", name)
 	}
 	var doc yaml.Node
-	err := yaml.Load(data, &doc, yaml.WithV4Defaults(), yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(maxDepth))))
+	err := yaml.Load(single(data), &doc, yaml.WithV4Defaults(), yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(maxDepth))))
 	if err != nil {
 		return nil, syntax(name, err)
 	}
@@ -93,7 +93,7 @@ func (p *parser) node(y *yaml.Node, path string, depth int) (*Node, error) {
 	if depth > maxDepth {
 		return nil, p.fail(y, path, "is nested deeper than %d", maxDepth)
 	}
-	n := &Node{Path: path, Line: y.Line, file: p.file}
+	n := &Node{Path: path, Line: y.Line, Column: y.Column, file: p.file}
 	switch y.Kind {
 	case yaml.AliasNode:
 		if y.Alias == nil {

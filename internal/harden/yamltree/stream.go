@@ -30,7 +30,7 @@ func Stream(name string, data []byte) ([]*Node, error) {
 	if !utf8.Valid(data) {
 		return nil, fmt.Errorf("%s:1: is not UTF-8", name)
 	}
-	loader, err := yaml.NewLoader(bytes.NewReader(data), yaml.WithV4Defaults(), yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(maxDepth))))
+	loader, err := yaml.NewLoader(bytes.NewReader(single(data)), yaml.WithV4Defaults(), yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(maxDepth))))
 	if err != nil {
 		return nil, fmt.Errorf("%s:1: reading YAML: %w", name, err)
 	}

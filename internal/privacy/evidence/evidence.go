@@ -94,8 +94,9 @@ type Facts struct {
 	Witnesses      int
 	Sinks          int
 	AlertChannels  int
-	Policies       bool // rules or policy files
-	Encryption     bool // keys and secrets at rest under the root key of the data folder
+	Policies       bool     // rules or policy files
+	SealedValues   int      // stored values that were looked at and are encrypted
+	Unsealed       []string // what of the stored is not as it should be
 	OpenIncidents  int
 	Records        map[portcullis.EventType]Record
 }

@@ -20,7 +20,7 @@ func good() *Facts {
 	f := &Facts{
 		Serving: true, Routes: 1, Purposes: 1, Consents: 3, PurposeNeeded: true, Encrypted: true, AdminLocal: true, Sealed: true, Refusing: true,
 		Retention:     map[string]time.Duration{"access": 90 * day, "security": year, "audit": 7 * year},
-		SignedRecords: 7, Witnesses: 1, Sinks: 1, AlertChannels: 1, Policies: true, Encryption: true,
+		SignedRecords: 7, Witnesses: 1, Sinks: 1, AlertChannels: 1, Policies: true, SealedValues: 3,
 		Records: map[portcullis.EventType]Record{},
 	}
 	f.Add(Route{Name: "a", Limited: true, Read: true, Pinned: true, Consent: true, PHI: true, Fields: true})

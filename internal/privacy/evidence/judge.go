@@ -119,7 +119,14 @@ func (f *Facts) ruled() check {
 }
 
 func (f *Facts) stored() check {
-	return check{f.Encryption, "Keys are kept as hashes, and secrets, parameters and names of persons under the key of the data folder.", "Encryption at rest was not seen."}
+	but := "Nothing was stored yet that is encrypted: encryption at rest was not seen."
+	if len(f.Unsealed) > 0 {
+		but = strings.Join(f.Unsealed, " ")
+	}
+	return check{
+		f.SealedValues > 0 && len(f.Unsealed) == 0,
+		fmt.Sprintf("%d stored values (keys of persons, parameters, signing keys, targets) were looked at, and all are encrypted under the root key of the data folder, which its owner alone may read.", f.SealedValues), but,
+	}
 }
 
 func (f *Facts) agreed() check {

@@ -125,7 +125,7 @@ func (g *Guard) CheckCaller(ctx context.Context, c *portcullis.Conn, who portcul
 // CheckMessage refuses callers who may not read what a call is about. To the
 // message of one who may, it adds the note that says who reads, and for what.
 func (g *Guard) CheckMessage(_ context.Context, c *portcullis.Conn, who portcullis.Principal, m *portcullis.Message, a portcullis.Action) error {
-	v := g.judge(who, a, task(a.Method) || m.TaskID != "" && !ends(a.Method))
+	v := g.judge(who, a, task(a.Method) || m.TaskID != "" && !ends(a.Method) || a2a.Sends(a.Method) && m.Session != "")
 	if v.refused {
 		return denied("the caller has no role that may read it")
 	}
@@ -267,6 +267,9 @@ func (g *Guard) Inspect(ctx context.Context, who portcullis.Principal, m *portcu
 		g = &Guard{cfg: g.cfg, marks: g.marks} // without the glass
 	}
 	v := g.judge(who, a, unknown)
+	if (m.Shape == portcullis.ShapeNotification || m.Shape == portcullis.ShapeRequest) && g.withholds(ctx, who, m) {
+		return nil, denied("it may be about what the caller has no role for")
+	}
 	if v.refused && answer { // a role that ended meanwhile, or the answer to what is not known
 		return nil, denied("the answer is about what the caller has no role for")
 	}
@@ -350,7 +353,7 @@ func goesOn(request []byte) bool {
 			message := it.Value.Raw(request)
 			for in := jsonrpc.Walk(message); in.Next(); {
 				switch in.Name.Text(message) {
-				case "taskId", "task_id", "referenceTaskIds", "reference_task_ids":
+				case "taskId", "task_id", "referenceTaskIds", "reference_task_ids", "contextId", "context_id":
 					if v := string(in.Value.Raw(message)); v != `""` && v != "[]" && v != "null" {
 						return true
 					}

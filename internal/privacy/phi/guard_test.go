@@ -33,6 +33,7 @@ var (
 // every mark holds.
 func TestWhatNobodyKnows(t *testing.T) {
 	g := newGuard(t)
+	call := About(t.Context(), portcullis.Action{Method: "tools/call", Target: portcullis.Target{Kind: portcullis.TargetTool, Name: "x"}})
 	for _, c := range []struct {
 		name    string
 		m       portcullis.Message
@@ -48,6 +49,7 @@ func TestWhatNobodyKnows(t *testing.T) {
 		{"tasks of an agent", portcullis.Message{Shape: portcullis.ShapeResult, Method: "ListTasks", Raw: []byte(`{"jsonrpc":"2.0","id":1,"result":{}}`)}, true, ""},
 		{"a task of an agent that goes on", portcullis.Message{Shape: portcullis.ShapeResult, Method: "SubscribeToTask", Raw: []byte(`{"jsonrpc":"2.0","id":1,"result":{}}`)}, true, ""},
 		{"a message to a task, of another skill", portcullis.Message{Shape: portcullis.ShapeResult, Method: "SendMessage", Target: portcullis.Target{Kind: portcullis.TargetSkill, Name: "x"}, Request: []byte(`{"params":{"message":{"taskId":"t"}}}`), Raw: []byte(`{"jsonrpc":"2.0","id":1,"result":{}}`)}, true, ""},
+		{"a message in a conversation", portcullis.Message{Shape: portcullis.ShapeResult, Method: "SendMessage", Target: portcullis.Target{Kind: portcullis.TargetSkill, Name: "x"}, Request: []byte(`{"params":{"message":{"contextId":"c"}}}`), Raw: []byte(`{"jsonrpc":"2.0","id":1,"result":{}}`)}, true, ""},
 		{"a message that looks back", portcullis.Message{Shape: portcullis.ShapeResult, Method: "SendMessage", Target: portcullis.Target{Kind: portcullis.TargetSkill, Name: "x"}, Request: []byte(`{"message":{"referenceTaskIds":["t"]}}`), Raw: []byte(`{"id":1}`)}, true, ""},
 		{"a message of another skill", portcullis.Message{Shape: portcullis.ShapeResult, Method: "SendMessage", Target: portcullis.Target{Kind: portcullis.TargetSkill, Name: "x"}, Request: []byte(`{"message":{"taskId":""}}`), Raw: []byte(`{"ssn":1}`)}, false, `{"ssn":1}`},
 		{"a notification", portcullis.Message{Shape: portcullis.ShapeNotification, Method: "notifications/message", Raw: []byte(`{"jsonrpc":"2.0","method":"notifications/message","params":{"data":{"ssn":1}}}`)}, false, `{"jsonrpc":"2.0","method":"notifications/message","params":{"data":{}}}`},
@@ -57,7 +59,7 @@ func TestWhatNobodyKnows(t *testing.T) {
 	} {
 		m := c.m
 		m.Direction = portcullis.ToClient
-		out, err := g.Inspect(t.Context(), viewer, &m)
+		out, err := g.Inspect(call, viewer, &m)
 		var e *portcullis.Error
 		switch {
 		case c.refused && (!errors.As(err, &e) || e.Event != portcullis.EventUnauthorizedAccess || e.Kind != portcullis.KindForbidden):

@@ -43,6 +43,9 @@ type Place struct {
 	Kept  []string  `json:"kept,omitempty"`
 	Open  bool      `json:"open,omitempty"` // goes on when what keeps it ends
 	At    time.Time `json:"at"`
+
+	Outcome  string `json:"outcome,omitempty"`  // of an upstream: done, failed or retry
+	Attempts int    `json:"attempts,omitempty"` // how often it was told
 }
 
 // Sign returns the text of a receipt.

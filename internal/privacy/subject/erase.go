@@ -17,7 +17,10 @@ type Eraser struct {
 	// Finish records that a run is over. It is called before that is stored, and
 	// again if the process dies in between.
 	Finish func(ctx context.Context, r *Run) error
-	Now    func() time.Time
+	// Told records what became of telling an upstream, before that is stored and
+	// only when it is something else than the last time; nil: nobody wants to know.
+	Told func(ctx context.Context, r *Run, hook string, s Step) error
+	Now  func() time.Time
 }
 
 // Advance takes a run as far as it comes: all places, then all upstreams. What
@@ -74,11 +77,23 @@ func (e *Eraser) tell(ctx context.Context, r *Run) (all bool, err error) {
 		if r.done(hookPlace(h.Name)) {
 			continue
 		}
+		before := r.step(hookPlace(h.Name))
+		s := Step{Place: hookPlace(h.Name), Count: 1, Outcome: ToldDone, Attempts: before.Attempts + 1}
 		if herr := h.Tell(ctx, r.ID, &r.Person); herr != nil {
+			if ctx.Err() != nil { // it is the gateway that stopped
+				return false, herr
+			}
 			all, err = false, errors.Join(err, fmt.Errorf("telling upstream %s: %w", h.Name, herr))
-			continue
+			if s.Count, s.Outcome = 0, ToldRetry; errors.Is(herr, ErrRefused) {
+				s.Outcome = ToldFailed
+			}
 		}
-		r.set(Step{Place: hookPlace(h.Name), Count: 1, At: e.Now().UTC()})
+		if s.At = e.Now().UTC(); s.Outcome != before.Outcome && e.Told != nil {
+			if terr := e.Told(ctx, r, h.Name, s); terr != nil {
+				return false, fmt.Errorf("recording what an upstream was told: %w", terr)
+			}
+		}
+		r.set(s)
 		if serr := e.Store.SaveErasure(ctx, *r); serr != nil {
 			return false, fmt.Errorf("storing an erasure: %w", serr)
 		}

@@ -21,6 +21,7 @@ var (
 	ErrUnknown   = errors.New("nothing is known of that subject")
 	ErrAmbiguous = errors.New("more than one account has that name")
 	ErrNotFound  = errors.New("no such erasure")
+	ErrRefused   = errors.New("the upstream refused") // from [Hook].Tell: it was reached, and said no
 )
 
 // Erased is what stands where something of an erased person stood and cannot be
@@ -103,7 +104,21 @@ type Step struct {
 	Kept  []string  `json:"kept,omitempty"`
 	Wait  bool      `json:"waits,omitempty"`
 	At    time.Time `json:"at"`
+
+	// Of upstreams only.
+	Outcome  string `json:"outcome,omitempty" enum:"done,failed,retry" doc:"What an upstream said: failed is no, retry is that it was not reached. Both are tried again."`
+	Attempts int    `json:"attempts,omitempty" doc:"How often it was told"`
 }
+
+// Outcomes of telling an upstream.
+const (
+	ToldDone   = "done"
+	ToldFailed = "failed" // it refused; it is asked again
+	ToldRetry  = "retry"  // it was not reached; it is asked again
+)
+
+// open reports whether a place needs more.
+func (s Step) open() bool { return s.Wait || s.Outcome == ToldFailed || s.Outcome == ToldRetry }
 
 // Run is one erasure.
 type Run struct {
@@ -120,7 +135,15 @@ type Run struct {
 
 // done reports whether a place needs nothing more.
 func (r *Run) done(place string) bool {
-	return slices.ContainsFunc(r.Steps, func(s Step) bool { return s.Place == place && !s.Wait })
+	return slices.ContainsFunc(r.Steps, func(s Step) bool { return s.Place == place && !s.open() })
+}
+
+// step is what was done in a place so far.
+func (r *Run) step(place string) Step {
+	if i := slices.IndexFunc(r.Steps, func(s Step) bool { return s.Place == place }); i >= 0 {
+		return r.Steps[i]
+	}
+	return Step{}
 }
 
 // set notes what was done in a place.
@@ -140,8 +163,8 @@ func (r *Run) waits() bool { return slices.ContainsFunc(r.Steps, func(s Step) bo
 // Hook tells an upstream that it has to erase a person.
 type Hook struct {
 	Name string
-	// Tell returns nil when the upstream said that it will. To tell again is no
-	// harm.
+	// Tell returns nil when the upstream said that it will, and an error that wraps
+	// ErrRefused when it said no. To tell again is no harm.
 	Tell func(ctx context.Context, run string, p *Person) error
 }
 

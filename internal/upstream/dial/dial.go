@@ -39,6 +39,8 @@ type Dialer struct {
 	Policy  Policy
 	Timeout time.Duration // per connection, TLS handshake included; 0 = what the context allows
 	TLS     *tls.Config   // for DialTLSContext; nil = system roots; never below TLS 1.2
+
+	Resolver *net.Resolver // finds the addresses of names; nil = the system's
 }
 
 // DialContext connects to addr ("host:port") over network "tcp", "tcp4" or
@@ -51,7 +53,7 @@ func (d *Dialer) DialContext(ctx context.Context, network, addr string) (net.Con
 		return nil, fmt.Errorf("dialing upstream: network %q is not TCP", network)
 	}
 	nd := net.Dialer{
-		Timeout:        d.Timeout,
+		Timeout: d.Timeout, Resolver: d.Resolver,
 		ControlContext: d.control,
 		KeepAliveConfig: net.KeepAliveConfig{
 			Enable: true, Idle: keepAliveIdle, Interval: keepAliveInterval, Count: keepAliveCount,

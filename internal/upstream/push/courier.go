@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
+	"net"
 	"sync"
 	"time"
 
@@ -44,6 +45,7 @@ type Options struct {
 	Book  *Book
 	Sign  func(payload []byte) (string, error) // returns a compact JSON Web Signature
 	TLS   *tls.Config                          // nil = system roots
+	Names *net.Resolver                        // nil = the system's
 	Clock func() time.Time
 
 	// Settings returns those of a route, nil if it delivers nothing.
@@ -73,7 +75,7 @@ func NewCourier(o Options) *Courier {
 		o.Clock = time.Now
 	}
 	return &Courier{
-		Options: o, send: newSender(o.Sign, o.Clock, o.TLS),
+		Options: o, send: newSender(o.Sign, o.Clock, o.TLS, o.Names),
 		busy: map[string]bool{}, origins: map[string]int{}, next: map[string]time.Time{},
 	}
 }

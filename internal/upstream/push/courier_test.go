@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -31,6 +32,7 @@ type rig struct {
 	settings push.Settings
 	standing push.Standing
 	events   chan portcullis.Event
+	names    *net.Resolver
 	log      strings.Builder
 
 	mu        sync.Mutex
@@ -107,7 +109,7 @@ func (r *rig) run(server *httptest.Server) (stop func()) {
 		cfg = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12, ServerName: "example.com"}
 	}
 	c := push.NewCourier(push.Options{
-		Book: r.book, Sign: func(p []byte) (string, error) { return "signed." + string(p), nil }, TLS: cfg, Clock: r.now,
+		Book: r.book, Sign: func(p []byte) (string, error) { return "signed." + string(p), nil }, TLS: cfg, Names: r.names, Clock: r.now,
 		Settings: func(string) *push.Settings { return &r.settings },
 		Standing: func(context.Context, *push.Registration) push.Standing { return r.standing },
 		Recorder: r, Metrics: r, Log: slog.New(slog.NewTextHandler(&r.log, nil)),

@@ -60,9 +60,9 @@ type sender struct {
 }
 
 // newSender returns a sender. TLS may be nil for the system's roots.
-func newSender(sign func([]byte) (string, error), now func() time.Time, cfg *tls.Config) *sender {
+func newSender(sign func([]byte) (string, error), now func() time.Time, cfg *tls.Config, names *net.Resolver) *sender {
 	client := func(p dial.Policy) *http.Client {
-		d := &dial.Dialer{Policy: p, Timeout: connectTime, TLS: cfg}
+		d := &dial.Dialer{Policy: p, Timeout: connectTime, TLS: cfg, Resolver: names}
 		return &http.Client{
 			Timeout: attemptTime,
 			Transport: &http.Transport{ // no proxy: the address that is checked has to be the one that is dialed

@@ -8,6 +8,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/shell"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/topic"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/trust"
 	"github.com/portcullis-dev/portcullis/internal/harden/yamltree"
 )
 
@@ -135,6 +136,11 @@ func secretRules() []Rule {
 			}
 			return found
 		}),
+		each(topic.Transport, rule.Meta{
+			ID: "ci-tls-unchecked", Severity: rule.High, Title: "Pipelines check certificates",
+			Why:    "Anyone on the way gives the pipeline other code, and gets its secrets.",
+			Guides: []string{"S0-48", "S0-53"}, CWE: []string{"CWE-295"}, Fix: "Take NODE_TLS_REJECT_UNAUTHORIZED, curl -k and the like out; trust the authority of the server instead.",
+		}, anyFile, uncheckedSteps),
 		each(topic.Secret, rule.Meta{
 			ID: "ci-written-secret", Severity: rule.Critical, Title: "No credential is written into a pipeline",
 			Why:    "The file is in the repository and in every fork of it.",
@@ -185,4 +191,40 @@ func prints(words []string) bool {
 		}
 	}
 	return false
+}
+
+// uncheckedSteps finds variables and commands that switch the check of
+// certificates off.
+func uncheckedSteps(f *file) []rule.Finding {
+	var found []rule.Finding
+	look := func(n *yamltree.Node) {
+		for _, name := range n.Names() {
+			if v := n.Get(name); trust.Off(name, v.Value()) {
+				found = append(found, f.at(name+" switches the check of certificates off", v))
+			}
+		}
+	}
+	look(f.doc.Get("env"))
+	look(f.doc.Get("variables"))
+	for _, j := range f.jobs {
+		look(j.node.Get("env"))
+		look(j.node.Get("variables"))
+		for _, s := range j.steps {
+			if f.github {
+				look(s.node.Get("env"))
+			}
+			script := expression.ReplaceAllString(s.script, "x")
+			for _, c := range shell.Split(script) {
+				if message := c.Unchecked(); message != "" {
+					found = append(found, f.at(message, s.at))
+				}
+			}
+			for _, w := range strings.Fields(script) {
+				if name, value, ok := strings.Cut(w, "="); ok && trust.Off(name, value) {
+					found = append(found, f.at(name+" switches the check of certificates off", s.at))
+				}
+			}
+		}
+	}
+	return found
 }

@@ -23,6 +23,7 @@ type File struct {
 type service struct {
 	name string
 	*yamltree.Node
+	volumes *yamltree.Node // of the whole file
 }
 
 // Find returns the Compose files of a tree.
@@ -68,7 +69,7 @@ func parse(name string, data []byte) (*File, error) {
 		if !n.IsTable() {
 			return nil, fmt.Errorf("%s:%d: the service %s is no table", name, n.Line, s)
 		}
-		f.services = append(f.services, service{s, n})
+		f.services = append(f.services, service{s, n, f.doc.Get("volumes")})
 	}
 	return f, nil
 }
@@ -149,15 +150,27 @@ type mount struct {
 	node     *yamltree.Node
 }
 
+// device returns the folder of the host that a named volume is.
+func (s service) device(volume string) (string, bool) {
+	o := s.volumes.Get(volume, "driver_opts")
+	device := o.Get("device").Value()
+	return device, strings.HasPrefix(device, "/") && strings.Contains(o.Get("o").Value(), "bind")
+}
+
 func (s service) mounts() (out []mount) {
 	for _, n := range s.Get("volumes").List() {
 		if n.IsTable() {
 			if n.Get("type").Value() == "bind" {
 				out = append(out, mount{n.Get("source").Value(), n.Get("read_only").True(), n})
+			} else if device, ok := s.device(n.Get("source").Value()); ok {
+				out = append(out, mount{device, n.Get("read_only").True(), n})
 			}
 			continue
 		}
 		parts := strings.Split(n.Value(), ":")
+		if device, ok := s.device(parts[0]); ok {
+			parts[0] = device
+		}
 		if len(parts) < 2 || !strings.HasPrefix(parts[0], "/") && !strings.HasPrefix(parts[0], ".") && !strings.HasPrefix(parts[0], "~") {
 			continue
 		}

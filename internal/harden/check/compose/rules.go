@@ -18,7 +18,7 @@ type Rule = rule.Rule[*File]
 
 // Rules returns all rules about Compose files.
 func Rules() []Rule {
-	return slices.Concat(rightRules(), hostRules(), imageRules(), lifeRules())
+	return slices.Concat(rightRules(), hostRules(), imageRules(), programRules(), lifeRules())
 }
 
 // verify is how most of what a service has can be seen.
@@ -94,7 +94,7 @@ func rightRules() []Rule {
 			Guides: []string{"S0-59", "S1-17"}, CWE: []string{"CWE-250"}, Fix: "Take out privileged: true.",
 		}, func(f *File, s service) []rule.Finding {
 			n := s.Get("privileged")
-			return one(f, s, n.True(), "is privileged", n)
+			return one(f, s, n.True() || strings.EqualFold(n.Value(), "true"), "is privileged", n)
 		}),
 		mending(absent(topic.Privilege, rule.Meta{
 			ID: "compose-capabilities", Severity: rule.Medium, Title: "Services drop all capabilities",
@@ -135,7 +135,7 @@ func rightRules() []Rule {
 			Why:    "Unconfined takes away walls that the runtime puts up by default.",
 			Guides: []string{"S0-51", "S3-23"}, CWE: []string{"CWE-693"}, Fix: "Take the option out of security_opt.",
 		}, func(f *File, s service) []rule.Finding {
-			n := lists(s.Get("security_opt"), "seccomp:unconfined", "seccomp=unconfined", "apparmor:unconfined", "apparmor=unconfined", "label:disable", "label=disable")
+			n := lists(s.Get("security_opt"), "seccomp:unconfined", "seccomp=unconfined", "apparmor:unconfined", "apparmor=unconfined", "label:disable", "label=disable", "systempaths:unconfined", "systempaths=unconfined")
 			return one(f, s, n != nil, n.Value(), n)
 		}),
 		each(topic.Privilege, rule.Meta{
@@ -310,11 +310,12 @@ func imageRules() []Rule {
 					found = append(found, one(f, s, credential.Written(p.name, p.value), "the value of "+p.name+" is written out", p.node)...)
 				}
 			}
-			text := s.Get("command").Value()
-			for _, item := range s.Get("command").List() {
-				text += " " + item.Value()
+			for _, c := range s.programs() {
+				for i := range c.words {
+					found = append(found, one(f, s, credential.Argument(c.words, i), "a credential stands in its command", c.node)...)
+				}
 			}
-			return append(found, one(f, s, len(credential.In([]byte(text))) > 0, "a credential stands in its command", s.Get("command"))...)
+			return found
 		}),
 	}
 }

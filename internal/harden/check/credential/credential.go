@@ -71,9 +71,55 @@ func Written(name, value string) bool {
 	return Telling(name) && !filled(value) && !harmless(value) || Under(name, value)
 }
 
+// Configured reports whether a credential is written out where a client or an
+// agent is told what to send: [Written], and what stands behind the scheme of
+// an Authorization header.
+func Configured(name, value string) bool {
+	switch strings.ToLower(name) {
+	case "authorization", "proxy-authorization":
+		scheme, token, ok := strings.Cut(strings.TrimSpace(value), " ")
+		if !ok {
+			token = scheme // a key without a word before it
+		}
+		return !Reference(token) && len(strings.TrimSpace(token)) > 7 || ok && !Reference(token) && len(strings.TrimSpace(token)) > 3
+	case "cookie":
+		_, token, ok := strings.Cut(value, "=")
+		return ok && !Reference(token) && len(strings.TrimSpace(token)) > 7
+	}
+	return !Reference(value) && Written(name, value)
+}
+
+// Argument reports whether an argument of a command is a credential, or is the
+// option before one: "--api-key=…", "--api-key …", "Authorization: Bearer …".
+func Argument(args []string, i int) bool {
+	a := args[i]
+	if header, token, ok := strings.Cut(a, ":"); ok && Configured(header, strings.TrimSpace(token)) {
+		return true
+	}
+	if strings.HasPrefix(a, "-") {
+		name, v, ok := strings.Cut(strings.TrimLeft(a, "-"), "=")
+		if !ok && i+1 < len(args) && !strings.HasPrefix(args[i+1], "-") {
+			v = args[i+1]
+		}
+		if Configured(strings.ReplaceAll(name, "-", "_"), v) {
+			return true
+		}
+	}
+	return len(In([]byte(a))) > 0
+}
+
+// Reference reports whether a value is filled in by whoever reads the file.
+func Reference(v string) bool {
+	v = strings.TrimSpace(v)
+	return v == "" || strings.Contains(v, "${") || strings.HasPrefix(v, "$") || strings.HasPrefix(v, "<") || strings.HasPrefix(v, "secret://") || strings.HasPrefix(strings.ToUpper(v), "YOUR")
+}
+
+// hump is where a word of a name such as clientSecret begins.
+var hump = regexp.MustCompile(`([a-z0-9])([A-Z])`)
+
 // Telling reports whether a name is one of a credential.
 func Telling(name string) bool {
-	n := strings.ToUpper(strings.NewReplacer("-", "_", ".", "_").Replace(name))
+	n := strings.ToUpper(strings.NewReplacer("-", "_", ".", "_").Replace(hump.ReplaceAllString(name, "${1}_$2")))
 	for _, end := range [...]string{"_FILE", "_PATH", "_DIR", "_NAME", "_ID", "_URL", "_LENGTH", "_TTL", "_HEADER", "_TYPE", "_MODE", "_ENABLED", "_PUBLIC_KEY"} {
 		if strings.HasSuffix(n, end) {
 			return false

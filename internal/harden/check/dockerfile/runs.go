@@ -6,9 +6,11 @@ import (
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 
+	"github.com/portcullis-dev/portcullis/internal/harden/check/mcpclient"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/shell"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/topic"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/trust"
 )
 
 func runRules() []Rule {
@@ -60,20 +62,11 @@ func fetchRules() []Rule {
 			})
 			return found
 		}),
-		eachRun(topic.Transport, rule.Meta{
+		plain(topic.Transport, rule.Meta{
 			ID: "dockerfile-unchecked-download", Severity: rule.High, Title: "Downloads check who they come from",
 			Why:    "With the check of certificates or signatures off, anybody on the way can put other code into the image.",
 			Guides: []string{"S0-48", "S0-53"}, CWE: []string{"CWE-295"}, Fix: "Take the option out; add the authority's certificate where one is missing.",
-		}, func(r run) string {
-			switch {
-			case r.Is("curl") && r.Has("-k", "--insecure"), r.Is("wget") && r.Has("--no-check-certificate"),
-				r.Is("pip") && r.Has("--trusted-host"), r.Is("pip3") && r.Has("--trusted-host"),
-				(r.Is("apt-get") || r.Is("apt")) && r.Has("--allow-unauthenticated", "--force-yes"), r.Is("apk") && r.Has("--allow-untrusted"),
-				r.Is("npm", "config", "set", "strict-ssl", "false"), r.Is("git") && strings.Contains(strings.Join(r.Words, " "), "sslVerify=false"):
-				return r.Words[0] + " does not check where it downloads from"
-			}
-			return ""
-		}),
+		}, uncheckedDownloads),
 		eachRun(topic.Privilege, rule.Meta{
 			ID: "dockerfile-sudo", Severity: rule.Medium, Title: "The image has no sudo",
 			Why:    "sudo in a container is a way back to root for whoever gets in.",
@@ -163,6 +156,11 @@ func packageRules() []Rule {
 			}
 			return ""
 		}),
+		plain(topic.Supply, rule.Meta{
+			ID: "dockerfile-package-unpinned", Severity: rule.High, Title: "The image starts no package in whatever version is newest",
+			Why:    "Whoever publishes the next version runs code in the container, at the next start, whatever the digest of the image is.",
+			Guides: []string{"S0-58", "S1-22"}, CWE: []string{"CWE-829", "CWE-1357"}, Fix: "Install the package when the image is built, from a lock file.",
+		}, startedPackages),
 		eachRun(topic.Integrity, rule.Meta{
 			ID: "dockerfile-lock-file", Severity: rule.High, Title: "Dependencies are those of the lock file",
 			Why:    "npm install, and pip without hashes, take what the registry offers today: a hijacked release is in the image an hour later.",
@@ -242,4 +240,52 @@ func buildRules() []Rule {
 			return found
 		}),
 	}
+}
+
+// startedPackages finds what an image fetches and starts when it runs.
+func startedPackages(f *File) []rule.Finding {
+	var found []rule.Finding
+	look := func(at int, words []string, inShell bool) {
+		commands := [][]string{words}
+		if inShell {
+			commands = nil
+			for _, c := range shell.Split(strings.Join(words, " ")) {
+				commands = append(commands, c.Words)
+			}
+		}
+		for _, c := range commands {
+			if pkg, ok := mcpclient.Unpinned(c); ok {
+				found = append(found, f.at(at, "starts the newest %s", pkg))
+			}
+		}
+	}
+	each(f, func(c *instructions.CmdCommand, _ bool) { look(line(c.Location()), c.CmdLine, c.PrependShell) })
+	each(f, func(c *instructions.EntrypointCommand, _ bool) { look(line(c.Location()), c.CmdLine, c.PrependShell) })
+	return found
+}
+
+// uncheckedDownloads finds commands and variables that switch the check of
+// certificates off.
+func uncheckedDownloads(f *File) []rule.Finding {
+	var found []rule.Finding
+	for _, r := range f.runs() {
+		if message := r.Unchecked(); message != "" {
+			found = append(found, f.at(r.line, "%s", message))
+		}
+	}
+	each(f, func(c *instructions.RunCommand, _ bool) {
+		for _, w := range strings.Fields(text(c)) {
+			if name, value, ok := strings.Cut(w, "="); ok && trust.Off(name, value) {
+				found = append(found, f.at(line(c.Location()), "%s switches the check of certificates off", name))
+			}
+		}
+	})
+	each(f, func(c *instructions.EnvCommand, _ bool) {
+		for _, kv := range c.Env {
+			if trust.Off(kv.Key, kv.Value) {
+				found = append(found, f.at(line(c.Location()), "%s switches the check of certificates off", kv.Key))
+			}
+		}
+	})
+	return found
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/topic"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/tree"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/trust"
 )
 
 // File is a file of environment variables.
@@ -165,7 +166,7 @@ func Rules() []Rule {
 		}, func(f *File) []rule.Finding {
 			return f.each(func(v variable) string {
 				switch {
-				case v.name == "NODE_TLS_REJECT_UNAUTHORIZED" && v.value == "0", v.name == "PYTHONHTTPSVERIFY" && v.value == "0", v.name == "GIT_SSL_NO_VERIFY" && v.value != "" && v.value != "0",
+				case trust.Off(v.name, v.value),
 					v.name == "PGSSLMODE" && (v.value == "disable" || v.value == "allow" || v.value == "prefer"), strings.Contains(v.value, "sslmode=disable"),
 					(v.name == "ALLOWED_ORIGINS" || v.name == "CORS_ORIGIN" || v.name == "CORS_ORIGINS") && v.value == "*":
 					return v.name + " switches a check off"

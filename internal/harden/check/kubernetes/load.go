@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"path"
+	"regexp"
 	"strings"
 
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
@@ -77,8 +78,15 @@ func sources(t *tree.Tree) []string {
 
 // manifest reports whether a text says of what kind and version it is.
 func manifest(data []byte) bool {
-	return names(data, "apiVersion") && names(data, "kind")
+	return names(data, "apiVersion") && names(data, "kind") && len(versions.FindAll(data, -1)) != len(agents.FindAll(data, -1))
 }
+
+// Manifests of agents have the same two fields, and are no business of a
+// cluster.
+var (
+	versions = regexp.MustCompile(`(?:^|[\n{,])[ \t-]*["']?apiVersion["']?[ \t]*:`)
+	agents   = regexp.MustCompile(`(?:^|[\n{,])[ \t-]*["']?apiVersion["']?[ \t]*:\s*["']?ossa/`)
+)
 
 func names(data []byte, name string) bool {
 	return bytes.HasPrefix(data, []byte(name+":")) || bytes.Contains(data, []byte("\n"+name+":")) || bytes.Contains(data, []byte("\n- "+name+":")) ||
@@ -108,6 +116,9 @@ func Load(ctx context.Context, t *tree.Tree, name string) (*Set, error) {
 	return s, nil
 }
 
+// agentVersion begins the version of a manifest of an agent.
+const agentVersion = "ossa/"
+
 func (s *Set) read(file string, data []byte) {
 	docs, err := yamltree.Stream(file, data)
 	if err != nil {
@@ -124,7 +135,7 @@ func (s *Set) add(file string, doc *yamltree.Node) {
 		File: file, Doc: doc, APIVersion: doc.Get("apiVersion").Value(), Kind: doc.Get("kind").Value(),
 		Name: doc.Get("metadata", "name").Value(), Namespace: doc.Get("metadata", "namespace").Value(),
 	}
-	if o.APIVersion == "" || o.Kind == "" {
+	if o.APIVersion == "" || o.Kind == "" || strings.HasPrefix(o.APIVersion, agentVersion) {
 		return
 	}
 	if strings.HasSuffix(o.Kind, "List") && doc.Get("items").IsList() {
@@ -151,6 +162,12 @@ func (o *Object) workload() *workload {
 		pod = o.Doc.Get("spec", "template")
 	case "CronJob":
 		pod = o.Doc.Get("spec", "jobTemplate", "spec", "template")
+	case "PodTemplate":
+		pod = o.Doc.Get("template")
+	default: // of an operator: a Rollout, a service of Knative
+		if t := o.Doc.Get("spec", "template"); t.Get("spec", "containers").IsList() {
+			pod = t
+		}
 	}
 	if !pod.Get("spec").IsTable() {
 		return nil

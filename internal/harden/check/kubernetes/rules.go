@@ -14,7 +14,7 @@ type Rule = rule.Rule[*Set]
 
 // Rules returns all rules about manifests.
 func Rules() []Rule {
-	return slices.Concat(podSecurity(), containerRules(), imageRules(), workloadRules(), roleRules(), secretRules(), serviceRules(), networkRules(), apiRules(), clusterRules())
+	return slices.Concat(podSecurity(), containerRules(), imageRules(), workloadRules(), roleRules(), secretRules(), programRules(), serviceRules(), networkRules(), apiRules(), clusterRules())
 }
 
 // whole makes a rule of a function that looks at all manifests.

@@ -72,12 +72,17 @@ func writtenSecretRules() []Rule {
 					return "the value of " + e.Get("name").Value() + " is written out", v
 				}
 			}
-			for _, list := range [...]string{"args", "command"} {
+			var words []string
+			var at []*yamltree.Node
+			for _, list := range [...]string{"command", "args"} {
 				for _, a := range c.Get(list).List() {
-					name, value, _ := strings.Cut(strings.TrimLeft(a.Value(), "-"), "=")
-					if credential.Written(name, value) || len(credential.In([]byte(a.Value()))) > 0 {
-						return "a credential stands in its " + list, a
-					}
+					words, at = append(words, a.Value()), append(at, a)
+				}
+			}
+			for i := range words {
+				name, value, _ := strings.Cut(strings.TrimLeft(words[i], "-"), "=")
+				if credential.Written(name, value) || credential.Argument(words, i) {
+					return "a credential stands in its arguments", at[i]
 				}
 			}
 			return "", nil

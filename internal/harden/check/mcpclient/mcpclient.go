@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -36,6 +37,7 @@ type server struct {
 	url      value
 	approved []value // tools that are called without asking
 	trusted  bool    // all of them are
+	told     []value // what is said about it
 }
 
 type place struct {
@@ -79,8 +81,20 @@ func Find(t *tree.Tree) []string {
 			return false
 		}
 		data, err := t.Read(f.Path)
-		return err == nil && (bytes.Contains(data, []byte(`"mcpServers"`)) || bytes.Contains(data, []byte(`"mcp.servers"`)) || bytes.Contains(data, []byte(`"mcp"`)) || bytes.Contains(data, []byte(`"context_servers"`)))
+		return err == nil && names(data)
 	})
+}
+
+// Tables of servers in a file of any name. Words of the same spelling are in
+// files of all kinds, and in schemas of these.
+var (
+	direct = regexp.MustCompile(`"(?:mcpServers|mcp\.servers|context_servers)"\s*:\s*\{`)
+	nested = regexp.MustCompile(`(?s)"mcp"\s*:\s*\{.*"servers"\s*:\s*\{`)
+)
+
+// names reports whether a file has such a table.
+func names(data []byte) bool {
+	return (direct.Match(data) || nested.Match(data)) && !bytes.Contains(data, []byte("json-schema.org/"))
 }
 
 // Load reads a configuration.
@@ -134,12 +148,17 @@ func (f *File) read(list *yamltree.Node) error {
 		}
 		s := server{name: name, at: place{n.Path, n.Line}}
 		s.command = one(n.Get("command"), &e)
-		if nested := n.Get("command"); nested.IsTable() { // of Zed
-			s.command = one(nested.Get("path"), &e)
-			s.args = many(nested.Get("args"), &e)
+		if own := n.Get("command"); own.IsTable() { // of Zed
+			s.command = one(own.Get("path"), &e)
+			s.args, s.env = many(own.Get("args"), &e), pairs(own.Get("env"), &e)
 		}
 		s.args = append(s.args, many(n.Get("args"), &e)...)
-		s.env, s.headers = pairs(n.Get("env"), &e), append(pairs(n.Get("headers"), &e), pairs(n.Get("requestInit", "headers"), &e)...)
+		s.env, s.headers = append(s.env, pairs(n.Get("env"), &e)...), append(pairs(n.Get("headers"), &e), pairs(n.Get("requestInit", "headers"), &e)...)
+		for _, field := range []string{"description", "title", "instructions"} {
+			if v := n.Get(field); v.IsText() {
+				s.told = append(s.told, one(v, &e))
+			}
+		}
 		for _, field := range []string{"url", "serverUrl", "httpUrl"} {
 			if u := n.Get(field); u != nil {
 				s.url = one(u, &e)

@@ -9,7 +9,7 @@ import (
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
 )
 
-var fetched = regexp.MustCompile(`(?i)\b(curl|wget|iwr|invoke-webrequest)\b[^|;&]*\|\s*(sudo\s+)?(ba|z|da|k)?sh\b|\biex\b|\b(sh|bash)\s+<\(\s*(curl|wget)|\b(ba)?sh\s+-c\s+"?\$\((curl|wget)`)
+var fetched = regexp.MustCompile(`(?i)\b(curl|wget|iwr|invoke-webrequest)\b[^|;&]*\|\s*(sudo\s+)?(ba|z|da|k)?sh\b|\biex\b|\b(sh|bash)\s+<\(\s*(curl|wget)|\b(ba)?sh\s+-c\s+"?\$\((curl|wget)|\b(exec|eval)\s*\(.*(urlopen|requests\.get|urllib|fetch\(|https?\.get)`)
 
 func shellRules() []rule.Rule[*File] {
 	m := func(id string, severity rule.Severity, title, why, verify, fix string, cwe ...string) rule.Meta {
@@ -96,6 +96,9 @@ func options(args []value, f func(name, text string, at place)) {
 			return // the image: what comes is for the program in it
 		}
 		name, text, ok := strings.Cut(a.text, "=")
+		if short := name[:min(2, len(name))]; len(name) > 2 && name[1] != '-' && takesValue(short) { // -v/a:/b
+			name, text, ok = short, strings.TrimPrefix(a.text[2:], "="), true
+		}
 		if !ok && takesValue(a.text) && i+1 < len(args) {
 			i++
 			text = args[i].text
@@ -112,16 +115,16 @@ func containerRules() []rule.Rule[*File] {
 		{
 			Meta: m("image-unpinned", rule.Medium, "Images are started by their digest", "A tag means another image tomorrow, with the mounts and keys of today.",
 				"docker run names an image without @sha256:.", "Write the digest: name:tag@sha256:….", "CWE-829", "CWE-1357"),
-			Check: each(func(s server, out *found) {
+			Check: each(eachInner(func(s server, out *found) {
 				if v, ok := imageOf(container(s)); ok && !image.Variable(v.text) && !image.Parse(v.text).Pinned() {
 					out.add(v.place, "The image is not named by its digest.", v.text)
 				}
-			}),
+			})),
 		},
 		{
 			Meta: m("container-privileged", rule.High, "Containers have no rights over the machine", "The container is no border then: the server is root of the machine.",
 				"docker run has --privileged, --pid=host, --network=host, --cap-add or --security-opt …=unconfined.", "Remove the option.", "CWE-250"),
-			Check: each(func(s server, out *found) {
+			Check: each(eachInner(func(s server, out *found) {
 				options(container(s), func(name, text string, at place) {
 					host := slices.Contains([]string{"--pid", "--ipc", "--network", "--net", "--userns", "--uts"}, name) && text == "host"
 					loose := name == "--security-opt" && strings.Contains(text, "unconfined")
@@ -129,12 +132,12 @@ func containerRules() []rule.Rule[*File] {
 						out.add(at, "The container has rights over the machine.", strings.TrimSpace(name+" "+text))
 					}
 				})
-			}),
+			})),
 		},
 		{
 			Meta: m("container-mounts", rule.High, "Containers see only the folders they need", "The server reads and changes everything of the user, or starts containers of its own.",
 				"docker run mounts /, a home folder, /etc, .ssh or the socket of docker.", "Mount the one folder that is needed, read-only.", "CWE-668"),
-			Check: each(func(s server, out *found) {
+			Check: each(eachInner(func(s server, out *found) {
 				options(container(s), func(name, text string, at place) {
 					from := ""
 					switch name {
@@ -151,7 +154,7 @@ func containerRules() []rule.Rule[*File] {
 						out.add(at, "The container sees more than a folder.", from)
 					}
 				})
-			}),
+			})),
 		},
 	}
 }
@@ -178,7 +181,7 @@ func rightRules() []rule.Rule[*File] {
 		{
 			Meta: m("folder-broad", rule.High, "Servers see only the folders they need", "A prompt that was planted reads keys and mail, and writes what is run at the next login.",
 				"A server of files has /, a home folder, /etc or .ssh as its root.", "Name the folder of the project.", "CWE-668", "CWE-732"),
-			Check: each(func(s server, out *found) {
+			Check: each(eachInner(func(s server, out *found) {
 				line := strings.ToLower(strings.Join(s.words(), " "))
 				if !strings.Contains(line, "filesystem") && !strings.Contains(line, "file-system") && !strings.Contains(line, "files") && !strings.Contains(line, "--root") && !strings.Contains(line, "git") {
 					return
@@ -195,7 +198,7 @@ func rightRules() []rule.Rule[*File] {
 						out.add(a.place, "The server sees more than a folder.", text)
 					}
 				}
-			}),
+			})),
 		},
 		{
 			Meta: m("approved", rule.Medium, "Tools are not called without asking", "What a page or a mail says is done, without anybody seeing it first.",

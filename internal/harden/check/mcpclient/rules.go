@@ -11,11 +11,12 @@ import (
 
 	"github.com/portcullis-dev/portcullis/internal/harden/check/credential"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/trust"
 )
 
 // Rules returns the rules.
 func Rules() []rule.Rule[*File] {
-	return slices.Concat(packageRules(), keyRules(), wireRules(), shellRules(), containerRules(), rightRules())
+	return slices.Concat(packageRules(), keyRules(), wireRules(), textRules(), shellRules(), containerRules(), rightRules())
 }
 
 // meta fills what all rules of the package share.
@@ -80,45 +81,43 @@ func packageRules() []rule.Rule[*File] {
 			Meta: meta("package-unpinned", rule.High, "Packages are started in a fixed version", "Whoever publishes the next version runs code with the rights of the user, at the next start.",
 				"A server is started with npx, uvx or the like, and its package has no exact version.", "Write the version behind the name: package@1.2.3, or package==1.2.3 for uvx.",
 				list("S0-58", "S1-22"), list("MCP04:2025"), list("MCP-T11"), list("CWE-829", "CWE-1357")),
-			Check: each(func(s server, out *found) {
+			Check: each(eachInner(func(s server, out *found) {
 				if pkg, ok := runner(s); ok && !local(pkg.text) && !exact.MatchString(pkg.text) {
 					out.add(pkg.place, "The package is started in whatever version is newest.", pkg.text)
 				}
-			}),
+			})),
 		},
 		{
 			Meta: meta("place-writable", rule.High, "Programs are not started from folders that anyone writes", "Another user, or a page that downloads a file, decides what is run.",
 				"A command or script lies in /tmp, /var/tmp, /dev/shm or Downloads.", "Install the program in a folder that only its owner or the administrator writes.",
 				list("S0-58"), list("MCP04:2025"), list("MCP-T11"), list("CWE-426")),
-			Check: each(func(s server, out *found) {
-				for _, v := range append([]value{s.command}, s.args[:min(len(s.args), 1)]...) {
+			Check: each(eachInner(func(s server, out *found) {
+				for _, v := range started(s) {
 					for _, bad := range []string{"/tmp/", "/var/tmp/", "/dev/shm/", "/Downloads/", `\Downloads\`, `\Temp\`} {
 						if strings.HasPrefix(v.text, bad) || (strings.Contains(bad, "Downloads") || strings.Contains(bad, "Temp")) && strings.Contains(v.text, bad) {
 							out.add(v.place, "What is run lies in a folder that others write.", v.text)
 						}
 					}
 				}
-			}),
+			})),
 		},
 	}
 }
 
+// started is what is run: the command, and the script that it is given.
+func started(s server) []value {
+	out := []value{s.command}
+	for _, a := range s.args {
+		out = append(out, a)
+		if !strings.HasPrefix(a.text, "-") {
+			break
+		}
+	}
+	return out
+}
+
 func local(pkg string) bool {
 	return strings.HasPrefix(pkg, ".") || strings.HasPrefix(pkg, "/") || strings.HasPrefix(pkg, "file:")
-}
-
-func written(name, value string) bool {
-	if strings.EqualFold(name, "authorization") {
-		_, token, ok := strings.Cut(value, " ")
-		return ok && !reference(token) && len(strings.TrimSpace(token)) > 3
-	}
-	return !reference(value) && credential.Written(name, value)
-}
-
-// reference reports whether a value is filled in by the client.
-func reference(v string) bool {
-	v = strings.TrimSpace(v)
-	return v == "" || strings.Contains(v, "${") || strings.HasPrefix(v, "$") || strings.HasPrefix(v, "<") || strings.HasPrefix(v, "secret://") || strings.HasPrefix(strings.ToUpper(v), "YOUR")
 }
 
 func keyRules() []rule.Rule[*File] {
@@ -131,7 +130,7 @@ func keyRules() []rule.Rule[*File] {
 			Meta: m("key-env", "Variables hold no keys in plain text", "env of a server has a password, token or key as its value.", "Write ${NAME} or ${input:NAME}, or let a gateway keep the key."),
 			Check: each(func(s server, out *found) {
 				for _, p := range s.env {
-					if written(p.name, p.text) {
+					if credential.Configured(p.name, p.text) {
 						out.add(p.place, "The variable "+p.name+" holds a key in plain text.", rule.Mask(p.text))
 					}
 				}
@@ -140,18 +139,16 @@ func keyRules() []rule.Rule[*File] {
 		{
 			Meta: m("key-args", "Arguments hold no keys", "args of a server has a password, token or key; all users of the machine see it in the list of processes.", "Give it as a variable, or let a gateway keep the key."),
 			Check: each(func(s server, out *found) {
+				words := s.words()
 				for i, a := range s.args {
-					name, v, ok := strings.Cut(strings.TrimLeft(a.text, "-"), "=")
-					if !ok && strings.HasPrefix(a.text, "-") && i+1 < len(s.args) {
-						v = s.args[i+1].text
-					}
-					if header, token, isHeader := strings.Cut(a.text, ":"); isHeader && written(header, strings.TrimSpace(token)) {
-						name, v = header, token
-						out.add(a.place, "An argument holds a key.", rule.Mask(strings.TrimSpace(v)))
-						continue
-					}
-					if strings.HasPrefix(a.text, "-") && written(strings.ReplaceAll(name, "-", "_"), v) || len(credential.In([]byte(a.text))) > 0 {
-						out.add(a.place, "An argument holds a key.", rule.Mask(a.text))
+					if credential.Argument(words, i+1) {
+						shown := a.text
+						if _, v, ok := strings.Cut(a.text, "="); ok {
+							shown = v
+						} else if strings.HasPrefix(a.text, "-") && i+1 < len(s.args) {
+							shown = s.args[i+1].text
+						}
+						out.add(a.place, "An argument holds a key.", rule.Mask(shown))
 					}
 				}
 			}),
@@ -160,7 +157,7 @@ func keyRules() []rule.Rule[*File] {
 			Meta: m("key-header", "Headers hold no keys in plain text", "headers of a server has Authorization or a key with its value.", "Write ${NAME} or ${input:NAME}, or let the client authenticate with OAuth."),
 			Check: each(func(s server, out *found) {
 				for _, p := range s.headers {
-					if written(strings.ReplaceAll(strings.TrimPrefix(strings.ToUpper(p.name), "X-"), "-", "_"), p.text) || written(p.name, p.text) {
+					if credential.Configured(strings.ReplaceAll(strings.TrimPrefix(strings.ToUpper(p.name), "X-"), "-", "_"), p.text) || credential.Configured(p.name, p.text) {
 						out.add(p.place, "The header "+p.name+" holds a key in plain text.", rule.Mask(p.text))
 					}
 				}
@@ -176,7 +173,7 @@ func keyRules() []rule.Rule[*File] {
 					}
 					_, has := u.User.Password()
 					for name, values := range u.Query() {
-						has = has || (credential.Telling(name) || strings.EqualFold(name, "key") || strings.EqualFold(name, "apiKey")) && !reference(values[0])
+						has = has || (credential.Telling(name) || strings.EqualFold(name, "key") || strings.EqualFold(name, "apiKey")) && !credential.Reference(values[0])
 					}
 					if has {
 						out.add(v.place, "The address holds a key.", u.Host)
@@ -187,16 +184,23 @@ func keyRules() []rule.Rule[*File] {
 	}
 }
 
+// address is one, wherever it stands in an argument.
+var address = regexp.MustCompile(`(?i)(?:^|[=\s"'])((?:https?|wss?)://[^\s"']+)`)
+
 // addresses are all URLs of a server.
 func addresses(s server) []value {
 	out := []value{}
-	for _, v := range append([]value{s.url}, s.args...) {
-		if strings.HasPrefix(v.text, "http://") || strings.HasPrefix(v.text, "https://") {
-			out = append(out, v)
+	for _, v := range append([]value{s.url, s.command}, s.args...) {
+		for _, m := range address.FindAllStringSubmatch(v.text, -1) {
+			out = append(out, value{m[1], v.place})
 		}
 	}
 	return out
 }
+
+// plainScheme tells the schemes that are not encrypted. URLs are parsed to lower
+// case there.
+func plainScheme(scheme string) bool { return scheme == "http" || scheme == "ws" }
 
 func wireRules() []rule.Rule[*File] {
 	wire := func(id string, severity rule.Severity, title, why, verify, fix, cwe string) rule.Meta {
@@ -209,7 +213,7 @@ func wireRules() []rule.Rule[*File] {
 			Check: each(func(s server, out *found) {
 				for _, v := range addresses(s) {
 					u, err := url.Parse(v.text)
-					if err != nil || u.Scheme != "http" {
+					if err != nil || !plainScheme(u.Scheme) {
 						continue
 					}
 					ip := net.ParseIP(u.Hostname())
@@ -224,21 +228,12 @@ func wireRules() []rule.Rule[*File] {
 				"env or args switch the check off: NODE_TLS_REJECT_UNAUTHORIZED=0, --insecure, --allow-http.", "Remove it; trust the authority instead: NODE_EXTRA_CA_CERTS, SSL_CERT_FILE.", "CWE-295"),
 			Check: each(func(s server, out *found) {
 				for _, p := range s.env {
-					v := strings.ToLower(p.text)
-					off := v == "0" || v == "false" || v == "no"
-					switch strings.ToUpper(p.name) {
-					case "NODE_TLS_REJECT_UNAUTHORIZED", "PYTHONHTTPSVERIFY", "SSL_VERIFY", "VERIFY_SSL":
-						if off {
-							out.add(p.place, "Certificates are not checked.", p.name+"="+p.text)
-						}
-					case "GIT_SSL_NO_VERIFY", "SSL_NO_VERIFY", "INSECURE", "INSECURE_SKIP_VERIFY":
-						if !off && v != "" {
-							out.add(p.place, "Certificates are not checked.", p.name+"="+p.text)
-						}
+					if trust.Off(p.name, p.text) {
+						out.add(p.place, "Certificates are not checked.", p.name+"="+p.text)
 					}
 				}
 				for _, a := range s.args {
-					if slices.Contains([]string{"--insecure", "--allow-http", "--no-verify-ssl", "--skip-tls-verify", "--insecure-skip-tls-verify", "--no-check-certificate"}, a.text) {
+					if trust.Option(a.text) {
 						out.add(a.place, "Certificates are not checked.", a.text)
 					}
 				}

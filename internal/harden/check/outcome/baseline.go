@@ -25,6 +25,9 @@ type Baseline struct {
 	Time     time.Time        `json:"time"`
 	Findings map[string]Known `json:"findings"` // by fingerprint
 	History  []Mark           `json:"history"`  // the oldest first
+
+	// Vulnerabilities are all that any run saw, also those that are lived with.
+	Vulnerabilities []Vulnerability `json:"vulnerabilities,omitempty"`
 }
 
 // Known is a finding of a baseline.
@@ -78,6 +81,7 @@ func (o Outcome) Baseline(before *Baseline) *Baseline {
 			}
 		}
 	}
+	b.Vulnerabilities = vulnerabilities(before, o.Targets)
 	b.History = append(slices.Clone(b.History), Mark{Time: o.Time, Score: o.Score, Grade: o.Grade, Findings: len(b.Findings)})
 	b.History = b.History[max(0, len(b.History)-maxHistory):]
 	return b

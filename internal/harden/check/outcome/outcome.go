@@ -124,6 +124,9 @@ func decide(ctx context.Context, r *check.Report, f *suppress.File, now time.Tim
 		t := &r.Targets[i]
 		for k := range t.Results {
 			res := &t.Results[k]
+			if res.Verdict == rule.Pass || res.Verdict == rule.Fail && res.Reason == "" {
+				state.Looked(res.ID)
+			}
 			if res.Verdict != rule.Fail {
 				continue
 			}
@@ -134,7 +137,7 @@ func decide(ctx context.Context, r *check.Report, f *suppress.File, now time.Tim
 				if finding.File != "" {
 					reason, excluded = f.Excluded(finding.File)
 				}
-				d := state.Decide(res.ID, finding.File, t.Name)
+				d := state.Decide(res.ID, finding.Advisory, finding.File, t.Name)
 				switch {
 				case excluded:
 					res.Suppressed = append(res.Suppressed, check.Suppressed{Finding: finding, Reason: reason})
@@ -144,7 +147,12 @@ func decide(ctx context.Context, r *check.Report, f *suppress.File, now time.Tim
 					left = append(left, finding)
 				}
 			}
-			if res.Findings = left; len(left) == 0 {
+			res.Findings = left
+			switch {
+			case len(left) > 0:
+			case res.Reason != "": // there may be more than what could be told
+				res.Verdict = rule.Unknown
+			default:
 				res.Verdict, res.Reason = rule.Skipped, "all findings are suppressed"
 			}
 		}

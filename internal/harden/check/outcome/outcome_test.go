@@ -113,6 +113,16 @@ func TestSuppressed(t *testing.T) {
 	}
 }
 
+// What could not be told to the end is unknown, whatever of it is suppressed.
+func TestSuppressedAndUnknown(t *testing.T) {
+	r := result("a", rule.High, rule.Fail, "1")
+	r.Reason = "the rest could not be read"
+	o := New(t.Context(), report(r), Options{Now: now(), FailOn: rule.High, Decisions: decisions(t, fmt.Sprintf(decided, "2026-06-30"))})
+	if got := o.Targets[0].Results[0]; got.Verdict != rule.Unknown || got.Reason != r.Reason || len(got.Suppressed) != 1 {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestExcluded(t *testing.T) {
 	f := decisions(t, "[[exclude]]\npath = \"deploy/**\"\nreason = \"samples that are wrong\"\n")
 	o := New(t.Context(), report(result("a", rule.High, rule.Fail, "1")), Options{Now: now(), FailOn: rule.High, Decisions: f})

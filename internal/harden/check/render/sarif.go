@@ -189,6 +189,9 @@ func sarifResultOf(o outcome.Outcome, t check.TargetReport, r check.Result, f ch
 		RuleID: r.ID, RuleIndex: index, Level: sarifLevelOf(r.Severity), Message: sarifText{Text: plain(message)},
 		Fingerprints: map[string]string{"portcullis/v1": f.Fingerprint}, Properties: map[string]any{"target": t.Name, "severity": r.Severity},
 	}
+	if a := f.Advisory; a != nil {
+		out.Properties["advisory"], out.Properties["due"], out.Properties["overdue"] = a.ID, a.Due.Format("2006-01-02"), a.Overdue
+	}
 	if o.Change != nil {
 		out.State = "unchanged"
 		if f.New {

@@ -113,11 +113,27 @@ func (t *text) target(target check.TargetReport) {
 	t.b.WriteString("\n")
 }
 
+// sameReason is from how many on rules that cannot tell for one reason share a
+// line.
+const sameReason = 3
+
 // unsure writes what could not be told, if it matters.
 func (t *text) unsure(target check.TargetReport) {
+	ids := map[string][]string{} // by reason
 	for _, r := range target.Results {
 		if r.Verdict == rule.Unknown && r.Severity > rule.Info {
+			ids[r.Reason] = append(ids[r.Reason], r.ID)
+		}
+	}
+	for _, r := range target.Results {
+		same := ids[r.Reason]
+		switch {
+		case !slices.Contains(same, r.ID):
+		case len(same) < sameReason:
 			t.line(yellow, "  unknown   %s  [%s]: %s", r.Rule.Title, r.ID, r.Reason)
+		case same[0] == r.ID:
+			t.line(yellow, "  unknown   %s: %s", many(len(same), "rule"), r.Reason)
+			t.line(faint, "            %s", strings.Join(same, ", "))
 		}
 	}
 }

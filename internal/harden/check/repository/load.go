@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/portcullis-dev/portcullis/internal/harden/check/credential"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/gitignore"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/tree"
 )
@@ -16,7 +17,7 @@ import (
 // Repo is a repository. All its text is read once, when it is loaded.
 type Repo struct {
 	tree    *tree.Tree
-	ignores ignores
+	ignores gitignore.Patterns
 	places  []place // credentials
 	unread  error   // why files could not be read
 }
@@ -46,19 +47,12 @@ func Find(t *tree.Tree) []string {
 
 // Load reads a repository.
 func Load(ctx context.Context, t *tree.Tree, _ string) (*Repo, error) {
-	r := &Repo{tree: t}
-	for _, f := range t.Files() {
-		if f.Base() == ".gitignore" {
-			if data, err := t.Read(f.Path); err == nil {
-				r.ignores = r.ignores.with(path.Dir(f.Path), data)
-			}
-		}
-	}
+	r := &Repo{tree: t, ignores: gitignore.Of(t)}
 	for _, f := range t.Files() {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if r.ignores.ignored(f.Path) {
+		if r.ignores.Ignored(f.Path) {
 			continue
 		}
 		data, err := t.Read(f.Path)
@@ -135,7 +129,7 @@ func (r *Repo) read(name string) ([]byte, error) {
 func (r *Repo) kept(want func(tree.File) bool) []tree.File {
 	var out []tree.File
 	for _, f := range r.tree.Files() {
-		if want(f) && !r.ignores.ignored(f.Path) {
+		if want(f) && !r.ignores.Ignored(f.Path) {
 			out = append(out, f)
 		}
 	}

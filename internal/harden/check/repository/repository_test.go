@@ -53,7 +53,7 @@ func TestBrokenManifestIsUnknown(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, x := range Rules() {
-		if x.ID == "repository-lock-stale" || x.ID == "repository-install-scripts" {
+		if x.ID == "repository-install-scripts" {
 			if v := rule.VerdictOf(x.Check(t.Context(), r)); v != rule.Unknown {
 				t.Errorf("%s: %s", x.ID, v)
 			}
@@ -77,29 +77,6 @@ func TestReadsOnce(t *testing.T) {
 	if tr.Reads() > len(files) {
 		t.Errorf("%d reads of %d files", tr.Reads(), len(files))
 	}
-}
-
-func TestIgnored(t *testing.T) {
-	g := ignores{}.with(".", []byte("# c\n*.key\n/build\nsecrets/\n!keep.key\na/**/z\n**/deep\n\\#x\n")).with("sub", []byte("local\n/top\n"))
-	for name, want := range map[string]bool{
-		"x.key": true, "a/b/x.key": true, "keep.key": false, "build/x": true, "a/build": false, "secrets/x": true, "secrets": false, "b/secrets/c/d": true,
-		"a/z": true, "a/b/c/z": true, "q/deep": true, "#x": true, "local": false, "sub/local": true, "sub/a/local": true, "sub/top": true, "sub/a/top": false,
-	} {
-		if got := g.ignored(name); got != want {
-			t.Errorf("%s: %v", name, got)
-		}
-	}
-}
-
-func FuzzIgnores(f *testing.F) {
-	f.Add("a/**/b\n!*.key\n", "a/x/b")
-	f.Fuzz(func(t *testing.T, text, name string) {
-		g := ignores{}.with(".", []byte(text))
-		g.ignored(name)
-		if g := g.with(".", []byte("\n**\n")); name != "" && name[0] != '/' && !g.ignored(name) {
-			t.Errorf("** leaves %q in", name)
-		}
-	})
 }
 
 // Manifests and lock files of strangers: no rule panics, and none passes what

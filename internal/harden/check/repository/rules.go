@@ -149,7 +149,7 @@ func ignoreRule() Rule {
 	missing := func(r *Repo) []string {
 		var out []string
 		for _, w := range wanted {
-			if !r.ignores.ignored(w.sample) {
+			if !r.ignores.Ignored(w.sample) {
 				out = append(out, w.line)
 			}
 		}

@@ -18,7 +18,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -67,6 +69,31 @@ type Finding struct {
 	Column   int    `json:"column,omitempty"`   // from 1
 	Pointer  string `json:"pointer,omitempty"`  // where in a structure: "spec.containers[0].image", "route[1].auth"
 	Evidence string `json:"evidence,omitempty"` // what was seen; never a secret, see Mask
+
+	// Advisory is there where the finding is a known vulnerability.
+	Advisory *Advisory `json:"advisory,omitempty"`
+}
+
+// Advisory is a known vulnerability of a package that is used.
+type Advisory struct {
+	ID        string    `json:"id"`
+	Aliases   []string  `json:"aliases,omitempty"` // other ids of the same vulnerability
+	Ecosystem string    `json:"ecosystem"`         // as OSV names it: "npm"
+	Package   string    `json:"package"`
+	Version   string    `json:"version"`
+	Fixed     string    `json:"fixed,omitempty"` // least version that is free of it, empty where there is none
+	Severity  string    `json:"severity"`        // critical, high, medium, low or unknown
+	Score     float64   `json:"score,omitempty"` // CVSS
+	Summary   string    `json:"summary,omitempty"`
+	Published time.Time `json:"published,omitzero"`
+	FirstSeen time.Time `json:"first_seen"` // from when the time to mend it counts
+	Due       time.Time `json:"due"`
+	Overdue   bool      `json:"overdue"`
+}
+
+// Is reports whether an advisory has an id, or had it as an alias.
+func (a *Advisory) Is(id string) bool {
+	return a != nil && (strings.EqualFold(a.ID, id) || slices.ContainsFunc(a.Aliases, func(s string) bool { return strings.EqualFold(s, id) }))
 }
 
 // Edit replaces a part of a file, or makes one.

@@ -157,6 +157,18 @@ func (c Command) Loose() string {
 	return ""
 }
 
+// Unchecked says how a command downloads what nobody checks, or "".
+func (c Command) Unchecked() string {
+	switch {
+	case c.Is("curl") && c.Has("-k", "--insecure"), c.Is("wget") && c.Has("--no-check-certificate"),
+		c.Is("pip") && c.Has("--trusted-host"), c.Is("pip3") && c.Has("--trusted-host"),
+		(c.Is("apt-get") || c.Is("apt")) && c.Has("--allow-unauthenticated", "--force-yes"), c.Is("apk") && c.Has("--allow-untrusted"),
+		c.Is("npm", "config", "set", "strict-ssl", "false"), c.Is("git") && strings.Contains(strings.Join(c.Words, " "), "sslVerify=false"):
+		return c.Words[0] + " does not check where it downloads from"
+	}
+	return ""
+}
+
 // Unseen returns the commands of a script that run what was downloaded and that
 // nobody looked at.
 func Unseen(script string) []Command {

@@ -36,7 +36,7 @@ func Rules() []rule.Rule[*State] {
 			},
 			Check: func(_ context.Context, s *State) ([]rule.Finding, error) {
 				return s.find(func(i int) string {
-					if d := s.Suppress[i]; !s.used[i] && !s.over(d) {
+					if d := s.Suppress[i]; s.idle(i) && !s.over(d) {
 						return fmt.Sprintf("Nothing that was found fits the decision on %s.", d.Rule)
 					}
 					return ""

@@ -10,7 +10,7 @@
 //	owner = "ops@example.com"
 //	expires = "2027-03-31"
 //
-// Behind its end the finding is back, and there is another about the decision.
+// One about a vulnerability may name its advisory. Behind its end the finding is back, and there is another about the decision.
 // What is not to be looked at in the first place, such as samples that are
 // wrong on purpose, is excluded by path.
 package suppress
@@ -25,6 +25,7 @@ import (
 	"unicode"
 
 	"github.com/portcullis-dev/portcullis/internal/config/tomlstrict"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
 )
 
 // FileName is the name of the file where none is given.
@@ -41,8 +42,12 @@ type File struct {
 
 // Decision is one [[suppress]].
 type Decision struct {
-	Rule    string `toml:"rule" required:"true" doc:"Id of the rule; * at the end stands for any text."`
-	Path    string `toml:"path" doc:"Files, or names of targets, that it is about; * is any text without a slash, ** any. Empty is all."`
+	Rule string `toml:"rule" required:"true" doc:"Id of the rule; * at the end stands for any text."`
+	Path string `toml:"path" doc:"Files, or names of targets, that it is about; * is any text without a slash, ** any. Empty is all."`
+	// Advisory narrows a decision to one vulnerability, as an exploitability
+	// statement (VEX) does.
+	Advisory string `toml:"advisory" doc:"Id or alias of a vulnerability, such as CVE-2026-1234: the decision is about it alone."`
+
 	Reason  string `toml:"reason" required:"true" doc:"Why it is right to live with it."`
 	Owner   string `toml:"owner" doc:"Who decided."`
 	Expires string `toml:"expires" required:"true" doc:"Last day, such as 2027-03-31."`
@@ -89,8 +94,8 @@ func (d Decision) check(now time.Time) error {
 	if strings.Trim(d.Rule, "*-") == "" {
 		errs = append(errs, fmt.Errorf("rule: %q: want the id of a rule, or the begin of some and a *", d.Rule))
 	}
-	if strings.HasSuffix(d.Rule, "*") && !named(d.Path) {
-		errs = append(errs, fmt.Errorf("path: %q: want a path that names something, since %s is more than one rule", d.Path, d.Rule))
+	if strings.HasSuffix(d.Rule, "*") && !named(d.Path) && !named(d.Advisory) {
+		errs = append(errs, fmt.Errorf("path: %q: want a path that names something, or an advisory, since %s is more than one rule", d.Path, d.Rule))
 	}
 	until, err := time.Parse(dateForm, d.Expires)
 	switch {
@@ -146,25 +151,27 @@ func (f *File) Excluded(p string) (reason string, yes bool) {
 // State is the decisions and what became of them in one run.
 type State struct {
 	*File
-	used []bool
-	now  time.Time
+	used   []bool
+	looked []bool // a rule that a decision is about could tell
+	now    time.Time
 }
 
 // Begin returns the decisions as of now. Ask for each finding, then let the
 // rules look at the state.
 func (f *File) Begin(now time.Time) *State {
-	return &State{File: f, used: make([]bool, len(f.Suppress)), now: now}
+	return &State{File: f, used: make([]bool, len(f.Suppress)), looked: make([]bool, len(f.Suppress)), now: now}
 }
 
 // Name is how the file was called, empty for decisions that no file holds.
 func (f *File) Name() string { return f.name }
 
-// Decide returns the decision that a finding is lived with by, or nil. places
-// are the file of the finding and the name of its target.
-func (s *State) Decide(id string, places ...string) *Decision {
+// Decide returns the decision that a finding is lived with by, or nil. The
+// advisory is that of the finding, or nil; places are the file of the finding
+// and the name of its target.
+func (s *State) Decide(id string, a *rule.Advisory, places ...string) *Decision {
 	for i := range s.Suppress {
 		d := &s.Suppress[i]
-		if !d.fits(id, places) {
+		if !d.fits(id, a, places) {
 			continue
 		}
 		s.used[i] = true // also one that has expired: that is what is told of it
@@ -175,15 +182,34 @@ func (s *State) Decide(id string, places ...string) *Decision {
 	return nil
 }
 
+// Looked tells that a rule could tell of all that it looked at. A decision about
+// an advisory is unused only then: without a database nobody knows.
+func (s *State) Looked(id string) {
+	for i, d := range s.Suppress {
+		if begin, open := strings.CutSuffix(d.Rule, "*"); d.Rule == id || open && strings.HasPrefix(id, begin) {
+			s.looked[i] = true
+		}
+	}
+}
+
+// idle reports whether a decision is about nothing that was found, as far as that
+// can be told.
+func (s *State) idle(i int) bool {
+	return !s.used[i] && (s.Suppress[i].Advisory == "" || s.looked[i])
+}
+
 // over reports whether the last day of a decision has passed.
 func (s *State) over(d Decision) bool {
 	until, err := time.Parse(dateForm, d.Expires)
 	return err != nil || !s.now.Before(until.Add(24*time.Hour))
 }
 
-func (d Decision) fits(id string, places []string) bool {
+func (d Decision) fits(id string, a *rule.Advisory, places []string) bool {
 	begin, open := strings.CutSuffix(d.Rule, "*")
 	if d.Rule != id && (!open || !strings.HasPrefix(id, begin)) {
+		return false
+	}
+	if d.Advisory != "" && !a.Is(d.Advisory) {
 		return false
 	}
 	return d.Path == "" || slices.ContainsFunc(places, func(p string) bool { return p != "" && matches(d.Path, p) })

@@ -24,7 +24,7 @@ func load(_ context.Context, t *tree.Tree, p string) (*State, error) {
 		return nil, err
 	}
 	s := f.Begin(now())
-	s.Decide("config-sinks-missing", "deploy/portcullis.toml")
+	s.Decide("config-sinks-missing", nil, "deploy/portcullis.toml")
 	return s, nil
 }
 
@@ -50,8 +50,51 @@ func TestDecide(t *testing.T) {
 		{"config-auth-none", "portcullis.toml", now(), false},
 		{"host-root", "deploy/portcullis.toml", now(), false},
 	} {
-		if got := f.Begin(c.at).Decide(c.id, c.place) != nil; got != c.want {
+		if got := f.Begin(c.at).Decide(c.id, nil, c.place) != nil; got != c.want {
 			t.Errorf("%s %s at %s: %v", c.id, c.place, c.at, got)
+		}
+	}
+}
+
+// A decision about an advisory is about it alone, by any of its ids.
+func TestDecideAdvisory(t *testing.T) {
+	f, err := Parse("f", []byte("[[suppress]]\nrule = \"dependencies-vulnerable-*\"\nadvisory = \"cve-2026-1\"\nreason = \"the function is not called\"\nexpires = \"2026-06-30\"\n"), now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		id   string
+		a    *rule.Advisory
+		want bool
+	}{
+		{"dependencies-vulnerable-high", &rule.Advisory{ID: "GHSA-1", Aliases: []string{"CVE-2026-1"}}, true},
+		{"dependencies-vulnerable-high", &rule.Advisory{ID: "CVE-2026-1"}, true},
+		{"dependencies-vulnerable-high", &rule.Advisory{ID: "GHSA-1", Aliases: []string{"CVE-2026-11"}}, false},
+		{"dependencies-malicious", &rule.Advisory{ID: "CVE-2026-1"}, false},
+		{"dependencies-vulnerable-high", nil, false},
+	} {
+		if got := f.Begin(now()).Decide(c.id, c.a, "package-lock.json") != nil; got != c.want {
+			t.Errorf("%s %+v: %v", c.id, c.a, got)
+		}
+	}
+}
+
+// Without a database nobody knows whether a decision about an advisory is needed.
+func TestUnusedAdvisory(t *testing.T) {
+	f, err := Parse("f", []byte("[[suppress]]\nrule = \"dependencies-vulnerable-*\"\nadvisory = \"CVE-2026-1\"\nreason = \"the function is not called\"\nexpires = \"2026-06-30\"\n"), now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for looked, want := range map[string]int{"": 0, "dependencies-lock-stale": 0, "dependencies-vulnerable-high": 1} {
+		s := f.Begin(now())
+		s.Looked(looked)
+		for _, r := range Rules() {
+			if r.ID != "suppressions-unused" {
+				continue
+			}
+			if found, err := r.Check(t.Context(), s); err != nil || len(found) != want {
+				t.Errorf("%q looked: %+v, %v", looked, found, err)
+			}
 		}
 	}
 }
@@ -114,7 +157,7 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 		// One whose end has long passed hides nothing, whatever its pattern.
-		if d := decisions.Begin(now().AddDate(3, 0, 0)).Decide("config-auth-none", place); d != nil {
+		if d := decisions.Begin(now().AddDate(3, 0, 0)).Decide("config-auth-none", nil, place); d != nil {
 			t.Errorf("%+v still holds", d)
 		}
 	})

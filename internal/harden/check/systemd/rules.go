@@ -2,6 +2,7 @@ package systemd
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/portcullis-dev/portcullis/internal/harden/check/credential"
@@ -52,7 +53,7 @@ func mustCheck(r Rule, f *File) []rule.Finding {
 
 // Rules returns all rules about unit files.
 func Rules() []Rule {
-	return append(identity(), append(sandbox(), limits()...)...)
+	return slices.Concat(identity(), programs(), sandbox(), limits())
 }
 
 func identity() []Rule {
@@ -88,8 +89,12 @@ func identity() []Rule {
 						}
 					}
 				}
-				if strings.HasPrefix(s.name, "Exec") && len(credential.In([]byte(s.value))) > 0 {
-					found = append(found, f.at(s.line, "a credential stands in "+s.name)...)
+			}
+			for _, c := range f.commands() {
+				for i := range c.words {
+					if credential.Argument(c.words, i) {
+						found = append(found, f.at(c.line, "a credential stands in a command")...)
+					}
 				}
 			}
 			return found

@@ -29,6 +29,7 @@ import (
 // Bounds of a tree.
 const (
 	MaxFile  = 1 << 20   // bytes of one file
+	MaxLarge = 16 << 20  // bytes of one file that a program wrote, see ReadLarge
 	MaxTotal = 256 << 20 // bytes of all files read
 	MaxFiles = 200_000
 	maxDepth = 64
@@ -273,7 +274,17 @@ func (t *Tree) Read(p string) ([]byte, error) {
 	if !fs.ValidPath(p) {
 		return nil, fmt.Errorf("%q: %w", p, fs.ErrInvalid)
 	}
-	return t.disk.read(p)
+	return t.disk.once(p, p, MaxFile)
+}
+
+// ReadLarge is Read for files that programs write, such as lock files: they may
+// have up to MaxLarge bytes. One that Read takes as well is read once for both.
+func (t *Tree) ReadLarge(p string) ([]byte, error) {
+	data, err := t.Read(p)
+	if !errors.Is(err, ErrTooLarge) {
+		return data, err
+	}
+	return t.disk.once(p+"\x00", p, MaxLarge) // no path has a NUL in it
 }
 
 // With returns the tree as it would be with other contents of some files. It
@@ -304,19 +315,20 @@ func (t *Tree) Reads() int {
 	return t.disk.reads
 }
 
-func (d *disk) read(p string) ([]byte, error) {
+// once loads a file the first time that it is asked for by a key.
+func (d *disk) once(key, p string, most int64) ([]byte, error) {
 	d.mu.Lock()
-	entry := d.texts[p]
+	entry := d.texts[key]
 	if entry == nil {
 		entry = &text{}
-		d.texts[p] = entry
+		d.texts[key] = entry
 	}
 	d.mu.Unlock()
-	entry.once.Do(func() { entry.data, entry.err = d.load(p) })
+	entry.once.Do(func() { entry.data, entry.err = d.load(p, most) })
 	return entry.data, entry.err
 }
 
-func (d *disk) load(p string) ([]byte, error) {
+func (d *disk) load(p string, most int64) ([]byte, error) {
 	info, err := d.root.Lstat(p)
 	switch {
 	case err != nil:
@@ -325,8 +337,8 @@ func (d *disk) load(p string) ([]byte, error) {
 		return nil, fmt.Errorf("%q %w", p, ErrLink)
 	case !info.Mode().IsRegular():
 		return nil, fmt.Errorf("%q %w", p, ErrOther)
-	case info.Size() > MaxFile:
-		return nil, fmt.Errorf("%q %w (%d bytes, at most %d)", p, ErrTooLarge, info.Size(), MaxFile)
+	case info.Size() > most:
+		return nil, fmt.Errorf("%q %w (%d bytes, at most %d)", p, ErrTooLarge, info.Size(), most)
 	}
 	if !d.spend(info.Size()) {
 		return nil, fmt.Errorf("%q %w (%d bytes)", p, ErrBudget, MaxTotal)
@@ -336,11 +348,11 @@ func (d *disk) load(p string) ([]byte, error) {
 		return nil, fmt.Errorf("reading %q: %w", p, err)
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
+	data, err := io.ReadAll(io.LimitReader(f, most+1))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("reading %q: %w", p, err)
-	case len(data) > MaxFile: // it grew meanwhile
+	case int64(len(data)) > most: // it grew meanwhile
 		return nil, fmt.Errorf("%q %w", p, ErrTooLarge)
 	case bytes.IndexByte(data[:min(len(data), 8000)], 0) >= 0:
 		d.spend(-info.Size())

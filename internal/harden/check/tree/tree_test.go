@@ -127,6 +127,20 @@ func TestWhatIsNotRead(t *testing.T) {
 			t.Errorf("%s: %q, %v, want %v", p, data, err, want)
 		}
 	}
+	for range 2 {
+		if data, err := tr.ReadLarge("big"); err != nil || len(data) != MaxFile+1 {
+			t.Errorf("large: %d bytes, %v", len(data), err)
+		}
+		if data, err := tr.ReadLarge("a/x"); err != nil || len(data) == 0 {
+			t.Errorf("small: %q, %v", data, err)
+		}
+		if _, err := tr.ReadLarge("out"); !errors.Is(err, ErrLink) {
+			t.Errorf("a link: %v", err)
+		}
+	}
+	if tr.Reads() > 3 { // the image too
+		t.Errorf("%d reads", tr.Reads())
+	}
 	if data, err := tr.Read("up/secret"); err == nil {
 		t.Errorf("a file outside: %q", data)
 	}

@@ -4,6 +4,7 @@ package wording
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/portcullis-dev/portcullis/internal/inspect/finding"
 	"github.com/portcullis-dev/portcullis/internal/inspect/injection"
@@ -27,8 +28,13 @@ type Judge struct {
 // Looked is what a text has, as the name of what was found.
 type Looked struct{ Hidden, Orders string }
 
-// New returns a judge with the built-in rules.
-func New() (*Judge, error) {
+// builtin is made once: its patterns take longer to read than most files.
+var builtin = sync.OnceValues(build)
+
+// New returns the judge with the built-in rules.
+func New() (*Judge, error) { return builtin() }
+
+func build() (*Judge, error) {
 	rules, err := injection.Builtin()
 	if err != nil {
 		return nil, fmt.Errorf("reading the rules for orders: %w", err)

@@ -1,9 +1,26 @@
-package repository
+// Package gitignore reads .gitignore files: which files of a folder git leaves
+// out.
+package gitignore
 
 import (
 	"path"
 	"strings"
+
+	"github.com/portcullis-dev/portcullis/internal/harden/check/tree"
 )
+
+// Of returns the patterns of all .gitignore files of a tree.
+func Of(t *tree.Tree) Patterns {
+	var g Patterns
+	for _, f := range t.Files() {
+		if f.Base() == ".gitignore" {
+			if data, err := t.Read(f.Path); err == nil {
+				g = g.With(path.Dir(f.Path), data)
+			}
+		}
+	}
+	return g
+}
 
 // pattern is a line of a .gitignore.
 type pattern struct {
@@ -14,13 +31,14 @@ type pattern struct {
 	anchored bool
 }
 
-// ignores are the patterns of a repository, in the order in which they count.
-type ignores []pattern
+// Patterns are those of a repository, in the order in which they count. The zero
+// value leaves nothing out.
+type Patterns []pattern
 
 const maxPatterns = 10_000
 
-// with appends the lines of one .gitignore.
-func (g ignores) with(folder string, text []byte) ignores {
+// With appends the lines of one .gitignore.
+func (g Patterns) With(folder string, text []byte) Patterns {
 	for _, line := range strings.Split(string(text), "\n") {
 		line = strings.TrimRight(strings.TrimSuffix(line, "\r"), " \t")
 		if line == "" || line[0] == '#' || len(g) >= maxPatterns {
@@ -45,9 +63,9 @@ func (g ignores) with(folder string, text []byte) ignores {
 	return g
 }
 
-// ignored reports whether git leaves a file out. What lies in an ignored folder
+// Ignored reports whether git leaves a file out. What lies in an ignored folder
 // cannot be taken in again.
-func (g ignores) ignored(file string) bool {
+func (g Patterns) Ignored(file string) bool {
 	parts := strings.Split(file, "/")
 	for i := 1; i <= len(parts); i++ {
 		if g.last(strings.Join(parts[:i], "/"), i < len(parts)) {
@@ -58,7 +76,7 @@ func (g ignores) ignored(file string) bool {
 }
 
 // last returns what the last pattern says that matches.
-func (g ignores) last(name string, folder bool) bool {
+func (g Patterns) last(name string, folder bool) bool {
 	out := false
 	for _, p := range g {
 		if p.matches(name, folder) {

@@ -1,0 +1,5 @@
+module example.com/x
+
+go 1.26
+
+require example.com/m v1.3.9
