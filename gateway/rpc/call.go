@@ -28,8 +28,9 @@ type Call struct {
 	w      http.ResponseWriter
 	room   *protobuf.Room
 	ctx    context.Context
-	cancel context.CancelFunc
-	name   string // of the method, "" if there is none of the name
+	cancel context.CancelCauseFunc
+	timer  *time.Timer // of the caller's patience; nil = it did not begin
+	name   string      // of the method, "" if there is none of the name
 	header http.Header
 	status int // HTTP, as the route says it; 0 = nothing was said
 
@@ -162,7 +163,10 @@ func (c *Call) begin() {
 // look like a whole one.
 func (c *Call) Finish() {
 	v := recover()
-	defer c.cancel()
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+	defer c.cancel(nil)
 	if v != nil && v != http.ErrAbortHandler {
 		panic(v)
 	}
@@ -192,7 +196,7 @@ const lastWrite = 30 * time.Second
 // outcome says how the call ended.
 func (c *Call) outcome(broken bool) protobuf.Status {
 	switch {
-	case deadlinePassed(c.ctx):
+	case context.Cause(c.ctx) == errPatience:
 		return protobuf.Status{Code: protobuf.DeadlineExceeded, Message: "Request timed out"}
 	case c.end != nil && c.end.Code != protobuf.OK:
 		return *c.end

@@ -3,6 +3,8 @@ package rpc
 import (
 	"cmp"
 	"context"
+	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -55,18 +57,17 @@ func (f *Front) Accept(w http.ResponseWriter, r *http.Request) *Call {
 	if route == "" {
 		return nil
 	}
-	c := &Call{w: w, room: f.room, Path: cmp.Or(r.RequestURI, "/"), name: protobuf.MethodOf(r.RequestURI), header: make(http.Header), cancel: func() {}}
-	ctx := r.Context()
+	c := &Call{w: w, room: f.room, Path: cmp.Or(r.RequestURI, "/"), name: protobuf.MethodOf(r.RequestURI), header: make(http.Header)}
+	c.ctx, c.cancel = context.WithCancelCause(r.Context())
+	in := *r
 	if asked := r.Header["Grpc-Timeout"]; len(asked) == 1 { // one that cannot be read is refused where the body is
 		if d, ok := protobuf.Timeout(asked[0]); ok {
-			ctx, c.cancel = context.WithTimeout(ctx, d)
+			in.Body = &patience{ReadCloser: r.Body, call: c, end: time.Now().Add(d)}
 		}
 	}
-	c.ctx = ctx
-	in := *r
 	in.URL, in.RequestURI = &url.URL{Path: route, RawQuery: r.URL.RawQuery}, route // no query belongs to gRPC: guards see the one that came
 	in.Header = headersOf(r.Header, a2a.Streams(c.name))
-	c.Request = in.WithContext(ctx)
+	c.Request = in.WithContext(c.ctx)
 	return c
 }
 
@@ -107,8 +108,23 @@ func headersOf(h http.Header, streams bool) http.Header {
 	return out
 }
 
-// deadlinePassed reports whether a call took longer than its caller waits.
-func deadlinePassed(ctx context.Context) bool {
-	d, ok := ctx.Deadline()
-	return ok && ctx.Err() != nil && !time.Now().Before(d)
+// patience is a body whose reader ends the call when its caller waits no longer.
+// Nobody reads a body before its caller is known: until then the caller has no
+// say in how long anything takes, or guesses could be broken off before they are
+// counted.
+type patience struct {
+	io.ReadCloser
+	call *Call
+	end  time.Time
 }
+
+// Read implements [io.Reader].
+func (p *patience) Read(b []byte) (int, error) {
+	if p.call.timer == nil {
+		p.call.timer = time.AfterFunc(time.Until(p.end), func() { p.call.cancel(errPatience) })
+	}
+	return p.ReadCloser.Read(b)
+}
+
+// errPatience says that a call took longer than its caller waits.
+var errPatience = errors.New("grpc-timeout is over")

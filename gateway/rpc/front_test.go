@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	spb "google.golang.org/genproto/googleapis/rpc/status"
@@ -79,7 +80,7 @@ func TestRequest(t *testing.T) {
 	r.RemoteAddr = "192.0.2.1:5"
 	c := New(routes(nil), nil).Accept(httptest.NewRecorder(), r)
 	in := c.Request
-	if in.Header.Get("Authorization") != "Bearer x" || in.RemoteAddr != r.RemoteAddr || in.Host != r.Host || in.Method != http.MethodPost || in.Body != r.Body || in.ContentLength != r.ContentLength {
+	if in.Header.Get("Authorization") != "Bearer x" || in.RemoteAddr != r.RemoteAddr || in.Host != r.Host || in.Method != http.MethodPost || in.ContentLength != r.ContentLength {
 		t.Errorf("%+v", in)
 	}
 	if in.Header.Get("Content-Type") != "application/json" || in.Header.Get("Accept") != "text/event-stream" || in.Header.Get("A2A-Version") != "1.0" {
@@ -88,10 +89,42 @@ func TestRequest(t *testing.T) {
 	if r.Header.Get("Content-Type") != "application/grpc" || r.URL.Path == in.URL.Path || c.Path != "/lf.a2a.v1.A2AService/SendStreamingMessage" {
 		t.Errorf("the caller's own request changed: %v", r.Header)
 	}
-	if d, ok := in.Context().Deadline(); !ok || time.Until(d) > time.Hour {
-		t.Errorf("deadline %v %v", d, ok)
+	c.cancel(nil)
+}
+
+// TestPatience begins when the body is read, which nobody does for strangers.
+func TestPatience(t *testing.T) {
+	for _, read := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			rec, r := httptest.NewRecorder(), call("x", "application/grpc")
+			r.Header.Set("Grpc-Timeout", "2S")
+			func() {
+				c := New(routes(nil), nil).Accept(rec, r)
+				defer c.Finish()
+				time.Sleep(time.Second)
+				if read {
+					if _, err := io.ReadAll(c.Request.Body); err != nil {
+						t.Error(err)
+					}
+				}
+				select {
+				case <-c.Request.Context().Done():
+					if !read {
+						t.Error("a stranger ended the call")
+					}
+				case <-time.After(time.Second + 1):
+					if read {
+						t.Error("nobody ended the call")
+					}
+				}
+				c.WriteHeader(http.StatusUnauthorized)
+			}()
+			want := map[bool]string{false: "16", true: "4"}[read]
+			if got := rec.Result().Trailer.Get("Grpc-Status"); got != want {
+				t.Errorf("status %s, want %s", got, want)
+			}
+		})
 	}
-	c.cancel()
 }
 
 // answered is what a caller reads of what a route writes.

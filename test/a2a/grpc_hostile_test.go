@@ -197,6 +197,8 @@ func TestHostileFrames(t *testing.T) {
 	for _, a := range []attack{
 		{"no key", get, id, nil, codes.Unauthenticated, "AUTH_FAILURE"},
 		{"another's key", get, id, []string{"X-Api-Key", "mcp_0000.secret"}, codes.Unauthenticated, "INVALID_API_KEY"},
+		{"no key and no time", get, id, []string{"Grpc-Timeout", "0n"}, codes.Unauthenticated, "AUTH_FAILURE"},
+		{"another's key and no time", get, id, []string{"X-Api-Key", "mcp_0000.secret", "Grpc-Timeout", "0n"}, codes.Unauthenticated, "INVALID_API_KEY"},
 		{"two keys", get, id, append(withKey, "Authorization", "Bearer "+key), codes.Unauthenticated, ""},
 		{"broken frames without a key", get, []byte{7, 7}, nil, codes.Unauthenticated, "AUTH_FAILURE"},
 		{"an unknown service without a key", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", id, nil, codes.Unauthenticated, "AUTH_FAILURE"},
@@ -415,44 +417,60 @@ func TestSlowBodies(t *testing.T) {
 	}
 }
 
-// TestTooManyStreams opens more at a time than a connection may have.
-func TestTooManyStreams(t *testing.T) {
-	g, _ := start(t, withGRPC)
+// raw is a connection that speaks HTTP/2 frame by frame.
+type raw struct {
+	*http2.Framer
+	t     *testing.T
+	g     *harness.Gateway
+	block bytes.Buffer
+	enc   *hpack.Encoder
+}
+
+func dialRaw(t *testing.T, g *harness.Gateway) *raw {
+	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(g.Base, "http://"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = conn.Close() }()
+	t.Cleanup(func() { _ = conn.Close() })
 	if _, err := conn.Write([]byte(http2.ClientPreface)); err != nil {
 		t.Fatal(err)
 	}
-	fr := http2.NewFramer(conn, conn)
-	if err := fr.WriteSettings(); err != nil {
+	r := &raw{Framer: http2.NewFramer(conn, conn), t: t, g: g}
+	r.enc = hpack.NewEncoder(&r.block)
+	if err := r.WriteSettings(); err != nil {
 		t.Fatal(err)
 	}
-	var block bytes.Buffer
-	enc := hpack.NewEncoder(&block)
-	headers := func(extra ...hpack.HeaderField) []byte {
-		block.Reset()
-		for _, f := range append([]hpack.HeaderField{
-			{Name: ":method", Value: "POST"}, {Name: ":scheme", Value: "http"}, {Name: ":path", Value: "/lf.a2a.v1.A2AService/GetTask"}, {Name: ":authority", Value: strings.TrimPrefix(g.Base, "http://")},
-			{Name: "content-type", Value: "application/grpc"}, {Name: "te", Value: "trailers"}, {Name: "x-api-key", Value: g.Key},
-		}, extra...) {
-			if err := enc.WriteField(f); err != nil {
-				t.Fatal(err)
-			}
+	return r
+}
+
+// open opens a call whose body does not come.
+func (r *raw) open(id uint32) error {
+	r.block.Reset()
+	for _, f := range []hpack.HeaderField{
+		{Name: ":method", Value: "POST"}, {Name: ":scheme", Value: "http"}, {Name: ":path", Value: "/lf.a2a.v1.A2AService/GetTask"}, {Name: ":authority", Value: strings.TrimPrefix(r.g.Base, "http://")},
+		{Name: "content-type", Value: "application/grpc"}, {Name: "te", Value: "trailers"}, {Name: "x-api-key", Value: r.g.Key},
+	} {
+		if err := r.enc.WriteField(f); err != nil {
+			r.t.Fatal(err)
 		}
-		return bytes.Clone(block.Bytes())
 	}
+	return r.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: r.block.Bytes(), EndHeaders: true})
+}
+
+// TestTooManyStreams opens more at a time than a connection may have.
+func TestTooManyStreams(t *testing.T) {
+	g, _ := start(t, withGRPC)
 	const most = 128
+	r := dialRaw(t, g)
 	for i := range uint32(most + 1) {
-		if err := fr.WriteHeaders(http2.HeadersFrameParam{StreamID: 2*i + 1, BlockFragment: headers(), EndHeaders: true}); err != nil {
+		if err := r.open(2*i + 1); err != nil {
 			t.Fatal(err)
 		}
 	}
 	settled := false
 	for {
-		f, err := fr.ReadFrame()
+		f, err := r.ReadFrame()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -467,6 +485,28 @@ func TestTooManyStreams(t *testing.T) {
 			}
 			return
 		}
+	}
+}
+
+// TestRapidReset opens calls and leaves them at once: what they began ends, and
+// others are served.
+func TestRapidReset(t *testing.T) {
+	g, _ := start(t, withGRPC+"rate = [\"100000/1m per address\"]\n")
+	r := dialRaw(t, g)
+	go func() { // until the gateway has enough of it
+		for {
+			if _, err := r.ReadFrame(); err != nil {
+				return
+			}
+		}
+	}()
+	for i := range uint32(3000) {
+		if r.open(2*i+1) != nil || r.WriteRSTStream(2*i+1, http2.ErrCodeCancel) != nil {
+			break
+		}
+	}
+	if r := invoke(t, dialGRPC(t, g, g.Key), "SendMessage", message("")); r.Status != 0 {
+		t.Errorf("%+v", r)
 	}
 }
 
