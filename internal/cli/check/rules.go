@@ -39,7 +39,7 @@ func (c verbs) explain() *cobra.Command {
 func (c verbs) schema() *cobra.Command {
 	return &cobra.Command{
 		Use: "schema", Short: "Print the JSON Schema of the report in JSON", Args: frame.None,
-		Example: "  portcullis check schema >check-report.schema.json",
+		Example: "  portcullis check schema > check-report.schema.json",
 		RunE: func(*cobra.Command, []string) error {
 			if _, err := c.Out.Write(render.Schema()); err != nil {
 				return fmt.Errorf("writing the schema: %w", err)
