@@ -214,7 +214,7 @@ func uncheckedSteps(f *file) []rule.Finding {
 				look(s.node.Get("env"))
 			}
 			script := expression.ReplaceAllString(s.script, "x")
-			for _, c := range shell.Split(script) {
+			for _, c := range shell.All(script) {
 				if message := c.Unchecked(); message != "" {
 					found = append(found, f.at(message, s.at))
 				}

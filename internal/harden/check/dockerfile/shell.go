@@ -1,6 +1,7 @@
 package dockerfile
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
@@ -10,7 +11,13 @@ import (
 
 // text returns what a RUN runs, with its heredocs.
 func text(c *instructions.RunCommand) string {
-	out := strings.Join(c.CmdLine, " ")
+	words := slices.Clone(c.CmdLine)
+	for i, w := range words {
+		if !c.PrependShell && strings.ContainsAny(w, " \t\n;|&") { // of a list: one word each
+			words[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+	}
+	out := strings.Join(words, " ")
 	for _, file := range c.Files {
 		out += "\n" + file.Data
 	}
@@ -40,7 +47,7 @@ func (f *File) runs() []run {
 				continue
 			}
 			script := text(r)
-			for _, one := range shell.Split(script) {
+			for _, one := range shell.All(script) {
 				out = append(out, run{one, line(r.Location()), final[line(s.Location)], i, script})
 			}
 		}

@@ -89,12 +89,9 @@ func assignment(w string) bool {
 // Is reports whether a command is a program with the words after it, in order:
 // Is("npm", "run", "build"). Options between them are passed over.
 func (c Command) Is(program string, words ...string) bool {
-	name := c.Words[0][strings.LastIndexByte(c.Words[0], '/')+1:]
-	if name == "sudo" && len(c.Words) > 1 {
-		return Command{Words: c.Words[1:]}.Is(program, words...)
-	}
-	if name != program {
-		return false
+	if base(c.Words[0]) != program {
+		inner := c.wrapped()
+		return inner != nil && Command{Words: inner}.Is(program, words...)
 	}
 	rest := c.Words[1:]
 	for _, want := range words {
@@ -124,16 +121,6 @@ func (c Command) Has(options ...string) bool {
 	return false
 }
 
-// Interpreter reports whether a command runs what it reads.
-func (c Command) Interpreter() bool {
-	for _, name := range [...]string{"sh", "bash", "ash", "dash", "zsh", "python", "python3", "node", "perl", "ruby"} {
-		if c.Is(name) {
-			return true
-		}
-	}
-	return false
-}
-
 // Fetches reports whether a command downloads.
 func (c Command) Fetches() bool { return c.Is("curl") || c.Is("wget") }
 
@@ -141,15 +128,19 @@ func (c Command) Fetches() bool { return c.Is("curl") || c.Is("wget") }
 // or "".
 func (c Command) Loose() string {
 	switch {
-	case (c.Is("npm", "install") || c.Is("npm", "i")) && !c.Has("-g", "--global"):
+	case (c.Is("npm", "install") || c.Is("npm", "i") || c.Is("npm", "add")) && !c.Has("-g", "--global"):
 		return "npm install does not keep to the lock file"
 	case (c.Is("npm", "install") || c.Is("npm", "i")) && slices.ContainsFunc(c.Words[2:], func(w string) bool { return !strings.HasPrefix(w, "-") && strings.LastIndexByte(w, '@') < 1 }):
 		return "a global npm package has no version"
 	case c.Is("yarn", "install") && !c.Has("--immutable", "--frozen-lockfile"), c.Is("yarn") && len(c.Words) == 1:
 		return "yarn may change the lock file"
+	case c.Is("yarn", "add"), c.Is("pnpm", "add") && !c.Has("-g", "--global"), c.Is("bun", "add") && !c.Has("-g", "--global"):
+		return c.Words[0] + " add changes the lock file"
+	case c.Is("bun", "install") && !c.Has("--frozen-lockfile", "-g", "--global"):
+		return "bun may change the lock file"
 	case c.Is("pnpm", "install") && !c.Has("--frozen-lockfile"):
 		return "pnpm may change the lock file"
-	case (c.Is("pip", "install") || c.Is("pip3", "install")) && !c.Has("--require-hashes", "--no-deps", "--no-index"):
+	case (c.Is("pip", "install") || c.Is("pip3", "install") || c.Is("python", "-m", "pip", "install") || c.Is("python3", "-m", "pip", "install") || c.Is("uv", "pip", "install")) && !c.Has("--require-hashes", "--no-deps", "--no-index"):
 		return "pip install does not compare hashes"
 	case c.Is("go", "get"):
 		return "go get changes what the lock file says"
@@ -167,19 +158,4 @@ func (c Command) Unchecked() string {
 		return c.Words[0] + " does not check where it downloads from"
 	}
 	return ""
-}
-
-// Unseen returns the commands of a script that run what was downloaded and that
-// nobody looked at.
-func Unseen(script string) []Command {
-	var out []Command
-	commands := Split(script)
-	for i, c := range commands {
-		piped := c.Piped && c.Interpreter() && i > 0 && commands[i-1].Fetches()
-		all := strings.Join(c.Words, " ")
-		if piped || c.Interpreter() && c.Has("-c") && (strings.Contains(all, "$(curl") || strings.Contains(all, "$(wget")) {
-			out = append(out, c)
-		}
-	}
-	return out
 }
