@@ -102,6 +102,23 @@ func (n *Node) True() bool {
 // False reports whether the value is there and false.
 func (n *Node) False() bool { return n != nil && n.kind == boolean && !n.True() }
 
+// Fill replaces every text in the value, as a program does that fills in
+// variables before it looks at what they are.
+func (n *Node) Fill(fill func(string) string) {
+	if n == nil {
+		return
+	}
+	if n.kind == text {
+		n.text = fill(n.text)
+	}
+	for _, f := range n.fields {
+		f.node.Fill(fill)
+	}
+	for _, item := range n.items {
+		item.Fill(fill)
+	}
+}
+
 // Empty reports whether the value is not there, nothing, or a list or table
 // without members.
 func (n *Node) Empty() bool {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/ruletest"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/tree"
 )
 
 func TestRules(t *testing.T) {
@@ -55,13 +56,43 @@ func TestVerdicts(t *testing.T) {
 		{"compose-port-all-addresses", `ports: ["[::]:80:80"]`, rule.Fail},
 		{"compose-port-all-addresses", `ports: [{target: 80, published: 80}]`, rule.Fail},
 		{"compose-port-all-addresses", `ports: [{target: 80, host_ip: 127.0.0.1}]`, rule.Pass},
+		{"compose-port-all-addresses", `ports: ["${PORT:-8080}:80"]`, rule.Fail},
+		{"compose-port-all-addresses", `ports: ["${PORT:?is needed}:80"]`, rule.Fail},
+		{"compose-port-all-addresses", `ports: ["${BIND:-0.0.0.0}:8080:80"]`, rule.Fail},
+		{"compose-port-all-addresses", `ports: ["${BIND:-127.0.0.1}:8080:80"]`, rule.Pass},
+		{"compose-port-all-addresses", `ports: ["${BIND}:8080:80"]`, rule.Unknown},
+		{"compose-port-all-addresses", `ports: [{target: 80, host_ip: "${A:-${B:-0.0.0.0}}"}]`, rule.Fail},
+		{"compose-database-published", `ports: ["127.0.0.1:${PORT:-5432}:5432"]`, rule.Pass},
+		{"compose-database-published", `ports: ["5430-5433:5430-5433"]`, rule.Fail},
+		{"compose-docker-socket", `volumes: ["${SOCK:-/var/run/docker.sock}:/s"]`, rule.Fail},
+		{"compose-docker-socket", `volumes: ["${SOCK}:/var/run/docker.sock"]`, rule.Fail},
+		{"compose-docker-socket", `volumes: [{type: bind, source: "${SOCK}", target: /s}]`, rule.Unknown},
+		{"compose-system-mount", `volumes: ["$HOME:/h"]`, rule.Fail},
+		{"compose-system-mount", `volumes: ["${ROOT:-/}:/h:ro"]`, rule.Fail},
+		{"compose-system-mount", `volumes: ["${PWD}/x:/x:ro"]`, rule.Unknown},
+		{"compose-writable-mount", `volumes: ["${PWD}/x:/x"]`, rule.Fail},
+		{"compose-writable-mount", `volumes: ["${DATA}:/x"]`, rule.Unknown},
+		{"compose-privileged", `privileged: yes`, rule.Fail},
+		{"compose-privileged", `privileged: "${P:-true}"`, rule.Fail},
+		{"compose-privileged", `privileged: "${P}"`, rule.Unknown},
+		{"compose-privileged", `post_start: [{command: x, privileged: true}]`, rule.Fail},
+		{"compose-privileged", `extends: {file: base.yml, service: a}`, rule.Unknown},
+		{"compose-privileged", `extends: {service: b}`, rule.Pass},
+		{"compose-read-only", `read_only: yes`, rule.Pass},
+		{"compose-root-user", `user: "${U:-0}:0"`, rule.Fail},
+		{"compose-root-user", `user: "${U:-}"`, rule.Pass},
+		{"compose-root-user", `user: "${U}"`, rule.Unknown},
+		{"compose-host-network", `network_mode: "${N:-host}"`, rule.Fail},
+		{"compose-capabilities-added", `cap_add: [CAP_SYS_MODULE]`, rule.Fail},
+		{"compose-env-secret", `environment: {DB_PASSWORD: "${DB_PASSWORD:-hunter22}"}`, rule.Fail},
+		{"compose-env-secret", `environment: {DB_PASSWORD: "${DB_PASSWORD:?is needed}"}`, rule.Pass},
 		{"compose-writable-mount", `volumes: [data:/data]`, rule.Pass},
 		{"compose-writable-mount", `volumes: ["./x:/x:ro,z"]`, rule.Pass},
 		{"compose-writable-mount", `volumes: [{type: bind, source: ./x, target: /x}]`, rule.Fail},
 		{"compose-docker-socket", `volumes: ["/var/run/docker.sock:/var/run/docker.sock:ro"]`, rule.Fail},
 		{"compose-env-secret", `environment: ["DB_PASSWORD=postgres"]`, rule.Fail},
 		{"compose-env-secret", `environment: ["DB_PASSWORD", "B_TOKEN=${B_TOKEN:?}"]`, rule.Pass},
-		{"compose-image-latest", `image: "${IMAGE}"`, rule.Pass},
+		{"compose-image-latest", `image: "${IMAGE}"`, rule.Unknown},
 		{"compose-read-only", `extends: {service: b}`, rule.Unknown},
 	} {
 		f, err := parse("compose.yaml", []byte("services:\n  a: {"+c.service+"}\n"))
@@ -74,6 +105,30 @@ func TestVerdicts(t *testing.T) {
 					t.Errorf("%s of %s: %s, want %s", c.id, c.service, got, c.want)
 				}
 			}
+		}
+	}
+}
+
+// What is included is looked at by its own name, or nothing is known of it.
+func TestIncluded(t *testing.T) {
+	for name, want := range map[string]rule.Verdict{"compose.db.yaml": rule.Pass, "infra.yml": rule.Unknown, "compose.none.yaml": rule.Unknown} {
+		dir := t.TempDir()
+		for file, text := range map[string]string{"compose.yaml": "include: [" + name + "]\nservices: {a: {image: a}}\n", "compose.db.yaml": "services: {b: {image: b}}\n", "infra.yml": "services: {b: {image: b}}\n"} {
+			if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		tr, err := tree.Open(t.Context(), dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tr.Close()
+		f, err := Load(t.Context(), tr, "compose.yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := rule.VerdictOf(Rules()[0].Check(t.Context(), f)); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"strconv"
 	"strings"
 
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
@@ -18,6 +19,8 @@ type File struct {
 	data     []byte
 	doc      *yamltree.Node
 	services []service
+	hidden   error // what is read along with it, and was not looked at
+	unsure   error // of the rule that is looking: see doubt
 }
 
 type service struct {
@@ -28,18 +31,21 @@ type service struct {
 
 // Find returns the Compose files of a tree.
 func Find(t *tree.Tree) []string {
-	return t.Named(func(f tree.File) bool {
-		if ext := f.Ext(); ext != ".yml" && ext != ".yaml" {
-			return false
-		}
-		base := strings.ToLower(f.Base())
-		for _, name := range [...]string{"compose", "docker-compose", "podman-compose"} {
-			if rest, ok := strings.CutPrefix(base, name); ok && strings.IndexByte(".-_", rest[0]) >= 0 {
-				return true
-			}
-		}
+	return t.Named(named)
+}
+
+// named reports whether a file has the name of a Compose file.
+func named(f tree.File) bool {
+	if ext := f.Ext(); ext != ".yml" && ext != ".yaml" {
 		return false
-	})
+	}
+	base := strings.ToLower(f.Base())
+	for _, name := range [...]string{"compose", "docker-compose", "podman-compose"} {
+		if rest, ok := strings.CutPrefix(base, name); ok && strings.IndexByte(".-_", rest[0]) >= 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // Load reads a Compose file.
@@ -48,7 +54,12 @@ func Load(_ context.Context, t *tree.Tree, name string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parse(name, data)
+	f, err := parse(name, data)
+	if err != nil {
+		return nil, err
+	}
+	f.hidden = errors.Join(f.hidden, f.included(t))
+	return f, nil
 }
 
 func parse(name string, data []byte) (*File, error) {
@@ -59,6 +70,7 @@ func parse(name string, data []byte) (*File, error) {
 	if len(docs) != 1 || !docs[0].IsTable() {
 		return nil, fmt.Errorf("%s:1: want one table with services", name)
 	}
+	docs[0].Fill(fill)
 	f := &File{path: name, data: data, doc: docs[0]}
 	services := f.doc.Get("services")
 	if !services.IsTable() {
@@ -71,6 +83,7 @@ func parse(name string, data []byte) (*File, error) {
 		}
 		f.services = append(f.services, service{s, n, f.doc.Get("volumes")})
 	}
+	f.hidden = f.extended()
 	return f, nil
 }
 
@@ -137,6 +150,25 @@ func (s service) ports() (out []port) {
 	return out
 }
 
+// database reports whether the port, or one of the range, is that of a database.
+func (p port) database() bool {
+	first, last, ranged := strings.Cut(p.target, "-")
+	if !ranged {
+		last = first
+	}
+	from, err := strconv.Atoi(first)
+	to, err2 := strconv.Atoi(last)
+	if err != nil || err2 != nil {
+		return false
+	}
+	for _, known := range [...]int{5432, 3306, 6379, 27017, 9200, 11211, 1433, 5984, 9042, 2379} {
+		if from <= known && known <= to {
+			return true
+		}
+	}
+	return false
+}
+
 // loopback reports whether an address is reached from this host only.
 func loopback(address string) bool {
 	a := strings.Trim(address, "[]")
@@ -146,6 +178,7 @@ func loopback(address string) bool {
 // mount is a folder or file of the host.
 type mount struct {
 	source   string
+	target   string
 	readOnly bool
 	node     *yamltree.Node
 }
@@ -161,9 +194,9 @@ func (s service) mounts() (out []mount) {
 	for _, n := range s.Get("volumes").List() {
 		if n.IsTable() {
 			if n.Get("type").Value() == "bind" {
-				out = append(out, mount{n.Get("source").Value(), n.Get("read_only").True(), n})
+				out = append(out, mount{n.Get("source").Value(), n.Get("target").Value(), truth(n.Get("read_only")), n})
 			} else if device, ok := s.device(n.Get("source").Value()); ok {
-				out = append(out, mount{device, n.Get("read_only").True(), n})
+				out = append(out, mount{device, n.Get("target").Value(), truth(n.Get("read_only")), n})
 			}
 			continue
 		}
@@ -171,14 +204,14 @@ func (s service) mounts() (out []mount) {
 		if device, ok := s.device(parts[0]); ok {
 			parts[0] = device
 		}
-		if len(parts) < 2 || !strings.HasPrefix(parts[0], "/") && !strings.HasPrefix(parts[0], ".") && !strings.HasPrefix(parts[0], "~") {
+		if len(parts) < 2 || !strings.HasPrefix(parts[0], "/") && strings.IndexByte(".~$", (parts[0] + " ")[0]) < 0 {
 			continue
 		}
 		ro := false
 		for _, o := range strings.Split(parts[len(parts)-1], ",") {
 			ro = ro || len(parts) > 2 && o == "ro"
 		}
-		out = append(out, mount{parts[0], ro, n})
+		out = append(out, mount{parts[0], parts[1], ro, n})
 	}
 	return out
 }
@@ -187,6 +220,9 @@ func (s service) mounts() (out []mount) {
 func sensitive(source string) bool {
 	if strings.HasPrefix(source, "~") || strings.HasPrefix(source, "${HOME}") || strings.HasPrefix(source, "$HOME") {
 		return true
+	}
+	if rest, ok := strings.CutPrefix(source, "${PWD}"); ok {
+		source = "." + rest
 	}
 	clean := path.Clean(source)
 	for _, p := range [...]string{"/etc", "/root", "/home", "/boot", "/dev", "/proc", "/sys", "/var/lib/docker", "/var/lib/kubelet", "/usr", "/lib", "/bin", "/sbin"} {

@@ -2,6 +2,7 @@ package compose
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -34,11 +35,12 @@ func each(t topic.Topic, m rule.Meta, check func(f *File, s service) []rule.Find
 		if len(f.services) == 0 {
 			return nil, rule.ErrNotApplicable
 		}
+		looking := *f // other rules look at the same file
 		var found []rule.Finding
 		for _, s := range f.services {
-			found = append(found, check(f, s)...)
+			found = append(found, check(&looking, s)...)
 		}
-		return found, nil
+		return found, errors.Join(looking.unsure, f.hidden)
 	}}
 }
 
@@ -54,8 +56,8 @@ func absent(t topic.Topic, m rule.Meta, check func(f *File, s service) []rule.Fi
 	inner := r.Check
 	r.Check = func(ctx context.Context, f *File) ([]rule.Finding, error) {
 		found, err := inner(ctx, f)
-		if err == nil && slices.ContainsFunc(f.services, func(s service) bool { return s.Get("extends") != nil }) {
-			err = errElsewhere
+		if !errors.Is(err, rule.ErrNotApplicable) && slices.ContainsFunc(f.services, func(s service) bool { return s.Get("extends") != nil }) {
+			err = errors.Join(err, errElsewhere)
 		}
 		return found, err
 	}
@@ -93,8 +95,13 @@ func rightRules() []Rule {
 			Why:    "A privileged container is root on the host: it may load kernel modules and mount every disk.",
 			Guides: []string{"S0-59", "S1-17"}, CWE: []string{"CWE-250"}, Fix: "Take out privileged: true.",
 		}, func(f *File, s service) []rule.Finding {
-			n := s.Get("privileged")
-			return one(f, s, n.True() || strings.EqualFold(n.Value(), "true"), "is privileged", n)
+			var found []rule.Finding
+			for _, of := range append(s.hooks(), s.Node, s.Get("build")) {
+				n := of.Get("privileged")
+				f.doubt(n.Value())
+				found = append(found, one(f, s, truth(n), "is privileged", n)...)
+			}
+			return found
 		}),
 		mending(absent(topic.Privilege, rule.Meta{
 			ID: "compose-capabilities", Severity: rule.Medium, Title: "Services drop all capabilities",
@@ -102,14 +109,14 @@ func rightRules() []Rule {
 			Guides: []string{"S0-51", "S1-17"}, CWE: []string{"CWE-250"}, Fix: "Add cap_drop: [ALL].",
 		}, func(f *File, s service) []rule.Finding {
 			n := s.Get("cap_drop")
-			return one(f, s, lists(n, "ALL") == nil, "does not drop ALL capabilities", n)
+			return one(f, s, capability(n, "ALL") == nil, "does not drop ALL capabilities", n)
 		}), mendEach(func(f *File, s service) []rule.Edit { return f.withField(s, "cap_drop", "[ALL]") })),
 		each(topic.Privilege, rule.Meta{
 			ID: "compose-capabilities-added", Severity: rule.High, Title: "No dangerous capability is added",
 			Why:    "Capabilities such as SYS_ADMIN or NET_ADMIN are parts of root, and most of them lead to the rest.",
 			Guides: []string{"S0-51"}, CWE: []string{"CWE-250"}, Fix: "Take the capability out of cap_add.",
 		}, func(f *File, s service) []rule.Finding {
-			n := lists(s.Get("cap_add"), "ALL", "SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE", "SYS_MODULE", "DAC_READ_SEARCH", "SYS_RAWIO", "BPF", "NET_RAW", "SYS_BOOT", "CAP_SYS_ADMIN", "CAP_NET_ADMIN")
+			n := capability(s.Get("cap_add"), "ALL", "SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE", "SYS_MODULE", "DAC_READ_SEARCH", "SYS_RAWIO", "BPF", "NET_RAW", "SYS_BOOT")
 			return one(f, s, n != nil, "adds the capability "+n.Value(), n)
 		}),
 		mending(absent(topic.Integrity, rule.Meta{
@@ -118,7 +125,7 @@ func rightRules() []Rule {
 			Guides: []string{"S0-51", "S0-59", "S1-17"}, CWE: []string{"CWE-732"}, Fix: "Add read_only: true, and tmpfs: [/tmp] where the program writes.",
 		}, func(f *File, s service) []rule.Finding {
 			n := s.Get("read_only")
-			return one(f, s, !n.True(), "read_only is not true", n)
+			return one(f, s, !truth(n), "read_only is not true", n)
 		}), mendEach(func(f *File, s service) []rule.Edit { return f.withField(s, "read_only", "true") })),
 		mending(absent(topic.Privilege, rule.Meta{
 			ID: "compose-new-privileges", Severity: rule.Medium, Title: "Processes cannot gain rights",
@@ -143,9 +150,14 @@ func rightRules() []Rule {
 			Why:    "Root in a container is root on the host after the first escape.",
 			Guides: []string{"S0-59", "S1-3", "S1-22"}, CWE: []string{"CWE-250"}, Fix: "Set user to a number without rights: user: \"10001:10001\".",
 		}, func(f *File, s service) []rule.Finding {
-			n := s.Get("user")
-			name, _, _ := strings.Cut(n.Value(), ":")
-			return one(f, s, n != nil && (name == "root" || strings.Trim(name, "0") == ""), "runs as root", n)
+			var found []rule.Finding
+			for _, of := range append(s.hooks(), s.Node) {
+				n := of.Get("user")
+				name, _, _ := strings.Cut(n.Value(), ":")
+				f.doubt(name)
+				found = append(found, one(f, s, name == "root" || n.Value() != "" && strings.Trim(name, "0") == "", "runs as root", n)...)
+			}
+			return found
 		}),
 		absent(topic.Privilege, rule.Meta{
 			ID: "compose-no-user", Severity: rule.Low, Title: "Services say who they run as",
@@ -169,6 +181,7 @@ func hostRules() []Rule {
 			var found []rule.Finding
 			for _, p := range s.ports() {
 				a := strings.Trim(p.address, "[]")
+				f.doubt(a)
 				found = append(found, one(f, s, a == "" || a == "0.0.0.0" || a == "::" || a == "*", "the port "+p.target+" is open on all addresses", p.node)...)
 			}
 			return found
@@ -180,8 +193,7 @@ func hostRules() []Rule {
 		}, func(f *File, s service) []rule.Finding {
 			var found []rule.Finding
 			for _, p := range s.ports() {
-				switch p.target {
-				case "5432", "3306", "6379", "27017", "9200", "11211", "1433", "5984", "9042", "2379":
+				if p.database() && !f.doubt(p.address) {
 					found = append(found, one(f, s, !loopback(p.address), "the database port "+p.target+" is published", p.node)...)
 				}
 			}
@@ -193,6 +205,7 @@ func hostRules() []Rule {
 			Guides: []string{"S0-55", "S1-17"}, CWE: []string{"CWE-653"}, Fix: "Take out network_mode: host and publish the port on 127.0.0.1.",
 		}, func(f *File, s service) []rule.Finding {
 			n := s.Get("network_mode")
+			f.doubt(n.Value())
 			return one(f, s, n.Value() == "host", "uses the host's network", n)
 		}),
 		each(topic.Isolation, rule.Meta{
@@ -203,6 +216,7 @@ func hostRules() []Rule {
 			var found []rule.Finding
 			for _, name := range [...]string{"pid", "ipc", "uts", "userns_mode", "cgroup"} {
 				n := s.Get(name)
+				f.doubt(n.Value())
 				found = append(found, one(f, s, n.Value() == "host", name+" is host", n)...)
 			}
 			return found
@@ -218,6 +232,16 @@ func hostRules() []Rule {
 	}...)
 }
 
+// engine reports whether a path is the socket of a container engine.
+func engine(name string) bool {
+	for _, socket := range [...]string{"docker.sock", "containerd.sock", "podman.sock", "crio.sock"} {
+		if strings.Contains(name, socket) {
+			return true
+		}
+	}
+	return false
+}
+
 func mountRules() []Rule {
 	return []Rule{
 		each(topic.Isolation, rule.Meta{
@@ -227,7 +251,10 @@ func mountRules() []Rule {
 		}, func(f *File, s service) []rule.Finding {
 			var found []rule.Finding
 			for _, m := range s.mounts() {
-				bad := strings.Contains(m.source, "docker.sock") || strings.Contains(m.source, "containerd.sock") || strings.Contains(m.source, "podman.sock") || strings.Contains(m.source, "crio.sock")
+				bad := engine(m.source) || engine(m.target)
+				if !bad && !sensitive(m.source) {
+					f.doubt(m.source)
+				}
 				found = append(found, one(f, s, bad, "mounts "+m.source, m.node)...)
 			}
 			return found
@@ -239,6 +266,9 @@ func mountRules() []Rule {
 		}, func(f *File, s service) []rule.Finding {
 			var found []rule.Finding
 			for _, m := range s.mounts() {
+				if !sensitive(m.source) {
+					f.doubt(m.source)
+				}
 				found = append(found, one(f, s, sensitive(m.source), "mounts "+m.source, m.node)...)
 			}
 			return found
@@ -250,6 +280,9 @@ func mountRules() []Rule {
 		}, func(f *File, s service) []rule.Finding {
 			var found []rule.Finding
 			for _, m := range s.mounts() {
+				if !m.readOnly && !strings.Contains(m.source, "/") && f.doubt(m.source) {
+					continue // a folder, or a volume
+				}
 				found = append(found, one(f, s, !m.readOnly, "may write to "+m.source, m.node)...)
 			}
 			return found
@@ -261,7 +294,10 @@ func imageRules() []Rule {
 	eachImage := func(t topic.Topic, m rule.Meta, bad func(image.Ref, string) string) Rule {
 		return each(t, m, func(f *File, s service) []rule.Finding {
 			n := s.Get("image")
-			if n.Value() == "" || s.Get("build") != nil || image.Variable(n.Value()) {
+			if n.Value() == "" || s.Get("build") != nil {
+				return nil
+			}
+			if f.doubt(n.Value()) {
 				return nil
 			}
 			message := bad(image.Parse(n.Value()), n.Value())
