@@ -22,7 +22,7 @@ func secretRules() []Rule {
 			var found []rule.Finding
 			look := func(c instructions.Command, from string, sources []string) {
 				for _, src := range sources {
-					if from == "" && path.Clean(src) == "." && !f.ignored {
+					if from == "" && everything(src) && !f.ignored {
 						found = append(found, f.at(line(c.Location()), "everything is copied, and there is no .dockerignore"))
 					}
 				}
@@ -137,9 +137,25 @@ func writtenSecretRules() []Rule {
 			}
 			each(f, func(c *instructions.CopyCommand, _ bool) { look(c, c.SourcePaths) })
 			each(f, func(c *instructions.AddCommand, _ bool) { look(c, c.SourcePaths) })
+			each(f, func(c *instructions.CopyCommand, _ bool) {
+				for _, written := range c.SourceContents {
+					if len(credential.In([]byte(written.Data))) > 0 {
+						found = append(found, f.at(line(c.Location()), "a credential stands in what is written to %s", c.DestPath))
+					}
+				}
+			})
 			return found
 		}),
 	}
+}
+
+// everything reports whether a source is the whole context.
+func everything(src string) bool {
+	switch path.Clean(src) {
+	case ".", "/", "*", "./*", "/*":
+		return true
+	}
+	return false
 }
 
 // readOnly reports whether a mode among the words lets nobody write.
@@ -154,6 +170,7 @@ func readOnly(words []string) bool {
 }
 
 func remote(src string) bool {
+	src = strings.ToLower(src)
 	for _, scheme := range [...]string{"http://", "https://", "git@", "git://", "ssh://", "ftp://"} {
 		if strings.HasPrefix(src, scheme) {
 			return true
@@ -171,6 +188,14 @@ func sensitive(src string) bool {
 	}
 	switch path.Ext(name) {
 	case ".pem", ".key", ".p12", ".pfx", ".jks", ".kdbx":
+		return true
+	}
+	for _, folder := range strings.Split(path.Dir(strings.ToLower(src)), "/") {
+		if folder == ".aws" || folder == ".ssh" || folder == ".kube" || folder == ".gnupg" {
+			return true
+		}
+	}
+	if strings.HasPrefix(name, ".env*") || strings.HasPrefix(name, ".env?") || strings.HasPrefix(name, "id_rsa*") {
 		return true
 	}
 	return strings.HasPrefix(name, ".env.") && name != ".env.example" && name != ".env.sample" && name != ".env.template"

@@ -31,12 +31,23 @@ func Find(t *tree.Tree) []string {
 	return t.Named(func(f tree.File) bool {
 		base := strings.ToLower(f.Base())
 		switch {
-		case strings.HasSuffix(base, ".dockerignore"), f.Ext() == ".tmpl", f.Ext() == ".tpl", f.Ext() == ".j2": // what makes one is none
+		case strings.HasSuffix(base, ".dockerignore"):
 			return false
 		case base == "dockerfile" || base == "containerfile", f.Ext() == ".dockerfile":
 			return true
 		}
-		return strings.HasPrefix(base, "dockerfile.") && f.Ext() != ".md" && f.Ext() != ".go"
+		rest, ok := strings.CutPrefix(base, "dockerfile")
+		if !ok {
+			rest, ok = strings.CutPrefix(base, "containerfile")
+		}
+		if !ok || strings.IndexByte(".-_", rest[0]) < 0 {
+			return false
+		}
+		switch f.Ext() {
+		case ".tmpl", ".tpl", ".j2", ".md", ".go", ".txt", ".yaml", ".yml", ".json", ".toml", ".js", ".ts", ".py", ".rs", ".java", ".rb", ".html", ".sh": // what makes one is none
+			return false
+		}
+		return true
 	})
 }
 
@@ -75,6 +86,9 @@ func parse(name string, data []byte) (f *File, err error) {
 	}
 	stages, args, err := instructions.Parse(res.AST, nil)
 	if err != nil {
+		return nil, fmt.Errorf("%s: reading the Dockerfile: %w", name, err)
+	}
+	if err := later(stages); err != nil {
 		return nil, fmt.Errorf("%s: reading the Dockerfile: %w", name, err)
 	}
 	if len(stages) == 0 {

@@ -140,31 +140,31 @@ func userRules() []Rule {
 			stages := f.lineage()
 			return []rule.Finding{f.at(line(stages[0].Location), "the last stage has no USER")}, err
 		}),
-		plain(topic.Privilege, rule.Meta{
+		of(topic.Privilege, rule.Meta{
 			ID: "dockerfile-root-user", Severity: rule.High, Title: "The image does not run as root",
 			Why:    "Root in a container is root on the host after the first escape, and may change every file in it before.",
 			Guides: []string{"S0-49", "S0-59", "S1-22", "S3-20", "S3-50"}, CWE: []string{"CWE-250"},
 			Verify: "docker inspect -f '{{.Config.User}}' IMAGE", Fix: "Let the last USER be one without rights: USER 10001:10001.",
-		}, func(f *File) []rule.Finding {
-			u, ok := last[*instructions.UserCommand](f)
-			name, _, _ := strings.Cut(userOf(u, ok), ":")
-			if name == "root" || ok && strings.Trim(name, "0") == "" {
-				return []rule.Finding{f.at(line(u.Location()), "the last USER is %s", u.User)}
+		}, func(f *File) ([]rule.Finding, error) {
+			u, said, err := f.user()
+			name, _, _ := strings.Cut(said, ":")
+			if u != nil && err == nil && (name == "root" || strings.Trim(name, "0") == "") {
+				return []rule.Finding{f.at(line(u.Location()), "the last USER is %s", said)}, nil
 			}
-			return nil
+			return nil, err
 		}),
-		plain(topic.Privilege, rule.Meta{
+		of(topic.Privilege, rule.Meta{
 			ID: "dockerfile-user-name", Severity: rule.Low, Title: "The user is a number",
 			Why:    "Kubernetes cannot tell whether a name is root, so runAsNonRoot refuses to start the image.",
 			Guides: []string{"S0-51", "S3-20", "S3-23"}, CWE: []string{"CWE-1188"}, Verify: "docker inspect -f '{{.Config.User}}' IMAGE",
 			Fix: "Write the number: USER 10001:10001.",
-		}, func(f *File) []rule.Finding {
-			u, ok := last[*instructions.UserCommand](f)
-			name, _, _ := strings.Cut(userOf(u, ok), ":")
-			if name != "" && name != "root" && strings.Trim(name, "0123456789") != "" {
-				return []rule.Finding{f.at(line(u.Location()), "USER %s is a name", u.User)}
+		}, func(f *File) ([]rule.Finding, error) {
+			u, said, err := f.user()
+			name, _, _ := strings.Cut(said, ":")
+			if err == nil && name != "" && name != "root" && strings.Trim(name, "0123456789") != "" {
+				return []rule.Finding{f.at(line(u.Location()), "USER %s is a name", said)}, nil
 			}
-			return nil
+			return nil, err
 		}),
 		of(topic.Hygiene, rule.Meta{
 			ID: "dockerfile-user-taken", Severity: rule.Medium, Title: "Users and groups get numbers that are free",

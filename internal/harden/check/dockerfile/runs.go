@@ -15,20 +15,20 @@ import (
 
 func runRules() []Rule {
 	return append(fetchRules(), []Rule{
-		eachRun(topic.Integrity, rule.Meta{
+		withModes(eachRun(topic.Integrity, rule.Meta{
 			ID: "dockerfile-world-writable", Severity: rule.Medium, Title: "Not everybody may write",
 			Why:    "Any process in the container can change what others run.",
 			Guides: []string{"S0-49", "S0-59"}, CWE: []string{"CWE-732"}, Verify: "docker run --rm --entrypoint find IMAGE / -perm -002 -type f", Fix: "Take the chmod out and give the right to the one user who needs it: COPY --chown.",
 		}, func(r run) string {
 			if r.Is("chmod") {
 				for _, w := range r.Words[1:] {
-					if w == "777" || w == "0777" || w == "666" || w == "0666" || w == "a+w" || w == "o+w" || w == "ugo+w" || w == "a+rwx" || w == "a+rwX" {
+					if everybody(w) {
 						return "chmod " + w
 					}
 				}
 			}
 			return ""
-		}),
+		}), everybody),
 		plain(topic.Isolation, rule.Meta{
 			ID: "dockerfile-run-unconfined", Severity: rule.High, Title: "Builds stay in their sandbox",
 			Why:    "--security=insecure and --network=host give commands of the build, and of its dependencies, the builder's host.",
@@ -77,15 +77,14 @@ func fetchRules() []Rule {
 			}
 			return ""
 		}),
-		eachRun(topic.Privilege, rule.Meta{
+		withModes(eachRun(topic.Privilege, rule.Meta{
 			ID: "dockerfile-setuid", Severity: rule.High, Title: "No program gets its owner's rights",
 			Why:    "A set-user-id program of root makes root of whoever finds a hole in it.",
 			Guides: []string{"S0-59", "S0-51"}, CWE: []string{"CWE-269"}, Verify: "docker run --rm --entrypoint find IMAGE / -perm /6000", Fix: "Take the bit out: chmod u-s,g-s FILE.",
 		}, func(r run) string {
 			if r.Is("chmod") {
 				for _, w := range r.Words[1:] {
-					digits := strings.TrimPrefix(w, "0")
-					if len(digits) == 4 && strings.Trim(digits, "01234567") == "" && strings.IndexByte("24567", digits[0]) >= 0 || strings.Contains(w, "+s") {
+					if rights(w) {
 						return "chmod " + w + " gives rights of the owner"
 					}
 				}
@@ -94,7 +93,7 @@ func fetchRules() []Rule {
 				return "setcap gives a program capabilities"
 			}
 			return ""
-		}),
+		}), rights),
 	}
 }
 
