@@ -56,10 +56,50 @@ func TestInjected(t *testing.T) {
 	for script, want := range map[string]bool{
 		"echo ${{ github.event.issue.title }}": true, "echo ${{ github.head_ref }}": true, "echo ${{ github.event.pull_request.head.ref }}": true,
 		"echo ${{ github.event.pull_request.base.ref }}": false, "echo ${{ github.sha }}": false, "echo ${{ github.event.commits[0].message }}": true,
-		"echo ${{ format('{0}', github.event.comment.body) }}": true, "echo $TITLE": false, "echo ${{ github.event.number }}": false,
+		"echo ${{ format('{0}', github.event.comment.body) }}": true, "echo $TITLE": false,
+		"echo ${{ github['head_ref'] }}": true, "echo ${{ github.event['issue'].title }}": true, "echo ${{ GitHub.Event.Issue.Title }}": true,
+		"echo ${{ toJSON(github.event) }}": true, "echo ${{ toJSON(github) }}": true, "echo ${{ toJSON(github.event.number) }}": false, "echo ${{ toJSON(matrix) }}": false,
+		 "echo ${{ github.event.number }}": false,
 	} {
 		if got := injected(script) != ""; got != want {
 			t.Errorf("%s: %v", script, got)
+		}
+	}
+}
+
+// What an action does is done by every pipeline that uses it. What only
+// workflows have is not asked of it.
+func TestActions(t *testing.T) {
+	s := &Set{}
+	if err := s.read("tools/x/action.yml", []byte("name: x\nruns:\n  using: composite\n  steps:\n    - uses: a/b@v1\n    - run: curl https://x | sudo -E bash -\n      shell: bash\n    - run: echo ${{ github.head_ref }}\n      shell: bash\n")); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range Rules() {
+		var want rule.Verdict
+		switch r.ID {
+		case "ci-action-unpinned", "ci-pipe-to-shell", "ci-script-injection":
+			want = rule.Fail
+		case "ci-permissions-missing", "ci-timeout", "ci-no-scan", "ci-no-schedule", "ci-pull-request-target":
+			want = rule.Skipped
+		default:
+			continue
+		}
+		if got := rule.VerdictOf(r.Check(t.Context(), s)); got != want {
+			t.Errorf("%s: %s, want %s", r.ID, got, want)
+		}
+	}
+}
+
+func TestThroughVariable(t *testing.T) {
+	for script, want := range map[string]rule.Verdict{"echo ${{ env.T }}": rule.Fail, "echo $T": rule.Pass, "echo ${{ env.TT }}": rule.Pass} {
+		s := &Set{}
+		if err := s.read(".github/workflows/x.yml", []byte("on: issues\nenv: {T: '${{ github.event.issue.title }}', TT: x}\njobs: {a: {runs-on: x, steps: [{run: '"+script+"'}]}}\n")); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range Rules() {
+			if got := rule.VerdictOf(r.Check(t.Context(), s)); r.ID == "ci-script-injection" && got != want {
+				t.Errorf("%s: %s, want %s", script, got, want)
+			}
 		}
 	}
 }

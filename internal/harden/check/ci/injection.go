@@ -2,6 +2,7 @@ package ci
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/portcullis-dev/portcullis/internal/harden/check/credential"
@@ -19,15 +20,48 @@ var (
 	secretRef = regexp.MustCompile(`\$\{\{\s*secrets\.\w+\s*\}\}`)
 )
 
+// wholeEvent is parts of the event that hold what strangers wrote, given as a text.
+var wholeEvent = regexp.MustCompile(`tojson\(\s*github(\.event(\.(issue|pull_request|comment|review|discussion|head_commit|commits|pages|workflow_run)[\w.]*)?)?\s*\)`)
+
+// index is another way to write a member.
+var index = regexp.MustCompile(`\[\s*['"]([\w-]+)['"]\s*\]`)
+
 // injected returns an expression that puts text of strangers into a script.
+// Names in expressions count in any case.
 func injected(script string) string {
 	for _, e := range expression.FindAllString(script, -1) {
+		e = index.ReplaceAllString(strings.ToLower(e), ".$1")
 		if m := strangers.FindString(e); m != "" && !strings.Contains(m, ".base.") {
+			return m
+		}
+		if m := wholeEvent.FindString(e); m != "" {
 			return m
 		}
 	}
 	return ""
 }
+
+// throughVariable returns an expression that puts text of strangers into a
+// script by way of a variable: the expression of it is as bad as what it holds.
+func (s step) throughVariable(script string) string {
+	for _, table := range []*yamltree.Node{s.node.Get("env"), s.job.node.Get("env"), s.job.file.doc.Get("env")} {
+		for _, name := range table.Names() {
+			if injected(table.Get(name).Value()) == "" {
+				continue
+			}
+			want := "env." + strings.ToLower(name)
+			for _, e := range expression.FindAllString(script, -1) {
+				if e = index.ReplaceAllString(strings.ToLower(e), ".$1"); slices.Contains(words.FindAllString(e, -1), want) {
+					return want
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// words are the names in an expression.
+var words = regexp.MustCompile(`[\w.-]+`)
 
 func injectionRules() []Rule {
 	return []Rule{
@@ -40,7 +74,11 @@ func injectionRules() []Rule {
 			if name, _ := s.action(); name == "actions/github-script" {
 				script = s.node.Get("with", "script").Value()
 			}
-			if m := injected(script); m != "" {
+			m := injected(script)
+			if m == "" {
+				m = s.throughVariable(script)
+			}
+			if m != "" {
 				return "the script holds " + m
 			}
 			return ""

@@ -24,6 +24,7 @@ type file struct {
 	path   string
 	doc    *yamltree.Node
 	github bool
+	action bool     // it is the action of GitHub that other pipelines use
 	events []string // what starts a workflow
 	jobs   []*job
 }
@@ -64,6 +65,10 @@ func pipelines(t *tree.Tree) []string {
 		if strings.HasPrefix(f.Path, ".github/workflows/") || gitlab(f.Path) {
 			return true
 		}
+		if action(f.Path) {
+			data, err := t.Read(f.Path)
+			return err != nil || strings.Contains("\n"+string(data), "\nruns:")
+		}
 		if !t.Single() {
 			return false
 		}
@@ -74,6 +79,12 @@ func pipelines(t *tree.Tree) []string {
 
 func gitlab(name string) bool {
 	return strings.HasSuffix(path.Base(name), ".gitlab-ci.yml") || strings.HasPrefix(name, ".gitlab/ci/")
+}
+
+// action reports whether a file has the name of an action of GitHub.
+func action(name string) bool {
+	base := path.Base(name)
+	return base == "action.yml" || base == "action.yaml"
 }
 
 // Load reads the pipelines of a tree, or one.
@@ -106,7 +117,10 @@ func (s *Set) read(name string, data []byte) error {
 			return fmt.Errorf("%s:%d: want a table of names and values", name, doc.Line)
 		}
 		f := &file{path: name, doc: doc, github: !gitlab(name)}
-		if f.github {
+		f.action = action(name) && doc.Get("runs").IsTable()
+		if f.action {
+			f.composite()
+		} else if f.github {
 			f.workflow()
 		} else {
 			f.pipeline()
@@ -137,6 +151,15 @@ func (f *file) workflow() {
 		}
 		f.jobs = append(f.jobs, j)
 	}
+}
+
+// composite reads an action: its steps run in the jobs that use it.
+func (f *file) composite() {
+	j := &job{file: f, name: "(the action)", node: f.doc.Get("runs")}
+	for _, n := range j.node.Get("steps").List() {
+		j.steps = append(j.steps, step{job: j, node: n, uses: n.Get("uses").Value(), script: n.Get("run").Value(), at: n.Get("run")})
+	}
+	f.jobs = append(f.jobs, j)
 }
 
 // pipeline reads a pipeline of GitLab: every table with scripts is a job.

@@ -59,7 +59,8 @@ func each(t topic.Topic, m rule.Meta, about func(*file) bool, check func(*file) 
 
 func anyFile(*file) bool { return true }
 
-func github(f *file) bool { return f.github }
+// github is for what only workflows have: events, jobs, rights.
+func github(f *file) bool { return f.github && !f.action }
 
 // eachStep makes a rule of a function that says what is wrong with a step.
 func eachStep(t topic.Topic, m rule.Meta, bad func(step) string) Rule {

@@ -2,6 +2,7 @@ package ci
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
@@ -74,7 +75,7 @@ func presentScanRules() []Rule {
 			Guides: []string{"S0-46", "S0-58", "S3-22", "S3-46", "S3-50"}, CWE: []string{"CWE-1395"}, Verify: "Look at the last runs.",
 			Fix: "Add govulncheck, npm audit --audit-level=high, osv-scanner or Trivy, on every push and once a day.",
 		}, func(s *Set) ([]rule.Finding, error) {
-			if len(s.files) == 0 {
+			if !slices.ContainsFunc(s.files, func(f *file) bool { return !f.action }) {
 				return nil, rule.ErrNotApplicable
 			}
 			for _, f := range s.files {
@@ -102,7 +103,7 @@ func presentScanRules() []Rule {
 		}, func(s *Set) ([]rule.Finding, error) {
 			var first *file
 			for _, f := range s.files {
-				if !f.github {
+				if !github(f) {
 					continue // schedules of GitLab are kept outside the repository
 				}
 				if f.on("schedule") {
