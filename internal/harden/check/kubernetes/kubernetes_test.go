@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"k8s.io/pod-security-admission/policy"
@@ -89,6 +90,46 @@ func TestNothingToJudge(t *testing.T) {
 	for _, r := range Rules() {
 		if _, err := r.Check(t.Context(), &Set{}); !errors.Is(err, rule.ErrNotApplicable) {
 			t.Errorf("%s: %v", r.ID, err)
+		}
+	}
+}
+
+// A manifest is one in whatever way its two fields are written, and of
+// whatever size.
+func TestManifest(t *testing.T) {
+	const pod = "apiVersion: v1\nkind: Pod\nspec: {containers: [{name: a, securityContext: {privileged: true}}]}\n"
+	for text, want := range map[string]bool{
+		pod: true, "\ufeff" + pod: true, "# c\r\n---\r\n" + strings.ReplaceAll(pod, "\n", "\r\n"): true,
+		"  " + strings.ReplaceAll(strings.TrimSpace(pod), "\n", "\n  "):                                true,
+		"'apiVersion': v1\nkind : Pod\nspec: {containers: [{securityContext: {privileged: true}}]}":    true,
+		"{apiVersion: v1, kind: Pod, spec: {containers: [{securityContext: {privileged: true}}]}}":     true,
+		"--- {apiVersion: v1, kind: Pod, spec: {containers: [{securityContext: {privileged: true}}]}}": true,
+		pod + "#" + strings.Repeat("x", tree.MaxFile):                                                  true,
+		"a:\n  apiVersion: v1\n  kind: Pod\n":                                                          false,
+		"{{ if .x }}\na:\n  apiVersion: v1\n  kind: Pod\n{{ end }}\n":                                  false,
+		"kind: Pod\n": false,
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "a.yaml"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		tr, err := tree.Open(t.Context(), dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tr.Close()
+		if got := len(Find(tr)) == 1; got != want {
+			t.Errorf("%.60q is found: %v", text, got)
+			continue
+		}
+		s, err := Load(t.Context(), tr, ".")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range Rules() {
+			if got := rule.VerdictOf(r.Check(t.Context(), s)); r.ID == "kubernetes-privileged" && want && got != rule.Fail {
+				t.Errorf("%.60q: %s", text, got)
+			}
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
@@ -71,13 +72,14 @@ func sources(t *tree.Tree) []string {
 				return false
 			}
 		}
-		data, err := t.Read(f.Path)
+		data, err := contents(t, f.Path)
 		return err == nil && manifest(data)
 	})
 }
 
 // manifest reports whether a text says of what kind and version it is.
 func manifest(data []byte) bool {
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	return names(data, "apiVersion") && names(data, "kind") && len(versions.FindAll(data, -1)) != len(agents.FindAll(data, -1))
 }
 
@@ -88,9 +90,38 @@ var (
 	agents   = regexp.MustCompile(`(?:^|[\n{,])[ \t-]*["']?apiVersion["']?[ \t]*:\s*["']?ossa/`)
 )
 
+// names reports whether a field stands at the outmost level, in any of the ways
+// to write it.
 func names(data []byte, name string) bool {
-	return bytes.HasPrefix(data, []byte(name+":")) || bytes.Contains(data, []byte("\n"+name+":")) || bytes.Contains(data, []byte("\n- "+name+":")) ||
-		bytes.Contains(data, []byte(`"`+name+`"`))
+	if bytes.Contains(data, []byte(`"`+name+`"`)) {
+		return true
+	}
+	if !bytes.Contains(data, []byte(name)) {
+		return false
+	}
+	indent := "" // of the first line that says something
+	for l := range bytes.Lines(data) {
+		if text := bytes.TrimSpace(l); len(text) > 0 && text[0] != '#' && !bytes.HasPrefix(text, []byte("---")) && text[0] != '%' {
+			indent = string(l[:len(l)-len(bytes.TrimLeft(l, " "))])
+			break
+		}
+	}
+	if flow.Match(data) {
+		return regexp.MustCompile(`[\n{,]\s*["']?` + name + `["']?\s*:`).Match(data)
+	}
+	return regexp.MustCompile(`(?m)^` + indent + `(?:---[ \t]+)?(?:- )?["']?` + name + `["']?[ \t]*:`).Match(data)
+}
+
+// flow is a document that is written with braces.
+var flow = regexp.MustCompile(`(?m)^(?:---[ \t]*)?\{(?:[^{]|$)`)
+
+// contents reads a file. Bundles of manifests are larger than what people
+// write by hand.
+func contents(t *tree.Tree, name string) ([]byte, error) {
+	if path.Ext(name) == ".json" {
+		return t.Read(name)
+	}
+	return t.ReadLarge(name)
 }
 
 // Load reads the manifests of a tree, or one file. Documents that are no
@@ -106,7 +137,7 @@ func Load(ctx context.Context, t *tree.Tree, name string) (*Set, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		data, err := t.Read(file)
+		data, err := contents(t, file)
 		if err != nil {
 			s.unread = errors.Join(s.unread, err)
 			continue
@@ -182,7 +213,7 @@ func (w *workload) serves() bool { return w.Kind != "Job" && w.Kind != "CronJob"
 func (w *workload) containers(first bool) []*yamltree.Node {
 	out := w.spec.Get("containers").List()
 	if first {
-		out = append(append([]*yamltree.Node(nil), out...), w.spec.Get("initContainers").List()...)
+		out = slices.Concat(out, w.spec.Get("initContainers").List(), w.spec.Get("ephemeralContainers").List())
 	}
 	return out
 }

@@ -82,6 +82,9 @@ func identity() []Rule {
 				if s.section != "Service" {
 					continue
 				}
+				if name, value, ok := strings.Cut(s.value, ":"); ok && s.name == "SetCredential" && credential.Written(name, value) {
+					found = append(found, f.at(s.line, "the value of "+name+" is written out")...)
+				}
 				if s.name == "Environment" {
 					for _, pair := range strings.Fields(s.value) {
 						if name, value, ok := strings.Cut(strings.Trim(pair, `"'`), "="); ok && credential.Written(name, value) {

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"path"
 	"strings"
 
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
@@ -17,8 +18,13 @@ type File struct {
 	path     string
 	data     []byte
 	settings []setting
-	header   int // line of [Service], 0 where there is none
+	header   int      // line of [Service], 0 where there is none
+	others   []string // drop-ins that were read behind it
 }
+
+// behind is what lines of drop-ins have on top, once for each before them: a
+// file has fewer lines than that.
+const behind = tree.MaxFile + 1
 
 type setting struct {
 	section, name, value string
@@ -39,11 +45,45 @@ func Load(_ context.Context, t *tree.Tree, name string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parse(name, data)
+	f, err := parse(name, data)
+	if err != nil {
+		return nil, err
+	}
+	// systemd reads these behind the unit, in the order of their names.
+	for _, other := range t.Under(name + ".d") {
+		if path.Ext(other) != ".conf" || path.Dir(other) != name+".d" {
+			continue
+		}
+		data, err := t.Read(other)
+		if err != nil {
+			return nil, err
+		}
+		in := &File{path: other}
+		if err := in.read(data); err != nil {
+			return nil, err
+		}
+		f.others = append(f.others, other)
+		for _, s := range in.settings {
+			s.line += len(f.others) * behind
+			f.settings = append(f.settings, s)
+		}
+	}
+	return f, nil
 }
 
 func parse(name string, data []byte) (*File, error) {
 	f := &File{path: name, data: data}
+	if err := f.read(data); err != nil {
+		return nil, err
+	}
+	if f.header == 0 {
+		return nil, fmt.Errorf("%s:1: has no [Service]", name)
+	}
+	return f, nil
+}
+
+func (f *File) read(data []byte) error {
+	name := f.path
 	section, joined, begin := "", "", 0
 	for i, raw := range strings.Split(string(data), "\n") {
 		line := strings.TrimSpace(raw)
@@ -60,7 +100,7 @@ func parse(name string, data []byte) (*File, error) {
 		line, joined = strings.TrimSpace(joined+line), ""
 		if strings.HasPrefix(line, "[") {
 			if !strings.HasSuffix(line, "]") {
-				return nil, fmt.Errorf("%s:%d: a section does not end", name, begin)
+				return fmt.Errorf("%s:%d: a section does not end", name, begin)
 			}
 			section = line[1 : len(line)-1]
 			if section == "Service" && f.header == 0 {
@@ -70,20 +110,17 @@ func parse(name string, data []byte) (*File, error) {
 		}
 		key, value, ok := strings.Cut(line, "=")
 		if !ok || section == "" {
-			return nil, fmt.Errorf("%s:%d: want a section, or NAME=VALUE in one", name, begin)
+			return fmt.Errorf("%s:%d: want a section, or NAME=VALUE in one", name, begin)
 		}
 		if len(f.settings) == maxSettings {
-			return nil, fmt.Errorf("%s:%d: holds more than %d settings", name, begin, maxSettings)
+			return fmt.Errorf("%s:%d: holds more than %d settings", name, begin, maxSettings)
 		}
 		f.settings = append(f.settings, setting{section, strings.TrimSpace(key), strings.TrimSpace(value), begin})
 	}
 	if joined != "" {
-		return nil, fmt.Errorf("%s:%d: a line goes on behind the end", name, begin)
+		return fmt.Errorf("%s:%d: a line goes on behind the end", name, begin)
 	}
-	if f.header == 0 {
-		return nil, fmt.Errorf("%s:1: has no [Service]", name)
-	}
-	return f, nil
+	return nil
 }
 
 // last returns the value that counts: the last one.
@@ -97,7 +134,11 @@ func (f *File) last(name string) (setting, bool) {
 }
 
 func (f *File) at(line int, message string) []rule.Finding {
-	return []rule.Finding{{Message: message, File: f.path, Line: max(1, line)}}
+	file := f.path
+	if n := line / behind; n > 0 {
+		file, line = f.others[n-1], line%behind
+	}
+	return []rule.Finding{{Message: message, File: file, Line: max(1, line)}}
 }
 
 func yes(value string) bool {
@@ -113,6 +154,9 @@ func yes(value string) bool {
 func (f *File) set(name, value string) []rule.Edit {
 	line := name + "=" + value + "\n"
 	if s, ok := f.last(name); ok {
+		if s.line >= behind { // a drop-in says it, and is changed by who wrote it
+			return nil
+		}
 		start := tree.Offset(f.data, s.line)
 		text, _, _ := bytes.Cut(f.data[start:], []byte("\n"))
 		if bytes.HasSuffix(bytes.TrimSpace(text), []byte(`\`)) || !bytes.HasPrefix(bytes.TrimSpace(text), []byte(name)) {

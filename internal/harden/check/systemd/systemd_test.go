@@ -7,6 +7,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/ruletest"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/tree"
 )
 
 func TestRules(t *testing.T) {
@@ -50,6 +51,44 @@ func TestParse(t *testing.T) {
 	for _, text := range []string{"", "[Service", "User=a", "[Service]\nx", "[Unit]\nA=b", "[Service]\nA=b \\"} {
 		if _, err := parse("x", []byte(text)); err == nil {
 			t.Errorf("%q is read", text)
+		}
+	}
+}
+
+// What stands in a drop-in counts, and is told with its place.
+func TestDropIn(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "a.service.d"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"a.service": "[Service]\nExecStart=/a\nUser=a\nNoNewPrivileges=yes\n", "a.service.d/10.conf": "# c\n[Service]\nUser=root\nNoNewPrivileges=no\n", "a.service.d/20.conf": "[Unit]\nAfter=b.service\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tr, err := tree.Open(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tr.Close()
+	f, err := Load(t.Context(), tr, "a.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range Rules() {
+		if r.ID != "systemd-root" && r.ID != "systemd-new-privileges" {
+			continue
+		}
+		found, err := r.Check(t.Context(), f)
+		if err != nil || len(found) != 1 || found[0].File != "a.service.d/10.conf" || found[0].Line < 3 || found[0].Line > 4 {
+			t.Errorf("%s: %+v, %v", r.ID, found, err)
+		}
+		if r.Mend != nil {
+			if edits, err := r.Mend(f); len(edits) > 0 || err != nil {
+				t.Errorf("%s: mends %+v, %v", r.ID, edits, err)
+			}
 		}
 	}
 }
