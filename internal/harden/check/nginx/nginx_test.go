@@ -7,6 +7,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
 	"github.com/portcullis-dev/portcullis/internal/harden/check/ruletest"
+	"github.com/portcullis-dev/portcullis/internal/harden/check/tree"
 )
 
 func TestRules(t *testing.T) {
@@ -36,7 +37,7 @@ func TestGoodFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, r := range Rules() {
-			if found, err := r.Check(t.Context(), &File{name, root}); rule.VerdictOf(found, err) != rule.Pass {
+			if found, err := r.Check(t.Context(), &File{path: name, root: root}); rule.VerdictOf(found, err) != rule.Pass {
 				t.Errorf("%s: %s: %+v, %v", name, r.ID, found, err)
 			}
 		}
@@ -62,9 +63,41 @@ func TestVerdicts(t *testing.T) {
 		}
 		for _, r := range Rules() {
 			if r.ID == c.id {
-				if got := rule.VerdictOf(r.Check(t.Context(), &File{"x.conf", root})); got != c.want {
+				if got := rule.VerdictOf(r.Check(t.Context(), &File{path: "x.conf", root: root})); got != c.want {
 					t.Errorf("%s of %q: %s, want %s", c.id, c.text, got, c.want)
 				}
+			}
+		}
+	}
+}
+
+// What an included file says is looked at on its own, or nothing is known of it.
+func TestIncluded(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"looked.nginx": "server { listen 443 ssl; include mime.types; include conf.d/*.conf; }", "conf.d/a.conf": "server { listen 443 ssl; ssl_protocols TLSv1.3; }",
+		"hidden.nginx": "server { listen 443 ssl; include snippets/ssl; }", "snippets/ssl": "ssl_protocols SSLv3;", "absent.nginx": "server { include /etc/nginx/none.conf; }",
+	} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tr, err := tree.Open(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tr.Close()
+	for name, want := range map[string]rule.Verdict{"looked.nginx": rule.Pass, "hidden.nginx": rule.Unknown, "absent.nginx": rule.Unknown} {
+		f, err := Load(t.Context(), tr, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range Rules() {
+			if got := rule.VerdictOf(r.Check(t.Context(), f)); (r.ID == "nginx-tls-old" || r.ID == "nginx-autoindex") && got != want {
+				t.Errorf("%s of %s: %s, want %s", r.ID, name, got, want)
 			}
 		}
 	}
@@ -96,7 +129,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		for _, r := range rules {
-			found, _ := r.Check(t.Context(), &File{"x", root})
+			found, _ := r.Check(t.Context(), &File{path: "x", root: root})
 			for _, finding := range found {
 				if finding.Line < 1 || finding.Message == "" {
 					t.Errorf("%s: %+v", r.ID, finding)

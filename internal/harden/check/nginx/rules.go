@@ -3,6 +3,8 @@ package nginx
 import (
 	"context"
 	"errors"
+	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -13,23 +15,27 @@ import (
 
 // File is a configuration of nginx.
 type File struct {
-	path string
-	root *directive
+	path   string
+	root   *directive
+	hidden error // what is included, and was not looked at
 }
 
 // Find returns the configurations of a tree.
 func Find(t *tree.Tree) []string {
-	return t.Named(func(f tree.File) bool {
-		base := strings.ToLower(f.Base())
-		if base == "nginx.conf" || strings.HasSuffix(base, ".nginx") || strings.HasSuffix(base, ".nginx.conf") || strings.HasPrefix(base, "nginx.") && f.Ext() == ".conf" {
-			return true
-		}
-		if f.Ext() != ".conf" && !strings.Contains("/"+f.Path, "/sites-") {
-			return false
-		}
-		data, err := t.Read(f.Path)
-		return err == nil && strings.Contains(string(data), "server {") && strings.Contains(string(data), "listen ")
-	})
+	return t.Named(func(f tree.File) bool { return named(t, f) })
+}
+
+// named reports whether a file is a configuration.
+func named(t *tree.Tree, f tree.File) bool {
+	base := strings.ToLower(f.Base())
+	if base == "nginx.conf" || strings.HasSuffix(base, ".nginx") || strings.HasSuffix(base, ".nginx.conf") || strings.HasPrefix(base, "nginx.") && f.Ext() == ".conf" {
+		return true
+	}
+	if f.Ext() != ".conf" && !strings.Contains("/"+f.Path, "/sites-") {
+		return false
+	}
+	data, err := t.Read(f.Path)
+	return err == nil && strings.Contains(string(data), "server {") && strings.Contains(string(data), "listen ")
 }
 
 // Load reads a configuration.
@@ -42,7 +48,37 @@ func Load(_ context.Context, t *tree.Tree, name string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &File{name, root}, nil
+	f := &File{path: name, root: root}
+	f.hidden = f.elsewhere(t)
+	return f, nil
+}
+
+// elsewhere says which files are included and not looked at on their own.
+func (f *File) elsewhere(t *tree.Tree) error {
+	for _, d := range f.root.all("include") {
+		name := d.arg(0)
+		if harmless(name) {
+			continue
+		}
+		pattern := path.Join(path.Dir(f.path), strings.TrimPrefix(name, "/etc/nginx/"))
+		looked := false
+		for _, other := range t.Files() {
+			if ok, err := path.Match(pattern, other.Path); err == nil && ok {
+				if looked = named(t, other); !looked {
+					break
+				}
+			}
+		}
+		if !looked {
+			return fmt.Errorf("%s:%d: %s is included, and not looked at", f.path, d.line, name)
+		}
+	}
+	return nil
+}
+
+// harmless reports whether an included file holds nothing that a rule is about.
+func harmless(name string) bool {
+	return strings.HasSuffix(name, "mime.types") || strings.HasSuffix(name, "_params") || strings.HasSuffix(name, "/fastcgi.conf") || strings.Contains(name, "modules-enabled/") || strings.Contains(name, "modules/")
 }
 
 // Rule is a rule about configurations of nginx.
@@ -75,14 +111,14 @@ func of(t topic.Topic, lacks bool, m rule.Meta, check func(*File) []fault) Rule 
 		for _, x := range faults {
 			found = append(found, rule.Finding{Message: x.message, File: f.path, Line: x.at.line})
 		}
-		return found, nil
+		return found, f.hidden
 	}}
 }
 
 // includes reports whether files are included that may hold settings.
 func (f *File) includes() bool {
 	return slices.ContainsFunc(f.root.all("include"), func(d *directive) bool {
-		return !strings.HasSuffix(d.arg(0), "mime.types") && !strings.HasSuffix(d.arg(0), "_params")
+		return !harmless(d.arg(0))
 	})
 }
 
@@ -312,7 +348,7 @@ func upstreamRules() []Rule {
 		}, func(f *File) []fault {
 			var out []fault
 			for _, p := range f.root.all("proxy_pass") {
-				if v := p.parent.inherited("proxy_ssl_verify"); strings.HasPrefix(p.arg(0), "https://") && (len(v) == 0 || v[0].arg(0) != "on") {
+				if v := p.parent.inherited("proxy_ssl_verify"); strings.HasPrefix(strings.ToLower(p.arg(0)), "https://") && (len(v) == 0 || v[0].arg(0) != "on") {
 					out = append(out, fault{p, "does not check the certificate of " + p.arg(0)})
 				}
 			}
