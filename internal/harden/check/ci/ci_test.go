@@ -59,7 +59,7 @@ func TestInjected(t *testing.T) {
 		"echo ${{ format('{0}', github.event.comment.body) }}": true, "echo $TITLE": false,
 		"echo ${{ github['head_ref'] }}": true, "echo ${{ github.event['issue'].title }}": true, "echo ${{ GitHub.Event.Issue.Title }}": true,
 		"echo ${{ toJSON(github.event) }}": true, "echo ${{ toJSON(github) }}": true, "echo ${{ toJSON(github.event.number) }}": false, "echo ${{ toJSON(matrix) }}": false,
-		 "echo ${{ github.event.number }}": false,
+		"echo ${{ github.event.number }}": false,
 	} {
 		if got := injected(script) != ""; got != want {
 			t.Errorf("%s: %v", script, got)

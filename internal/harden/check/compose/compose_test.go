@@ -109,6 +109,29 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
+// Mended lines end as those of the file do, and keep their variables.
+func TestMendKeepsTheFile(t *testing.T) {
+	f, err := parse("compose.yaml", []byte("services:\r\n  a:\r\n    image: a\r\n    ports:\r\n      - 80:80 # p\r\n      - \"${P:-81}:81\"\r\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string][]string{"compose-port-all-addresses": {`"127.0.0.1:80:80"`, "127.0.0.1:${P:-81}:81"}, "compose-read-only": {"    read_only: true\r\n"}}
+	for _, r := range Rules() {
+		if want[r.ID] == nil {
+			continue
+		}
+		edits, err := r.Mend(f)
+		if err != nil || len(edits) != len(want[r.ID]) {
+			t.Fatalf("%s: %+v, %v", r.ID, edits, err)
+		}
+		for i, e := range edits {
+			if e.Text != want[r.ID][i] {
+				t.Errorf("%s: %q", r.ID, e.Text)
+			}
+		}
+	}
+}
+
 // What is included is looked at by its own name, or nothing is known of it.
 func TestIncluded(t *testing.T) {
 	for name, want := range map[string]rule.Verdict{"compose.db.yaml": rule.Pass, "infra.yml": rule.Unknown, "compose.none.yaml": rule.Unknown} {

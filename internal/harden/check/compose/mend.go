@@ -2,6 +2,7 @@ package compose
 
 import (
 	"bytes"
+	"regexp"
 	"strings"
 
 	"github.com/portcullis-dev/portcullis/internal/harden/check/rule"
@@ -26,8 +27,19 @@ func (f *File) withField(s service, name, value string) []rule.Edit {
 	if !strings.HasPrefix(body, s.Names()[0]+":") {
 		return nil
 	}
-	return []rule.Edit{{File: f.path, Start: start, End: start, Text: text[:len(text)-len(body)] + name + ": " + value + "\n"}}
+	return []rule.Edit{{File: f.path, Start: start, End: start, Text: text[:len(text)-len(body)] + name + ": " + value + ending(text)}}
 }
+
+// ending is how the lines of a file end, of which text is one without its \n.
+func ending(text string) string {
+	if strings.HasSuffix(text, "\r") {
+		return "\r\n"
+	}
+	return "\n"
+}
+
+// item is an element of a list on a line of its own.
+var item = regexp.MustCompile(`^\s*- +(["']?)([^"'\s#]+)`)
 
 // mendEach makes a Mend of the change to one service.
 func mendEach(mend func(*File, service) []rule.Edit) func(*File) ([]rule.Edit, error) {
@@ -62,13 +74,12 @@ func mendPorts(f *File, s service) []rule.Edit {
 			continue
 		}
 		text, start := f.lineAt(p.node.Line)
-		if i := strings.Index(text, value); i >= 0 && strings.Count(text, value) == 1 && strings.HasPrefix(strings.TrimSpace(text), "-") {
-			quoted := i > 0 && (text[i-1] == '"' || text[i-1] == '\'')
-			edit := rule.Edit{File: f.path, Start: start + i, End: start + i + len(value), Text: "127.0.0.1:" + value}
-			if !quoted {
-				edit.Text = `"` + edit.Text + `"`
+		if m := item.FindStringSubmatchIndex(text); m != nil && fill(text[m[4]:m[5]]) == value {
+			written := "127.0.0.1:" + text[m[4]:m[5]]
+			if m[2] == m[3] {
+				written = `"` + written + `"`
 			}
-			out = append(out, edit)
+			out = append(out, rule.Edit{File: f.path, Start: start + m[4], End: start + m[5], Text: written})
 		}
 	}
 	return out

@@ -149,16 +149,7 @@ func rightRules() []Rule {
 			ID: "compose-root-user", Severity: rule.High, Title: "Services do not run as root",
 			Why:    "Root in a container is root on the host after the first escape.",
 			Guides: []string{"S0-59", "S1-3", "S1-22"}, CWE: []string{"CWE-250"}, Fix: "Set user to a number without rights: user: \"10001:10001\".",
-		}, func(f *File, s service) []rule.Finding {
-			var found []rule.Finding
-			for _, of := range append(s.hooks(), s.Node) {
-				n := of.Get("user")
-				name, _, _ := strings.Cut(n.Value(), ":")
-				f.doubt(name)
-				found = append(found, one(f, s, name == "root" || n.Value() != "" && strings.Trim(name, "0") == "", "runs as root", n)...)
-			}
-			return found
-		}),
+		}, rootUsers),
 		absent(topic.Privilege, rule.Meta{
 			ID: "compose-no-user", Severity: rule.Low, Title: "Services say who they run as",
 			Why:    "Without user it is the image that decides, and most images say root.",
@@ -168,6 +159,18 @@ func rightRules() []Rule {
 			return one(f, s, n.Value() == "", "has no user", n)
 		}),
 	}
+}
+
+// rootUsers finds programs of a service that run as root.
+func rootUsers(f *File, s service) []rule.Finding {
+	var found []rule.Finding
+	for _, of := range append(s.hooks(), s.Node) {
+		n := of.Get("user")
+		name, _, _ := strings.Cut(n.Value(), ":")
+		f.doubt(name)
+		found = append(found, one(f, s, name == "root" || n.Value() != "" && strings.Trim(name, "0") == "", "runs as root", n)...)
+	}
+	return found
 }
 
 func hostRules() []Rule {

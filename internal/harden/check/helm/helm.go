@@ -38,10 +38,23 @@ type Chart struct {
 	folder string
 	about  *yamltree.Node // Chart.yaml
 	values *yamltree.Node // values.yaml, nil where there is none
+	places []values       // values.yaml, and those of one place: values-prod.yaml
 
 	once sync.Once // rendering takes a program
 	made []byte
 	why  error
+}
+
+// values are those of one file.
+type values struct {
+	name string
+	*yamltree.Node
+}
+
+// ofPlace reports whether a file holds values for one place.
+func ofPlace(base string) bool {
+	ext := path.Ext(base)
+	return (ext == ".yaml" || ext == ".yml") && (strings.HasPrefix(base, "values-") || strings.HasPrefix(base, "values.") && strings.Count(base, ".") > 1)
 }
 
 // Find returns the Chart.yaml of every chart of a tree.
@@ -59,6 +72,19 @@ func Load(_ context.Context, t *tree.Tree, name string) (*Chart, error) {
 	if _, ok := t.File(path.Join(c.folder, "values.yaml")); ok {
 		if c.values, err = table(t, path.Join(c.folder, "values.yaml")); err != nil {
 			return nil, err
+		}
+		c.places = append(c.places, values{"values.yaml", c.values})
+	}
+	for _, name := range t.Under(c.folder) {
+		if path.Dir(name) != c.folder || !ofPlace(path.Base(name)) {
+			continue
+		}
+		n, err := table(t, name)
+		if err != nil {
+			return nil, err
+		}
+		if n.Get("sops") == nil { // else its values are encrypted
+			c.places = append(c.places, values{path.Base(name), n})
 		}
 	}
 	return c, nil

@@ -118,3 +118,35 @@ func FuzzRules(f *testing.F) {
 		}
 	})
 }
+
+// Values for one place are values; encrypted ones hold no credential in clear.
+func TestValuesOfPlaces(t *testing.T) {
+	for text, want := range map[string]rule.Verdict{
+		"db: {password: hunter22}\n": rule.Fail, "db: {host: db}\n": rule.Pass, "db: {password: 'ENC[AES256_GCM,data:x]'}\nsops: {version: 3.9.0}\n": rule.Pass,
+	} {
+		dir := t.TempDir()
+		for name, content := range map[string]string{"Chart.yaml": "apiVersion: v2\nname: c\nversion: 1.0.0\n", "values.yaml": "a: 1\n", "values-prod.yaml": text} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		tr, err := tree.Open(t.Context(), dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tr.Close()
+		c, err := Load(t.Context(), tr, "Chart.yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range Rules() {
+			if r.ID != "helm-values-secret" {
+				continue
+			}
+			found, err := r.Check(t.Context(), c)
+			if got := rule.VerdictOf(found, err); got != want || want == rule.Fail && found[0].File != "values-prod.yaml" {
+				t.Errorf("%q: %s, %+v", text, got, found)
+			}
+		}
+	}
+}

@@ -23,6 +23,13 @@ func (c *Chart) at(file string, message string, nodes ...*yamltree.Node) rule.Fi
 	return rule.Finding{Message: message, File: c.file(file), Line: yamltree.At(nodes...)}
 }
 
+// eachPlace calls do for every table of all values, with the name of the file.
+func (c *Chart) eachPlace(do func(file string, n *yamltree.Node)) {
+	for _, v := range c.places {
+		eachValue(v.Node, func(n *yamltree.Node) { do(v.name, n) })
+	}
+}
+
 // eachValue calls do for every table of the values, and those in it.
 func eachValue(n *yamltree.Node, do func(n *yamltree.Node)) {
 	if n == nil {
@@ -101,13 +108,13 @@ func valueRules() []Rule {
 			Guides: []string{"S0-51", "S3-19"}, CWE: []string{"CWE-829"}, Verify: "helm template CHART | grep image:", Fix: "Set the tag to a version, or leave it empty and let the template use appVersion.",
 		}, func(c *Chart) []rule.Finding {
 			var found []rule.Finding
-			eachValue(c.values, func(n *yamltree.Node) {
+			c.eachPlace(func(file string, n *yamltree.Node) {
 				tag := n.Get("tag")
 				if n.Get("repository") != nil && tag.Value() != "" && (image.Ref{Tag: tag.Value()}).Floating() && n.Get("digest").Value() == "" {
-					found = append(found, c.at("values.yaml", tag.Path+" is "+tag.Value(), tag))
+					found = append(found, c.at(file, tag.Path+" is "+tag.Value(), tag))
 				}
 				if ref := n.Get("image"); ref.IsText() && ref.Value() != "" && !strings.Contains(ref.Value(), "{{") && image.Parse(ref.Value()).Floating() && strings.ContainsAny(ref.Value(), ":/") {
-					found = append(found, c.at("values.yaml", ref.Value()+" is not one version", ref))
+					found = append(found, c.at(file, ref.Value()+" is not one version", ref))
 				}
 			})
 			if v := c.about.Get("appVersion"); v.Value() == "latest" {
@@ -121,10 +128,10 @@ func valueRules() []Rule {
 			Guides: []string{"S0-57", "S3-11", "S3-12"}, CWE: []string{"CWE-798"}, Verify: "helm get values RELEASE", Fix: "Take the value out and let the chart name an existing Secret.",
 		}, func(c *Chart) []rule.Finding {
 			var found []rule.Finding
-			eachValue(c.values, func(n *yamltree.Node) {
+			c.eachPlace(func(file string, n *yamltree.Node) {
 				for _, name := range n.Names() {
 					if v := n.Get(name); v.Value() != "" && !refers(name) && credential.Written(snake(name), v.Value()) {
-						found = append(found, c.at("values.yaml", "the value of "+v.Path+" is written out", v))
+						found = append(found, c.at(file, "the value of "+v.Path+" is written out", v))
 					}
 				}
 			})

@@ -152,7 +152,11 @@ func yes(value string) bool {
 // set returns the change that gives a setting a value: in place of the one that
 // counts, or below [Service].
 func (f *File) set(name, value string) []rule.Edit {
-	line := name + "=" + value + "\n"
+	ending := "\n"
+	if bytes.Contains(f.data, []byte("\r\n")) {
+		ending = "\r\n"
+	}
+	line := name + "=" + value + ending
 	if s, ok := f.last(name); ok {
 		if s.line >= behind { // a drop-in says it, and is changed by who wrote it
 			return nil
@@ -166,7 +170,7 @@ func (f *File) set(name, value string) []rule.Edit {
 	}
 	start := tree.Offset(f.data, f.header+1)
 	if start == len(f.data) && !bytes.HasSuffix(f.data, []byte("\n")) {
-		line = "\n" + line
+		line = ending + line
 	}
 	return []rule.Edit{{File: f.path, Start: start, End: start, Text: line}}
 }

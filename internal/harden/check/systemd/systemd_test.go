@@ -55,6 +55,18 @@ func TestParse(t *testing.T) {
 	}
 }
 
+func TestMendKeepsLineEnds(t *testing.T) {
+	f, err := parse("x", []byte("[Service]\r\nUser=a\r\nProtectSystem=no\r\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"ProtectSystem", "PrivateTmp"} {
+		if e := f.set(name, "x"); len(e) != 1 || e[0].Text != name+"=x\r\n" {
+			t.Errorf("%+v", e)
+		}
+	}
+}
+
 // What stands in a drop-in counts, and is told with its place.
 func TestDropIn(t *testing.T) {
 	dir := t.TempDir()
