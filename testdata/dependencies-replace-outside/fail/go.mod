@@ -1,5 +1,0 @@
-module example.com/x
-
-go 1.26
-
-replace example.com/a => ../a

@@ -1,5 +1,0 @@
-module example.com/x
-
-go 1.26
-
-require example.com/m v1.3.9
