@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/portcullis-dev/portcullis/gateway/headers"
 	"github.com/portcullis-dev/portcullis/internal/protocol/a2a"
 	"github.com/portcullis-dev/portcullis/internal/protocol/a2a/protobuf"
 	"github.com/portcullis-dev/portcullis/internal/protocol/jsonrpc"
@@ -55,7 +56,7 @@ func (c *Call) WriteHeader(status int) {
 		return
 	}
 	c.status = status
-	if status == http.StatusOK && c.header.Get("Content-Type") == "text/event-stream" {
+	if status == http.StatusOK && headers.MediaType(c.header) == "text/event-stream" {
 		c.streams = true
 		c.begin()
 	}

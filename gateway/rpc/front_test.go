@@ -181,6 +181,15 @@ func TestAnswers(t *testing.T) {
 		"a stream": {func(w http.ResponseWriter) {
 			stream(w, ": x\n\n", "data: "+event+"\n\ndata: "+event+"\n\n", "id: 1\n\n")
 		}, "0", 2},
+		"a stream that says its charset": {func(w http.ResponseWriter) {
+			w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+			w.WriteHeader(http.StatusOK)
+			for range 2 {
+				if _, err := w.Write([]byte("data: " + event + "\n\n")); err != nil {
+					t.Error(err)
+				}
+			}
+		}, "0", 2},
 		"a mark inside":   {func(w http.ResponseWriter) { stream(w, "data: "+event+"\n\n", "\xef\xbb\xbfdata: "+event+"\n\n") }, "0", 1},
 		"an empty stream": {func(w http.ResponseWriter) { stream(w) }, "0", 0},
 		"error in it": {func(w http.ResponseWriter) {

@@ -113,8 +113,9 @@ func (a *App) warnOfCommands(cfg *config.Config) {
 
 // serve runs one HTTP server until Stop.
 func (a *App) serve(name string, l net.Listener, h *gateway.Gateway) {
-	s := &http.Server{Addr: name, Handler: a.running.count(h), ErrorLog: listen.ErrorLog(a.log.With("listener", name), a.core.metrics.HandshakeFailed)}
-	listen.Limits(a.opts.Config).Configure(s)
+	limits := listen.Limits(a.opts.Config)
+	s := &http.Server{Addr: name, Handler: listen.Patience(a.running.count(h), limits.WriteTimeout), ErrorLog: listen.ErrorLog(a.log.With("listener", name), a.core.metrics.HandshakeFailed)}
+	limits.Configure(s)
 	if name == "public" {
 		listen.Protocols(s, a.opts.Config)
 	}

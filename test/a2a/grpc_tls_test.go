@@ -71,7 +71,7 @@ func TestMarkedEventsOverGRPC(t *testing.T) {
 			w.WriteHeader(http.StatusBadRequest)
 			return
 		}
-		w.Header().Set("Content-Type", "text/event-stream")
+		w.Header().Set("Content-Type", "text/event-stream; charset=utf-8") // as servers in Python write it
 		event := "data: {\"jsonrpc\":\"2.0\",\"id\":" + string(call.ID) + ",\"result\":{\"statusUpdate\":{\"taskId\":\"t-1\",\"contextId\":\"c-1\",\"status\":{\"state\":%q}}}}\n\n"
 		_, _ = io.WriteString(w, fmt.Sprintf(event, "TASK_STATE_WORKING")+"\xef\xbb\xbf"+strings.Replace(fmt.Sprintf(event, "TASK_STATE_WORKING"), "t-1", "hidden", 1)+fmt.Sprintf(event, "TASK_STATE_COMPLETED"))
 	})

@@ -2,9 +2,11 @@ package rpc
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/portcullis-dev/portcullis"
@@ -45,6 +47,9 @@ type late struct {
 	err    error
 
 	events io.Reader // what is read of it; nil until it came
+
+	mu   sync.Mutex
+	body io.Closer // of what is read: it holds memory besides the connection
 }
 
 // Read implements [io.Reader].
@@ -58,6 +63,9 @@ func (l *late) Read(p []byte) (int, error) {
 		if err != nil {
 			return 0, err
 		}
+		l.mu.Lock()
+		l.body = r.Body
+		l.mu.Unlock()
 		if l.events, err = asEvents(r); err != nil {
 			return 0, err
 		}
@@ -84,6 +92,11 @@ func (l *late) Close() error {
 	<-l.came
 	if l.reply == nil {
 		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.body != nil {
+		return errors.Join(l.body.Close(), l.reply.Body.Close())
 	}
 	return l.reply.Body.Close()
 }

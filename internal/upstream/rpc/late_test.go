@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -93,4 +94,64 @@ func TestLateStreamsEnd(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	})
+}
+
+// TestLateStreamsGiveBack the memory of their last message, whoever ends them.
+func TestLateStreamsGiveBack(t *testing.T) {
+	event := frame(&pb.StreamResponse{Payload: &pb.StreamResponse_Task{Task: working("t1")}})
+	for name, whole := range map[string]bool{"read to its end": true, "left": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				held := 0
+				read := func(r io.Reader, _ []byte, _ int64) ([]byte, func(), error) {
+					held++
+					raw, err := io.ReadAll(r)
+					return raw, func() { held-- }, err
+				}
+				u := rpc.New(&slow{agent: &agent{body: append(event, event...), trailer: ok()}, time: time.Hour}, rpc.Options{Timeout: time.Minute, Limits: limits(), Read: read})
+				reply, err := u.Forward(t.Context(), request(a2a.SubscribeToTask))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if whole {
+					_, err = io.ReadAll(reply.Body)
+				} else {
+					_, err = reply.Body.Read(make([]byte, 1))
+				}
+				if err := errors.Join(err, reply.Body.Close()); err != nil || held != 0 {
+					t.Errorf("%d messages hold memory, %v", held, err)
+				}
+			})
+		})
+	}
+}
+
+// TestLargeRooms are not kept: while a stream waits for its next message, only
+// what is accounted for stays.
+func TestLargeRooms(t *testing.T) {
+	event := func(text string) []byte {
+		task := working("t1")
+		task.History = []*pb.Message{{MessageId: "m1", Role: pb.Role_ROLE_AGENT, Parts: []*pb.Part{{Content: &pb.Part_Text{Text: text}}}}}
+		return frame(&pb.StreamResponse{Payload: &pb.StreamResponse_Task{Task: task}})
+	}
+	rooms := []int{}
+	read := func(r io.Reader, buf []byte, n int64) ([]byte, func(), error) {
+		rooms = append(rooms, cap(buf))
+		raw := make([]byte, n)
+		_, err := io.ReadFull(r, raw)
+		return raw, func() {}, err
+	}
+	l := limits()
+	l.MaxBytes, l.MaxString = 1<<20, 1<<20
+	a := &agent{body: slices.Concat(event(strings.Repeat("x", 512<<10)), event("x"), event("x")), trailer: ok()}
+	reply, err := rpc.New(a, rpc.Options{Timeout: time.Minute, Limits: l, Read: read}).Forward(t.Context(), request(a2a.SubscribeToTask))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(reply.Body); err != nil || len(rooms) != 3 || rooms[1] != 0 || rooms[2] == 0 {
+		t.Errorf("%v, %v", rooms, err)
+	}
+	if err := reply.Body.Close(); err != nil {
+		t.Error(err)
+	}
 }

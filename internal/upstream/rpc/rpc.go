@@ -197,6 +197,9 @@ func (r *reader) whole() (*portcullis.Reply, error) {
 	return jsonReply(out, h), nil
 }
 
+// maxKept is the largest room that serves for further messages.
+const maxKept = 64 << 10
+
 // next returns the next message, io.EOF behind the last. It is valid until the
 // next call.
 func (r *reader) next() ([]byte, error) {
@@ -210,6 +213,9 @@ func (r *reader) next() ([]byte, error) {
 	}
 	if n > int64(r.u.o.Limits.MaxBytes) {
 		return nil, r.broken("message over the size limit", nil)
+	}
+	if cap(r.raw) > maxKept { // nobody would account for it any more
+		r.raw = nil
 	}
 	raw, free, err := r.u.o.Read(io.LimitReader(r.body, n), r.raw, n)
 	r.raw = raw

@@ -9,6 +9,7 @@ package toolcall
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -20,7 +21,7 @@ import (
 )
 
 // ErrRefused says that the server was reached and that its tool did not do what
-// was asked: the result is an error, or there is no such tool.
+// was asked: the result is an error or not final, or there is no such tool.
 var ErrRefused = errors.New("the tool answered with an error")
 
 // Bounds of a conversation, in bytes.
@@ -35,7 +36,7 @@ type Caller struct {
 	Version string // of the gateway
 }
 
-// Call calls a tool and returns nil if its result is no error. What the server
+// Call calls a tool and returns nil if its result is final and no error. What the server
 // answered is in no error: it may repeat what it was told.
 func (c Caller) Call(ctx context.Context, up portcullis.Upstream, route, tool string, arguments map[string]any) error {
 	carrier := newCarrier(up, route, c.Name)
@@ -52,12 +53,22 @@ func (c Caller) Call(ctx context.Context, up portcullis.Upstream, route, tool st
 	result, err := session.CallTool(ctx, &mcp.CallToolParams{Name: tool, Arguments: arguments})
 	var said *sdk.Error
 	switch {
-	case err == nil && result.IsError, errors.As(err, &said) && carrier.reached():
+	case err == nil && (result.IsError || !finished(result)), errors.As(err, &said) && carrier.reached():
 		return fmt.Errorf("tool %q of route %q: %w", tool, route, ErrRefused)
 	case err != nil:
 		return fmt.Errorf("calling tool %q of route %q: %w", tool, route, carrier.reason(ctx))
 	}
 	return nil
+}
+
+// finished reports whether a result says that the tool did its work. One that
+// asks for input, or promises a result for later, is no error and did nothing.
+func finished(result *mcp.CallToolResult) bool {
+	var said struct {
+		ResultType string `json:"resultType"`
+	}
+	raw, err := json.Marshal(result) // the type is in no field that can be read
+	return err == nil && json.Unmarshal(raw, &said) == nil && (said.ResultType == "" || said.ResultType == "complete")
 }
 
 // stay follows no redirect: what is said of a person goes to the server of the

@@ -2,7 +2,9 @@ package toolcall_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -161,5 +163,39 @@ func TestTimeRunsOut(t *testing.T) {
 	err := toolcall.Caller{Name: "portcullis"}.Call(ctx, &network{t: t, url: srv.URL}, "crm", "erase_user", nil)
 	if !errors.Is(err, context.Canceled) {
 		t.Error(err)
+	}
+}
+
+// TestUnfinished: what asks for more before it does anything has done nothing.
+func TestUnfinished(t *testing.T) {
+	for result, done := range map[string]bool{
+		`{"content":[]}`: true, `{"content":[],"resultType":"complete"}`: true,
+		`{"content":[],"resultType":"input_required","requestState":"x"}`: false, `{"resultType":"task","task":{"taskId":"1"}}`: false,
+	} {
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			var call struct {
+				ID     json.RawMessage
+				Method string
+				Params struct{ ProtocolVersion string }
+			}
+			if json.NewDecoder(r.Body).Decode(&call) != nil || call.ID == nil {
+				w.WriteHeader(http.StatusAccepted)
+				return
+			}
+			w.Header().Set("Content-Type", "application/json")
+			switch call.Method {
+			case "initialize":
+				fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"result":{"protocolVersion":%q,"capabilities":{"tools":{}},"serverInfo":{"name":"crm","version":"1"}}}`, call.ID, call.Params.ProtocolVersion)
+			case "tools/call":
+				fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"result":%s}`, call.ID, result)
+			default:
+				fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"error":{"code":-32601,"message":"none"}}`, call.ID)
+			}
+		}))
+		err := toolcall.Caller{Name: "portcullis"}.Call(t.Context(), &network{t: t, url: srv.URL}, "crm", "erase_user", map[string]any{"user": "alice"})
+		if (err == nil) != done || err != nil && !errors.Is(err, toolcall.ErrRefused) {
+			t.Errorf("%s: %v", result, err)
+		}
+		srv.Close()
 	}
 }

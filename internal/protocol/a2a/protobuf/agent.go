@@ -37,6 +37,9 @@ func (r *Room) Call(name string, raw []byte) ([]byte, error) {
 	defer r.enter(len(raw))()
 	m := known.request()
 	if params := member(raw, "params"); params != nil {
+		if !exact(params) {
+			return nil, errNotSaid
+		}
 		if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(params, m); err != nil {
 			return nil, errNotSaid
 		}

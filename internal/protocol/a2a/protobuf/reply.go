@@ -38,6 +38,9 @@ func (r *Room) AppendReply(dst []byte, name string, result []byte) ([]byte, erro
 		if values(result) > maxValues {
 			return nil, errTooLarge
 		}
+		if !exact(result) {
+			return nil, errNotSaid
+		}
 		if name == a2a.GetExtendedAgentCard {
 			var err error
 			if result, err = withLists(result); err != nil {

@@ -83,6 +83,25 @@ func TestRepliesThatCannotBeSaid(t *testing.T) {
 	}
 }
 
+// TestNumbers: no number becomes another one, neither in an answer nor in a call
+// to an agent. Texts hold what they want.
+func TestNumbers(t *testing.T) {
+	for number, said := range map[string]bool{
+		"0": true, "-7": true, "1.5": true, "999999999999999": true, "9007199254740992": true, "-9007199254740992": true, "1e21": true, "100000000000000000000": true, "0.1000000000000000055": true,
+		`"9007199254740993"`: true, `"\"9007199254740993"`: true, `"\\"`: true,
+		"9007199254740993": false, "-9007199254740993": false, "123456789012345678901234567890": false, `["\\",9007199254740993]`: false, "1" + strings.Repeat("0", 400): false,
+	} {
+		task := `{"id":"t1","metadata":{"n":` + number + `}}`
+		if out, err := new(protobuf.Room).AppendReply(nil, a2a.GetTask, []byte(task)); (err == nil) != said {
+			t.Errorf("answer with %.40s: %d bytes, %v", number, len(out), err)
+		}
+		call := `{"jsonrpc":"2.0","id":9007199254740993,"method":"CancelTask","params":{"metadata":{"n":` + number + `},"id":"t1"}}`
+		if out, err := new(protobuf.Room).Call(a2a.CancelTask, []byte(call)); (err == nil) != said {
+			t.Errorf("call with %.40s: %d bytes, %v", number, len(out), err)
+		}
+	}
+}
+
 // TestErrors are those that the gateway writes over JSON-RPC, as statuses.
 func TestErrors(t *testing.T) {
 	for name, c := range map[string]struct {
