@@ -218,7 +218,7 @@ func (c *verbs) tell(results []result, a answers.Answers) error {
 		}
 	}
 	if edited > 0 {
-		fmt.Fprintf(c.Err, "hint: %d files were edited since they were written: --diff shows how they differ, --force replaces them\n", edited)
+		fmt.Fprintf(c.Err, "hint: edited since it was written, and left alone: %d of the files; --diff shows how they differ, --force replaces them\n", edited)
 	}
 	if a.Image.Digest == "" && !c.diff {
 		fmt.Fprintln(c.Err, "hint: the image has no digest yet: give it with --digest as soon as it is built, and these files name exactly that image")
