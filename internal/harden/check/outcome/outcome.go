@@ -123,10 +123,12 @@ func New(ctx context.Context, r check.Report, o Options) Outcome {
 // decide takes out what somebody has decided to live with.
 func decide(ctx context.Context, r *check.Report, f *suppress.File, now time.Time) {
 	state := f.Begin(now)
+	ran := map[string]bool{}
 	for i := range r.Targets {
 		t := &r.Targets[i]
 		for k := range t.Results {
 			res := &t.Results[k]
+			ran[res.ID] = true
 			if res.Verdict == rule.Pass || res.Verdict == rule.Fail && res.Reason == "" {
 				state.Looked(res.ID)
 			}
@@ -161,6 +163,9 @@ func decide(ctx context.Context, r *check.Report, f *suppress.File, now time.Tim
 		}
 	}
 	if f.Name() != "" {
+		for _, m := range check.Rules() {
+			state.Ran(m.ID, ran[m.ID])
+		}
 		own := check.Run(ctx, []check.Target{{Kind: rule.Suppressions, Name: f.Name(), Seen: state}}, check.Options{})
 		r.Targets = append(r.Targets, own.Targets...)
 	}

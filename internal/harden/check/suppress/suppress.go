@@ -153,13 +153,15 @@ type State struct {
 	*File
 	used   []bool
 	looked []bool // a rule that a decision is about could tell
+	ran    []bool // a rule that a decision is about had something to look at
+	idled  []bool // and one that had not
 	now    time.Time
 }
 
 // Begin returns the decisions as of now. Ask for each finding, then let the
 // rules look at the state.
 func (f *File) Begin(now time.Time) *State {
-	return &State{File: f, used: make([]bool, len(f.Suppress)), looked: make([]bool, len(f.Suppress)), now: now}
+	return &State{File: f, used: make([]bool, len(f.Suppress)), looked: make([]bool, len(f.Suppress)), ran: make([]bool, len(f.Suppress)), idled: make([]bool, len(f.Suppress)), now: now}
 }
 
 // Name is how the file was called, empty for decisions that no file holds.
@@ -186,8 +188,17 @@ func (s *State) Decide(id string, a *rule.Advisory, places ...string) *Decision 
 // an advisory is unused only then: without a database nobody knows.
 func (s *State) Looked(id string) {
 	for i, d := range s.Suppress {
-		if begin, open := strings.CutSuffix(d.Rule, "*"); d.Rule == id || open && strings.HasPrefix(id, begin) {
-			s.looked[i] = true
+		s.looked[i] = s.looked[i] || d.about(id)
+	}
+}
+
+// Ran tells whether this run had anything that a rule looks at. A decision about
+// rules that had nothing, all of them, is not unused: this was not the run that it
+// is for.
+func (s *State) Ran(id string, ran bool) {
+	for i, d := range s.Suppress {
+		if d.about(id) {
+			s.ran[i], s.idled[i] = s.ran[i] || ran, s.idled[i] || !ran
 		}
 	}
 }
@@ -195,7 +206,7 @@ func (s *State) Looked(id string) {
 // idle reports whether a decision is about nothing that was found, as far as that
 // can be told.
 func (s *State) idle(i int) bool {
-	return !s.used[i] && (s.Suppress[i].Advisory == "" || s.looked[i])
+	return !s.used[i] && (s.ran[i] || !s.idled[i]) && (s.Suppress[i].Advisory == "" || s.looked[i])
 }
 
 // over reports whether the last day of a decision has passed.
@@ -204,9 +215,14 @@ func (s *State) over(d Decision) bool {
 	return err != nil || !s.now.Before(until.Add(24*time.Hour))
 }
 
-func (d Decision) fits(id string, a *rule.Advisory, places []string) bool {
+// about reports whether a decision is about a rule.
+func (d Decision) about(id string) bool {
 	begin, open := strings.CutSuffix(d.Rule, "*")
-	if d.Rule != id && (!open || !strings.HasPrefix(id, begin)) {
+	return d.Rule == id || open && strings.HasPrefix(id, begin)
+}
+
+func (d Decision) fits(id string, a *rule.Advisory, places []string) bool {
+	if !d.about(id) {
 		return false
 	}
 	if d.Advisory != "" && !a.Is(d.Advisory) {

@@ -99,6 +99,33 @@ func TestUnusedAdvisory(t *testing.T) {
 	}
 }
 
+// A run that had nothing for a rule does not tell that a decision about it is
+// unused; one with a name that no rule has is told of.
+func TestUnusedElsewhere(t *testing.T) {
+	f, err := Parse("f", []byte("[[suppress]]\nrule = \"repository-*\"\npath = \"test/**\"\nreason = \"made up for the tests\"\nexpires = \"2026-06-30\"\n"), now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		ran  map[string]bool
+		want bool
+	}{
+		"no such rule":     {nil, true},
+		"another ran":      {map[string]bool{"config-tls-missing": true}, true},
+		"had nothing":      {map[string]bool{"repository-secret": false, "repository-binary": false}, false},
+		"looked":           {map[string]bool{"repository-secret": true}, true},
+		"one of them only": {map[string]bool{"repository-secret": true, "repository-binary": false}, true},
+	} {
+		s := f.Begin(now())
+		for id, ran := range c.ran {
+			s.Ran(id, ran)
+		}
+		if got := s.idle(0); got != c.want {
+			t.Errorf("%s: unused %v", name, got)
+		}
+	}
+}
+
 func TestPatterns(t *testing.T) {
 	for _, c := range []struct {
 		pattern, path string
